@@ -1,0 +1,18 @@
+r"""Scale sets for Kubernetes, watched from outside and repaired with care.
+
+              __main__              the command line, and the only caller of the clock
+                  |
+              operation             wires the parts together and keeps them running
+             /    |    \
+      handlers settings adapters    it drives us | how we run | we drive it
+             \    |    /
+             reconciler             the loop: observe, decide, record, act
+                  |
+                core                the decisions: no I/O, no clock, no logging
+                  |
+                 api                the words: what users write, what we report
+
+Imports go down the lines only.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,101 @@
+"""The program: wires the parts together, and holds the only clock.
+
+Decides nothing. `run` is the operator; `crds` writes the generated resource definitions.
+"""
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from scaleset_operator import __version__
+from scaleset_operator.settings import Settings, add_run_options, from_arguments
+
+
+class SteadyClock:
+    """Wall time as of the start, carried on by CLOCK_BOOTTIME: later steps do not show (X-10)."""
+
+    def __init__(self) -> None:
+        self._began_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        self._began = datetime.now(UTC)
+
+    def now(self) -> datetime:
+        """Aware datetime in UTC."""
+        return self.at(self.boottime_ns())
+
+    def boottime_ns(self) -> int:
+        """CLOCK_BOOTTIME in nanoseconds."""
+        return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+    def at(self, boottime_ns: int) -> datetime:
+        """The time at which CLOCK_BOOTTIME stood there."""
+        return self._began + timedelta(microseconds=(boottime_ns - self._began_ns) / 1_000)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    arguments = _parser().parse_args(argv)
+    if arguments.verb == "crds":
+        return _crds(Path(arguments.output), check=arguments.check)
+    return _run(from_arguments(arguments))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="scaleset-operator", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    add_run_options(verbs.add_parser("run", help="run the operator until it is stopped"))
+    crds = verbs.add_parser("crds", help="write the resource definitions")
+    crds.add_argument("--output", default="crds", metavar="FOLDER", help="where (default crds)")
+    crds.add_argument("--check", action="store_true", help="write nothing; fail on a difference")
+    return parser
+
+
+def _crds(folder: Path, *, check: bool) -> int:
+    from scaleset_operator.api.crd import custom_resource_definitions  # noqa: PLC0415 - slow, rare
+
+    stale: list[str] = []
+    for name, text in custom_resource_definitions().items():
+        path = folder / name
+        if check:
+            if not path.exists() or path.read_text() != text:
+                stale.append(str(path))
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    for path_name in stale:
+        print(f"{path_name} is not what `make crds` writes", file=sys.stderr)
+    return 1 if stale else 0
+
+
+def _run(settings: Settings) -> int:
+    import uvloop  # noqa: PLC0415 - `crds` needs no event loop
+
+    logging.basicConfig(
+        level=logging.DEBUG if settings.verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+    )
+    logging.getLogger("kopf").setLevel(logging.WARNING)
+    return uvloop.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> int:
+    """Run the operator until a signal ends it."""
+    from scaleset_operator.operation import Operation  # noqa: PLC0415 - imports every client
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with Operation(settings, SteadyClock()):
+        await stop.wait()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

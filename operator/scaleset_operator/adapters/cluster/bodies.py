@@ -1,0 +1,178 @@
+"""What is sent to the API server: the bodies of creates, patches and deletes. Pure.
+
+Must not know: connections, the cache, or why an act is carried out.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from scaleset_operator.adapters.cluster.pods import SCALE_SET
+from scaleset_operator.api.base import (
+    ANNOTATION_REPAIR_ATTEMPT,
+    ANNOTATION_REPLACES,
+    ANNOTATION_STATE_CHANGE_TIME,
+    API_VERSION,
+    CONDITION_HEALTHY,
+    GATE_IN_ROTATION,
+    LABEL_INSTANCE_ID,
+    LABEL_MODEL,
+    LABEL_NAME,
+    LABEL_PREFIX,
+    LABEL_UPDATE_DOMAIN,
+    VMHealth,
+    format_time,
+)
+from scaleset_operator.core.observed import Instance
+from scaleset_operator.core.plan import (
+    AdoptInstance,
+    CreateInstance,
+    DeleteInstance,
+    PublishHealth,
+    ReleaseInstance,
+)
+from scaleset_operator.reconciler.ports import Owner
+
+Body = dict[str, Any]
+
+_STATUS: Final = {
+    VMHealth.HEALTHY: "True",
+    VMHealth.UNHEALTHY: "False",
+    VMHealth.UNKNOWN: "Unknown",
+}
+
+
+def status_apply(owner: Owner, status: Mapping[str, Any]) -> Body:
+    """The whole status, on the version the plan was decided on (protocol rule 25)."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": SCALE_SET,
+        "metadata": {
+            "name": owner.key.name,
+            "namespace": owner.key.namespace,
+            "uid": owner.uid,
+            "resourceVersion": owner.resource_version,
+        },
+        "status": status,
+    }
+
+
+def new_pod(owner: Owner, action: CreateInstance) -> Body:
+    """The pod of the latest model, under the recorded name.
+
+    Nothing under our own prefix is taken from the template: neither protection (R-49) nor requests
+    nor deadlines pass on to a new instance.
+    """
+    metadata = owner.template.get("metadata") or {}
+    spec = owner.template.get("spec") or {}
+    annotations = _foreign(metadata.get("annotations"))
+    if action.replaces is not None:
+        annotations[ANNOTATION_REPLACES] = action.replaces
+    if action.attempt:
+        annotations[ANNOTATION_REPAIR_ATTEMPT] = str(action.attempt)
+    own_labels = {
+        LABEL_NAME: owner.key.name,
+        LABEL_INSTANCE_ID: str(action.instance_id),
+        LABEL_UPDATE_DOMAIN: str(action.update_domain),
+        LABEL_MODEL: action.model,
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": action.name,
+            "namespace": owner.key.namespace,
+            "labels": _foreign(metadata.get("labels")) | own_labels,
+            "annotations": annotations,
+            "finalizers": list(metadata.get("finalizers") or ()),
+            "ownerReferences": [_controller_reference(owner)],
+        },
+        "spec": {**spec, "readinessGates": _gates(spec)},
+    }
+
+
+def deletion(action: DeleteInstance) -> Body:
+    """Delete options for exactly the pod that was read (protocol rule 5)."""
+    return {
+        "apiVersion": "v1",
+        "kind": "DeleteOptions",
+        "preconditions": {"uid": action.uid, "resourceVersion": action.resource_version},
+    }
+
+
+def publication(action: PublishHealth, known: Instance | None, now: datetime) -> Body:
+    """Condition, gate and annotations in one strategic merge patch of pods/status (rule 26).
+
+    Where a condition's status is that of the pod as last seen (`known`), its lastTransitionTime
+    is left out, and the merge keeps the one that stands.
+    """
+    conditions = []
+    if action.health is not None:
+        before = known.published.health if known and known.published else None
+        changed = before is not action.health
+        conditions.append(
+            _condition(CONDITION_HEALTHY, _STATUS[action.health], action, now if changed else None)
+        )
+    if action.in_rotation is not None:
+        changed = known is None or known.in_rotation is not action.in_rotation
+        status = str(action.in_rotation)
+        conditions.append(_condition(GATE_IN_ROTATION, status, action, now if changed else None))
+    annotations: dict[str, str | None] = {}
+    if action.state_change_time is not None:
+        annotations[ANNOTATION_STATE_CHANGE_TIME] = format_time(action.state_change_time)
+    if action.clear_attempt:
+        annotations[ANNOTATION_REPAIR_ATTEMPT] = None
+    metadata: Body = {"uid": action.uid}
+    if annotations:
+        metadata["annotations"] = annotations
+    return {"metadata": metadata, "status": {"conditions": conditions}}
+
+
+def adoption(owner: Owner, action: AdoptInstance) -> Body:
+    """Adds us as controller, to exactly the pod that was read."""
+    return {"metadata": _meant(action) | {"ownerReferences": [_controller_reference(owner)]}}
+
+
+def release(owner: Owner, action: ReleaseInstance) -> Body:
+    """Takes us away as controller, from exactly the pod that was read."""
+    gone = {"$patch": "delete", "uid": owner.uid}
+    return {"metadata": _meant(action) | {"ownerReferences": [gone]}}
+
+
+def _meant(action: AdoptInstance | ReleaseInstance) -> Body:
+    return {"uid": action.uid, "resourceVersion": action.resource_version}
+
+
+def _condition(kind: str, status: str, action: PublishHealth, since: datetime | None) -> Body:
+    condition = {
+        "type": kind,
+        "status": status,
+        "reason": action.reason,
+        "message": action.message,
+    }
+    if since is not None:
+        # metav1.Time holds whole seconds.
+        condition["lastTransitionTime"] = format_time(since.replace(microsecond=0))
+    return condition
+
+
+def _controller_reference(owner: Owner) -> Body:
+    return {
+        "apiVersion": API_VERSION,
+        "kind": SCALE_SET,
+        "name": owner.key.name,
+        "uid": owner.uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def _gates(spec: Mapping[str, Any]) -> list[Body]:
+    gates = [dict(gate) for gate in spec.get("readinessGates") or ()]
+    if all(gate.get("conditionType") != GATE_IN_ROTATION for gate in gates):
+        gates.append({"conditionType": GATE_IN_ROTATION})
+    return gates
+
+
+def _foreign(marks: Mapping[str, str] | None) -> dict[str, str]:
+    return {k: v for k, v in (marks or {}).items() if not k.startswith(f"{LABEL_PREFIX}/")}

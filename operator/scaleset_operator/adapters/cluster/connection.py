@@ -1,0 +1,226 @@
+"""One shared HTTP connection to the API server: bytes out, JSON in, errors of the ports.
+
+Raw JSON, for the client's typed models cost three times the CPU per call.
+Must not know: any one kind of object.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import aiohttp
+import orjson
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.payload import BytesPayload
+from kubernetes.aio.config import ConfigException
+from yarl import URL
+
+from scaleset_operator.adapters.cluster.credentials import Credentials
+from scaleset_operator.adapters.cluster.errors import Unauthorized, cut, failure
+from scaleset_operator.adapters.cluster.pacing import AdaptiveLimit, Urgency
+from scaleset_operator.reconciler.ports import Unavailable
+
+log = logging.getLogger(__name__)
+
+REQUEST_TIMEOUT_S: Final = 30.0
+CONNECT_TIMEOUT_S: Final = 10.0
+SILENCE_S: Final = 70.0
+"""A watch without a byte for so long is half open: the API server sends a bookmark each minute."""
+MOST_CONNECTIONS: Final = 128
+"""Above the writes at once, so that watches and live reads never wait behind them."""
+READ_BUFFER: Final = 2**18
+
+JSON: Final = "application/json"
+STRATEGIC_MERGE: Final = "application/strategic-merge-patch+json"
+MERGE: Final = "application/merge-patch+json"
+APPLY: Final = "application/apply-patch+yaml"
+
+_SUCCESS: Final = 2
+_OVERLOADED: Final = frozenset({429, 503})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request.
+
+    Attributes:
+        check: called right before the body's bytes go out; what it raises keeps them back.
+    """
+
+    method: str
+    path: str
+    query: Mapping[str, str | int] | None = None
+    body: Mapping[str, Any] | None = None
+    content_type: str = JSON
+    accept: str = JSON
+    check: Callable[[], None] | None = None
+
+
+class Connection:
+    """Requests, writes within the adaptive limit, and streams; on one loop."""
+
+    def __init__(self, credentials: Credentials, limit: AdaptiveLimit | None = None) -> None:
+        self._credentials = credentials
+        self.limit = limit or AdaptiveLimit()
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=credentials.trust, limit=MOST_CONNECTIONS),
+            headers={"User-Agent": f"scaleset-operator/{_version()}"},
+            timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S),
+            trust_env=True,
+            read_bufsize=READ_BUFFER,
+        )
+
+    @classmethod
+    async def open(cls, kubeconfig: str | None = None) -> "Connection":
+        """Connects as `Credentials.load` says; no request is made yet."""
+        return cls(await Credentials.load(kubeconfig))
+
+    async def close(self) -> None:
+        """Closes every connection; calls on their way end as Unavailable."""
+        await self._session.close()
+
+    async def write(self, call: Call, urgency: Urgency) -> dict[str, Any]:
+        """Sends a write once it has a slot; raises as `request` does, and TooOld by its check."""
+        async with self.limit.slot(urgency):
+            if call.check is not None:
+                call.check()
+            return await self.request(call)
+
+    async def read(self, call: Call) -> dict[str, Any]:
+        """Sends a read unless the server wants to be left alone; raises as `request` does."""
+        self.limit.check_hold()
+        return await self.request(call)
+
+    async def request(self, call: Call) -> dict[str, Any]:
+        """Sends one request and gives the object it is answered with.
+
+        Raises:
+            Gone: 404. Conflict: 409. Expired: 410. Refused: 400, 403, 413, 422.
+            Unavailable: everything else that is not a success, and no answer at all.
+        """
+        try:
+            return await self._once(call)
+        except Unauthorized:
+            if not await self._renewed():
+                raise
+        return await self._once(call)
+
+    @asynccontextmanager
+    async def stream(
+        self, path: str, query: Mapping[str, str | int]
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Opens a watch; entered once the API server has accepted it.
+
+        Raises:
+            As `request`; silence for longer than SILENCE_S ends the chunks with Unavailable.
+        """
+        timeout = aiohttp.ClientTimeout(sock_connect=CONNECT_TIMEOUT_S, sock_read=SILENCE_S)
+        call = Call(method="GET", path=path, query=query)
+        with _weather():
+            async with self._session.request(
+                "GET", self._url(call), timeout=timeout, **await self._settings(call)
+            ) as response:
+                await self._raise_unless_fine(response)
+                yield response.content.iter_any()
+
+    async def _once(self, call: Call) -> dict[str, Any]:
+        body = None if call.body is None else _Body(call)
+        try:
+            with _weather():
+                async with self._session.request(
+                    call.method, self._url(call), data=body, **await self._settings(call)
+                ) as response:
+                    await self._raise_unless_fine(response)
+                    return _object(await response.read())
+        except Unavailable:
+            if body is not None and body.kept_back is not None:
+                raise body.kept_back from None
+            raise
+
+    async def _raise_unless_fine(self, response: aiohttp.ClientResponse) -> None:
+        if response.status // 100 == _SUCCESS:
+            return
+        fault = failure(response.status, response.headers.get("Retry-After"), await response.read())
+        if response.status in _OVERLOADED and isinstance(fault, Unavailable):
+            self.limit.overloaded(fault.retry_after)
+        raise fault
+
+    async def _settings(self, call: Call) -> dict[str, Any]:
+        headers = {"Accept": call.accept, "Accept-Encoding": "identity"}
+        if call.body is not None:
+            headers["Content-Type"] = call.content_type
+        authorization = await self._credentials.authorization()
+        if authorization:
+            headers["Authorization"] = authorization
+        return {
+            "headers": headers,
+            "proxy": self._credentials.proxy,
+            "server_hostname": self._credentials.server_name,
+            "allow_redirects": False,
+        }
+
+    def _url(self, call: Call) -> URL:
+        query = f"?{urlencode(call.query)}" if call.query else ""
+        return URL(f"{self._credentials.server}{call.path}{query}", encoded=True)
+
+    async def _renewed(self) -> bool:
+        try:
+            return await self._credentials.renew()
+        except Exception as fault:  # noqa: BLE001 - plugins of any make may fail in any way
+            log.warning("The credentials could not be renewed: %s", cut(str(fault)))
+            return False
+
+
+class _Body(BytesPayload):
+    """The JSON of a call, kept back when its check objects as the bytes are about to go out.
+
+    The headers may be gone by then; a request without its body is one the server never acts on.
+    """
+
+    def __init__(self, call: Call) -> None:
+        super().__init__(orjson.dumps(call.body), content_type=call.content_type)
+        self._check = call.check
+        self.kept_back: Exception | None = None
+
+    async def write_with_length(
+        self, writer: AbstractStreamWriter, content_length: int | None
+    ) -> None:
+        if self._check is not None:
+            try:
+                self._check()
+            except Exception as objection:
+                self.kept_back = objection
+                raise
+        await super().write_with_length(writer, content_length)
+
+
+@contextmanager
+def _weather() -> Iterator[None]:
+    """Everything that can go wrong on the way becomes Unavailable."""
+    try:
+        yield
+    except (aiohttp.ClientError, OSError, ConfigException) as fault:
+        raise Unavailable(cut(f"{type(fault).__name__}: {fault}")) from fault
+
+
+def _object(payload: bytes) -> dict[str, Any]:
+    try:
+        answer = orjson.loads(payload)
+    except orjson.JSONDecodeError as fault:
+        message = f"the API server's answer is not JSON: {cut(payload.decode(errors='replace'))}"
+        raise Unavailable(message) from fault
+    if not isinstance(answer, dict):
+        message = "the API server's answer is not an object"
+        raise Unavailable(message)
+    return answer
+
+
+def _version() -> str:
+    try:
+        return version("scaleset-operator")
+    except PackageNotFoundError:  # Run from a source tree that is not installed.
+        return "0"

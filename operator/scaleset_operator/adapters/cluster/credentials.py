@@ -1,0 +1,95 @@
+"""Where the API server is and who we are to it, by the official library.
+
+Must not know: what is asked of the API server.
+"""
+
+import os
+import ssl
+import time
+from typing import Final
+
+from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.config import load_incluster_config, load_kube_config
+
+AGAIN_AFTER_S: Final = 10.0
+"""Between two loads: a plugin that answers with a bad token is not called for each request."""
+
+
+class Credentials:
+    """An address, the trust in it, and a token that is renewed.
+
+    In a cluster the library reads the mounted token anew each minute. Elsewhere the whole
+    kubeconfig is loaded again when the API server no longer accepts what we have: that runs exec
+    plugins and reads tokens and certificates that others have renewed.
+    """
+
+    def __init__(self, configuration: Configuration, *, kubeconfig: str | None) -> None:
+        self._configuration = configuration
+        self._kubeconfig = kubeconfig
+        self._loaded_at = time.monotonic()
+        self._trust: ssl.SSLContext = ApiClient(configuration).rest_client.ssl_context
+
+    @classmethod
+    async def load(cls, kubeconfig: str | None = None) -> "Credentials":
+        """Reads the kubeconfig given, else that of KUBECONFIG, else the cluster we run in.
+
+        Args:
+            kubeconfig: path, or several with the separator of the platform; None looks for it.
+
+        Raises:
+            kubernetes.aio.config.ConfigException: there is none, or it cannot be used.
+        """
+        configuration = Configuration()
+        in_cluster = "KUBERNETES_SERVICE_HOST" in os.environ and not os.environ.get("KUBECONFIG")
+        if kubeconfig is None and in_cluster:
+            load_incluster_config(configuration)  # type: ignore[no-untyped-call]
+            return cls(configuration, kubeconfig=None)
+        path = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
+        await _load(path, configuration)
+        return cls(configuration, kubeconfig=path)
+
+    @property
+    def server(self) -> str:
+        """The API server's URL, without a slash at its end."""
+        return str(self._configuration.host).rstrip("/")
+
+    @property
+    def trust(self) -> ssl.SSLContext:
+        """Whom we believe to be the API server, and our certificate where we have one."""
+        return self._trust
+
+    @property
+    def server_name(self) -> str | None:
+        """The name the API server's certificate must bear, where it is not that of the URL."""
+        name: str | None = self._configuration.tls_server_name
+        return name or None
+
+    @property
+    def proxy(self) -> str | None:
+        """The proxy that the kubeconfig names."""
+        proxy: str | None = self._configuration.proxy
+        return proxy or None
+
+    async def authorization(self) -> str | None:
+        """The Authorization header, None where a certificate speaks for us."""
+        return await self._configuration.get_api_key_with_prefix(
+            "BearerToken", alias="authorization"
+        )
+
+    async def renew(self) -> bool:
+        """Loads the kubeconfig anew; False where that would help nothing, or was just done."""
+        now = time.monotonic()
+        if self._kubeconfig is None or now - self._loaded_at < AGAIN_AFTER_S:
+            return False
+        self._loaded_at = now
+        await _load(self._kubeconfig, self._configuration)
+        certificate = self._configuration.cert_file
+        if certificate:
+            self.trust.load_cert_chain(certificate, keyfile=self._configuration.key_file)
+        return True
+
+
+async def _load(path: str, configuration: Configuration) -> None:
+    await load_kube_config(  # type: ignore[no-untyped-call]
+        config_file=path, client_configuration=configuration, persist_config=False
+    )

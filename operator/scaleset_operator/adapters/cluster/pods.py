@@ -1,0 +1,262 @@
+"""A pod as the API server sends it -> the slim record that the cache keeps.
+
+Pure; what stands in no field of `Instance` is let go, and strings that repeat are shared.
+Must not know: where the pod came from, or what is decided about it.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from functools import lru_cache
+from sys import intern
+from typing import Any, Final, NamedTuple
+
+from scaleset_operator.api.base import (
+    ANNOTATION_REPAIR,
+    ANNOTATION_REPAIR_ATTEMPT,
+    ANNOTATION_REPLACES,
+    ANNOTATION_STATE_CHANGE_TIME,
+    CONDITION_HEALTHY,
+    GATE_IN_ROTATION,
+    GROUP,
+    LABEL_INSTANCE_ID,
+    LABEL_MODEL,
+    LABEL_NAME,
+    LABEL_PROTECT_FROM_ACTIONS,
+    LABEL_PROTECT_FROM_SCALE_IN,
+    LABEL_UPDATE_DOMAIN,
+    MAX_INT32,
+    VMHealth,
+)
+from scaleset_operator.core.observed import Instance, Published
+from scaleset_operator.reconciler.ports import Key
+
+log = logging.getLogger(__name__)
+
+SCALE_SET: Final = "ScaleSet"
+
+Json = Mapping[str, Any]
+Labels = frozenset[tuple[str, str]]
+
+_HEALTH: Final = {"True": VMHealth.HEALTHY, "False": VMHealth.UNHEALTHY}
+_OVER: Final = frozenset({"Failed", "Succeeded"})
+_BOOKKEEPING: Final = frozenset(
+    {
+        "PodScheduled",
+        "Initialized",
+        "PodReadyToStartContainers",
+        "DisruptionTarget",
+        "ContainersReady",
+        "Ready",
+        CONDITION_HEALTHY,
+        GATE_IN_ROTATION,
+    }
+)
+_RESIZING: Final = "PodResize"
+
+
+class OwnerRef(NamedTuple):
+    """The ScaleSet that controls a pod."""
+
+    uid: str
+    name: str
+
+
+class PodRecord(NamedTuple):
+    """All that is kept of one pod.
+
+    Attributes:
+        owner: None where no controller stands on the pod.
+        labels: without the instance id, so that pods of one set share them.
+    """
+
+    key: Key
+    instance: Instance
+    owner: OwnerRef | None
+    labels: Labels
+
+    @property
+    def wakes(self) -> Key:
+        """The ScaleSet that a change of this pod concerns: its owner, or the one it is named for.
+
+        The label stands on every record: a pod without it is not watched.
+        """
+        if self.owner is not None:
+            return Key(self.key.namespace, self.owner.name)
+        return Key(self.key.namespace, label_of(self.labels, LABEL_NAME))
+
+
+def pod_record(pod: Json) -> PodRecord | None:
+    """Maps one pod; None for a pod that is no instance of any set.
+
+    Raises:
+        KeyError: the pod lacks what every stored object has (name, UID, times).
+    """
+    metadata = pod["metadata"]
+    labels = metadata.get("labels") or {}
+    instance_id = _whole_number(labels.get(LABEL_INSTANCE_ID))
+    if instance_id is None or LABEL_NAME not in labels:
+        log.debug(
+            "%s/%s is ignored: it has no valid instance id or no name of a set",
+            metadata["namespace"],
+            metadata["name"],
+        )
+        return None
+    controller = _controller(metadata)
+    if controller is not None and not _is_scale_set(controller):
+        return None
+    return PodRecord(
+        key=Key(intern(metadata["namespace"]), metadata["name"]),
+        instance=_instance(pod, labels, instance_id),
+        owner=_owner_ref(controller["uid"], controller["name"]) if controller else None,
+        labels=_shared(frozenset(kv for kv in labels.items() if kv[0] != LABEL_INSTANCE_ID)),
+    )
+
+
+def label_of(labels: Labels, name: str) -> str:
+    """The value of one label, empty where it does not stand."""
+    return next((value for key, value in labels if key == name), "")
+
+
+def _instance(pod: Json, labels: Json, instance_id: int) -> Instance:
+    metadata, spec, status = pod["metadata"], pod["spec"], pod.get("status") or {}
+    annotations = metadata.get("annotations") or {}
+    created = datetime.fromisoformat(metadata["creationTimestamp"])
+    conditions = {c["type"]: c for c in status.get("conditions") or ()}
+    recorded = _time(annotations.get(ANNOTATION_STATE_CHANGE_TIME))
+    in_rotation = conditions.get(GATE_IN_ROTATION)
+    node = spec.get("nodeName")
+    return Instance(
+        name=metadata["name"],
+        uid=metadata["uid"],
+        resource_version=metadata["resourceVersion"],
+        instance_id=instance_id,
+        update_domain=_whole_number(labels.get(LABEL_UPDATE_DOMAIN)) or 0,
+        model=intern(labels.get(LABEL_MODEL, "")),
+        created=created,
+        ip=status.get("podIP") or None,
+        node=intern(node) if node else None,
+        started=recorded or _started(spec, status),
+        started_is_recorded=recorded is not None,
+        over=status.get("phase") in _OVER,
+        terminating=metadata.get("deletionTimestamp") is not None,
+        containers_ready=_holds(conditions.get("ContainersReady")),
+        ready=_holds(conditions.get("Ready")),
+        reports=(_readiness(spec, conditions, created), *_reports(conditions, created)),
+        protected_from_scale_in=labels.get(LABEL_PROTECT_FROM_SCALE_IN) == "true",
+        protected_from_actions=labels.get(LABEL_PROTECT_FROM_ACTIONS) == "true",
+        published=_published(conditions.get(CONDITION_HEALTHY), created),
+        in_rotation=None if in_rotation is None else _holds(in_rotation),
+        attempt=_whole_number(annotations.get(ANNOTATION_REPAIR_ATTEMPT)) or 0,
+        replaces=annotations.get(ANNOTATION_REPLACES) or None,
+        repair_requested=annotations.get(ANNOTATION_REPAIR) == "requested",
+    )
+
+
+def _started(spec: Json, status: Json) -> datetime | None:
+    """When the last of the containers first ran (R-24); a later restart changes nothing (R-28).
+
+    Only the run before the present one is known: a container that has restarted more than once
+    gives the start of that one, until the annotation fixes the moment.
+    """
+    statuses = {s["name"]: s for s in status.get("containerStatuses") or ()}
+    starts = [_first_start(statuses.get(c["name"])) for c in spec["containers"]]
+    known = [start for start in starts if start is not None]
+    return max(known) if known and len(known) == len(starts) else None
+
+
+def _first_start(status: Json | None) -> datetime | None:
+    if status is None:
+        return None
+    now, before = status.get("state") or {}, status.get("lastState") or {}
+    return (
+        _time((before.get("terminated") or {}).get("startedAt"))
+        or _time((now.get("running") or {}).get("startedAt"))
+        or _time((now.get("terminated") or {}).get("startedAt"))
+    )
+
+
+def _readiness(
+    spec: Json, conditions: Mapping[str, Json], created: datetime
+) -> tuple[str, VMHealth, datetime]:
+    """Ready as it would be without our own gate: ContainersReady and every other gate.
+
+    One that says False makes it Unhealthy, since the first did; one that nobody has reported yet
+    makes it Unknown, for no report is no evidence.
+    """
+    gates = (gate["conditionType"] for gate in spec.get("readinessGates") or ())
+    inputs = ["ContainersReady", *(gate for gate in gates if gate != GATE_IN_ROTATION)]
+    said = [_report(conditions[name], created) for name in inputs if name in conditions]
+    failed = [since for _, health, since in said if health is VMHealth.UNHEALTHY]
+    if failed:
+        return "Ready", VMHealth.UNHEALTHY, min(failed)
+    if len(said) < len(inputs):
+        return "Ready", VMHealth.UNKNOWN, created
+    unsure = [since for _, health, since in said if health is VMHealth.UNKNOWN]
+    if unsure:
+        return "Ready", VMHealth.UNKNOWN, min(unsure)
+    return "Ready", VMHealth.HEALTHY, max(since for _, _, since in said)
+
+
+def _reports(
+    conditions: Mapping[str, Json], created: datetime
+) -> Iterable[tuple[str, VMHealth, datetime]]:
+    return (
+        _report(condition, created)
+        for name, condition in conditions.items()
+        if name not in _BOOKKEEPING and not name.startswith(_RESIZING)
+    )
+
+
+def _report(condition: Json, created: datetime) -> tuple[str, VMHealth, datetime]:
+    health = _HEALTH.get(condition.get("status", ""), VMHealth.UNKNOWN)
+    return intern(condition["type"]), health, _time(condition.get("lastTransitionTime")) or created
+
+
+def _published(condition: Json | None, created: datetime) -> Published | None:
+    if condition is None:
+        return None
+    _, health, since = _report(condition, created)
+    return Published(health=health, reason=intern(condition.get("reason") or ""), since=since)
+
+
+def _holds(condition: Json | None) -> bool:
+    return condition is not None and condition.get("status") == "True"
+
+
+def _controller(metadata: Json) -> Json | None:
+    references: Iterable[Json] = metadata.get("ownerReferences") or ()
+    return next((r for r in references if r.get("controller")), None)
+
+
+def _is_scale_set(reference: Json) -> bool:
+    group = reference.get("apiVersion", "").partition("/")[0]
+    return reference.get("kind") == SCALE_SET and group == GROUP
+
+
+def _time(text: str | None) -> datetime | None:
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None
+
+
+def _whole_number(text: str | None) -> int | None:
+    """A number as we write them: digits, no sign, no leading zero."""
+    if not text or not text.isascii() or not text.isdecimal() or len(text) > len(str(MAX_INT32)):
+        return None
+    number = int(text)
+    return number if number <= MAX_INT32 and text == str(number) else None
+
+
+@lru_cache(maxsize=4096)
+def _owner_ref(uid: str, name: str) -> OwnerRef:
+    return OwnerRef(uid, name)
+
+
+@lru_cache(maxsize=4096)
+def _shared(labels: Labels) -> Labels:
+    return labels

@@ -1,0 +1,114 @@
+"""What the operator reports on a MaintenanceWindow, under the names of the source (V-09).
+
+Must not know: how far any maintenance is, or what the time is.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Final
+
+from pydantic import Field
+
+from scaleset_operator.api.base import Condition, Count, LabelName, Model, Time, cut
+
+MAX_UPCOMING: Final = 5
+MAX_OPERATION_MESSAGE: Final = 256
+
+
+class Impact(StrEnum):
+    """What an instance feels of a maintenance (M-01)."""
+
+    NONE = "None"
+    PAUSE = "Pause"
+    REDEPLOY = "Redeploy"
+
+
+class ActiveWindow(StrEnum):
+    """Which of the two windows is open."""
+
+    NONE = "None"
+    SELF_SERVICE = "SelfService"
+    SCHEDULED = "Scheduled"
+
+
+class OperationResultCode(StrEnum):
+    """How the last operation on an instance ended (V-14)."""
+
+    NONE = "None"
+    RETRY_LATER = "RetryLater"
+    MAINTENANCE_ABORTED = "MaintenanceAborted"
+    MAINTENANCE_COMPLETED = "MaintenanceCompleted"
+
+
+class InstanceCounts(Model):
+    """The included instances, by how far each is."""
+
+    targeted: Count = Field(default=0, examples=[40])
+    """Instances included in this iteration."""
+    pending: Count = Field(default=0, examples=[28])
+    """Of these, not yet begun."""
+    in_progress: Count = Field(default=0, examples=[1])
+    """Of these, begun."""
+    completed: Count = Field(default=0, examples=[10])
+    """Of these, done."""
+    aborted: Count = Field(default=0, examples=[1])
+    """Of these, left out after an error until a later iteration (M-09)."""
+
+
+class LastOperation(Model):
+    """The latest operation on any instance."""
+
+    instance: LabelName = Field(examples=["web-11"])
+    """The instance: the pod's name."""
+    last_operation_result_code: OperationResultCode = Field(examples=["MaintenanceCompleted"])
+    """How it ended."""
+    last_operation_message: Annotated[
+        str, Field(max_length=MAX_OPERATION_MESSAGE), cut(MAX_OPERATION_MESSAGE)
+    ] = Field(default="", examples=["moved to worker-3"])
+    """The same in words."""
+    time: Time = Field(examples=["2026-11-21T10:12:00Z"])
+    """When it ended."""
+
+
+class MaintenanceWindowStatus(Model):
+    """How far the maintenance is. Without a plan the times are absent, not zero (V-15)."""
+
+    observed_generation: int = Field(default=0, ge=0, examples=[1])
+    """The generation of the spec that the other fields speak about."""
+    active_window: ActiveWindow = Field(default=ActiveWindow.NONE, examples=["SelfService"])
+    """Which window is open now."""
+    is_customer_initiated_maintenance_allowed: bool | None = Field(default=None, examples=[True])
+    """Whether owners may start maintenance now (V-10)."""
+    pre_maintenance_window_start_time: Time | None = Field(
+        default=None, examples=["2026-11-20T00:00:00Z"]
+    )
+    """When the self-service window opens."""
+    pre_maintenance_window_end_time: Time | None = Field(
+        default=None, examples=["2026-11-27T00:00:00Z"]
+    )
+    """When the self-service window closes."""
+    maintenance_window_start_time: Time | None = Field(
+        default=None, examples=["2026-11-27T02:00:00Z"]
+    )
+    """When the scheduled window opens."""
+    maintenance_window_end_time: Time | None = Field(
+        default=None, examples=["2026-11-27T08:00:00Z"]
+    )
+    """When the scheduled window closes; what has started by then is finished (M-25)."""
+    next_transition_time: Time | None = Field(default=None, examples=["2026-11-27T00:00:00Z"])
+    """When a window opens or closes next."""
+    upcoming: tuple[Time, ...] = Field(
+        default=(), max_length=MAX_UPCOMING, examples=[["2026-12-08T01:00:00Z"]]
+    )
+    """The next starts of a recurring window."""
+    announced_time: Time | None = Field(default=None, examples=["2026-10-21T00:00:00Z"])
+    """When the plan was announced; from then on it is not moved."""
+    iteration: Count = Field(default=0, examples=[1])
+    """Which iteration this is, from 1."""
+    instances: InstanceCounts = Field(default_factory=InstanceCounts)
+    """The included instances, counted."""
+    current_update_domain: Count | None = Field(default=None, examples=[2])
+    """The update domain being worked on."""
+    last_operation: LastOperation | None = None
+    """The latest operation on any instance."""
+    conditions: tuple[Condition, ...] = Field(default=(), max_length=10)
+    """Accepted, Announced, SelfServiceOpen, ScheduledOpen, Progressing, Completed, Ready."""

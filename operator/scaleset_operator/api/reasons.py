@@ -1,0 +1,174 @@
+"""Every reason code and what it means: the one list behind status, Events and docs/reasons.md.
+
+Must not know: when a reason applies; that is decided in `core`.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+
+class Reason(StrEnum):
+    """Why something was decided, waits or was refused (X-11); the set is finite and documented."""
+
+    # Why an unhealthy instance is not being repaired, or how far its repair is.
+    IN_GRACE_PERIOD = "InGracePeriod"
+    BATCH_LIMIT_REACHED = "BatchLimitReached"
+    INSTANCE_PROTECTED = "InstanceProtected"
+    SUSPENDED_BY_USER = "SuspendedByUser"
+    SUSPENDED_BY_PLATFORM = "SuspendedByPlatform"
+    DISABLED = "Disabled"
+    OBSERVE_MODE = "ObserveMode"
+    MAINTENANCE_IN_PROGRESS = "MaintenanceInProgress"
+    ROLLOUT_IN_PROGRESS = "RolloutInProgress"
+    HEALTH_UNKNOWN = "HealthUnknown"
+    PROBE_INCONCLUSIVE = "ProbeInconclusive"
+    NEVER_STARTED = "NeverStarted"
+    DISRUPTION_BUDGET = "DisruptionBudget"
+    HEALTH_STORM = "HealthStorm"
+    TOO_MANY_INSTANCES = "TooManyInstances"
+    TERMINATION_DELAYED = "TerminationDelayed"
+    REPLACEMENT_STARTING = "ReplacementStarting"
+    WAITING_FOR_HEALTH = "WaitingForHealth"
+    REPAIR_STALLED = "RepairStalled"
+    NO_PROBE = "NoProbe"
+    PROBE_NOT_FOUND = "ProbeNotFound"
+    PROBE_BLOCKED = "ProbeBlocked"
+    AMBIGUOUS_PORT = "AmbiguousPort"
+    SELECTOR_OVERLAP = "SelectorOverlap"
+    INVALID_TEMPLATE = "InvalidTemplate"
+    CREATE_FORBIDDEN = "CreateForbidden"
+    NOT_ARMED = "NotArmed"
+    STALE_VIEW = "StaleView"
+    REPAIR_BACK_OFF = "RepairBackOff"
+
+    # How an entry of the ledger ended.
+    RECOVERED = "Recovered"
+    SUPERSEDED = "Superseded"
+    SCALED_IN = "ScaledIn"
+    DELETE_REFUSED = "DeleteRefused"
+    RECORD_EXPIRED = "RecordExpired"
+    GRACE_EXPIRED = "GraceExpired"
+
+    # What the last attempts said about an instance.
+    ANSWERING = "Answering"
+    WRONG_STATUS = "WrongStatus"
+    MALFORMED_ANSWER = "MalformedAnswer"
+    CONNECTION_REFUSED = "ConnectionRefused"
+    PROBE_TIMED_OUT = "ProbeTimedOut"
+    UNREACHABLE = "Unreachable"
+    NOT_YET_PROBED = "NotYetProbed"
+    CONTAINERS_NOT_READY = "ContainersNotReady"
+    NODE_NOT_READY = "NodeNotReady"
+    REPORTED_HEALTHY = "ReportedHealthy"
+    REPORTED_UNHEALTHY = "ReportedUnhealthy"
+    TERMINATING = "Terminating"
+
+    # Reasons of conditions on the set and on the probe.
+    ALL_HEALTHY = "AllHealthy"
+    INSTANCES_UNHEALTHY = "InstancesUnhealthy"
+    NO_INSTANCES = "NoInstances"
+    SCALING = "Scaling"
+    ROLLING_OUT = "RollingOut"
+    UP_TO_DATE = "UpToDate"
+    OUT_OF_DATE = "OutOfDate"
+    VALID = "Valid"
+    POLICY_ENABLED = "PolicyEnabled"
+    BATCH_AVAILABLE = "BatchAvailable"
+    IN_BATCH = "InBatch"
+    IDLE = "Idle"
+    FOREIGN_PODS = "ForeignPods"
+    NOT_YET_SUPPORTED = "NotYetSupported"
+    HEALTH_SOURCE_MISSING = "HealthSourceMissing"
+    FREQUENT_RESTARTS = "FrequentRestarts"
+    PROBING = "Probing"
+    NOT_IN_USE = "NotInUse"
+    INTERVAL_TOO_LONG = "IntervalTooLong"
+
+    # Reasons of Events.
+    REPAIR_STARTED = "RepairStarted"
+    REPAIR_SUCCEEDED = "RepairSucceeded"
+    REPAIR_FAILED = "RepairFailed"
+    REPAIR_CANCELLED = "RepairCancelled"
+    REPAIRS_SUSPENDED = "RepairsSuspended"
+    REPAIRS_RESUMED = "RepairsResumed"
+    RESUME_IGNORED = "ResumeIgnored"
+    REQUEST_REFUSED = "RequestRefused"
+
+
+REASON_TEXT: Final[dict[Reason, str]] = {
+    Reason.IN_GRACE_PERIOD: "The grace since the instance's last state change has not ended.",
+    Reason.BATCH_LIMIT_REACHED: "As many instances are under repair as the cap allows.",
+    Reason.INSTANCE_PROTECTED: "A protection label on the instance keeps automatic repair away.",
+    Reason.SUSPENDED_BY_USER: "A person suspended the repairs of this set.",
+    Reason.SUSPENDED_BY_PLATFORM: "Repairs kept failing; only a person resumes them.",
+    Reason.DISABLED: "Automatic repairs are not enabled for this set.",
+    Reason.OBSERVE_MODE: "The mode is Observe: the repair was decided and recorded, not done.",
+    Reason.MAINTENANCE_IN_PROGRESS: "Maintenance has the instance, or the shared floor, in use.",
+    Reason.ROLLOUT_IN_PROGRESS: "The instance is in the current batch of a rollout.",
+    Reason.HEALTH_UNKNOWN: "The operator has not yet watched the instance for a full timeout.",
+    Reason.PROBE_INCONCLUSIVE: "The whole set fell silent; a witness is to tell why.",
+    Reason.NEVER_STARTED: "The containers have never run, so a probe's result says nothing.",
+    Reason.DISRUPTION_BUDGET: "A PodDisruptionBudget does not allow the disruption now.",
+    Reason.HEALTH_STORM: "More instances are unhealthy than maxUnhealthyPercent; one at a time.",
+    Reason.TOO_MANY_INSTANCES: "Limits Standard repairs sets of at most 200 instances.",
+    Reason.TERMINATION_DELAYED: "A terminate notice was given; deletion waits for it.",
+    Reason.REPLACEMENT_STARTING: "The replacement exists; its containers do not all run yet.",
+    Reason.WAITING_FOR_HEALTH: "The replacement runs and has not turned Healthy yet.",
+    Reason.REPAIR_STALLED: "The repair is closed, but the old pod is still Terminating.",
+    Reason.NO_PROBE: "The set names no source of health.",
+    Reason.PROBE_NOT_FOUND: "The HealthProbe that the set names does not exist.",
+    Reason.PROBE_BLOCKED: "A NetworkPolicy selects the instances and does not admit the prober.",
+    Reason.AMBIGUOUS_PORT: "The probe names no port, and the template has none or several.",
+    Reason.SELECTOR_OVERLAP: "An older set's selector and this one's claim the same pods.",
+    Reason.INVALID_TEMPLATE: "The API server refuses a pod made from the template.",
+    Reason.CREATE_FORBIDDEN: "The API server forbids creating pods: quota, policy or permission.",
+    Reason.NOT_ARMED: "The set has not yet been healthy enough for repairs to be armed.",
+    Reason.STALE_VIEW: "The operator's view is too old to act on.",
+    Reason.REPAIR_BACK_OFF: "A repair of this instance was refused; the next try waits.",
+    Reason.RECOVERED: "The instance turned Healthy before it was touched.",
+    Reason.SUPERSEDED: "A newer model made the repair moot.",
+    Reason.SCALED_IN: "The set no longer wants the instance.",
+    Reason.DELETE_REFUSED: "The API server refused to delete the instance.",
+    Reason.RECORD_EXPIRED: "The act came too long after its record and was dropped.",
+    Reason.GRACE_EXPIRED: "The replacement did not turn Healthy within its grace.",
+    Reason.ANSWERING: "The last attempt succeeded.",
+    Reason.WRONG_STATUS: "The endpoint answers with a status other than 200.",
+    Reason.MALFORMED_ANSWER: "The endpoint answers with something that is not HTTP.",
+    Reason.CONNECTION_REFUSED: "Nothing listens: the connection was refused or reset.",
+    Reason.PROBE_TIMED_OUT: "No answer came in time.",
+    Reason.UNREACHABLE: "There is no route to the instance.",
+    Reason.NOT_YET_PROBED: "No attempt on this instance has ended yet.",
+    Reason.CONTAINERS_NOT_READY: "The kubelet reports containers of the pod as not ready.",
+    Reason.NODE_NOT_READY: "The instance's node is NotReady while most others are Ready.",
+    Reason.REPORTED_HEALTHY: "The instance's own report, a pod condition, says healthy.",
+    Reason.REPORTED_UNHEALTHY: "The instance's own report, a pod condition, says unhealthy.",
+    Reason.TERMINATING: "The pod is being deleted and takes no new traffic.",
+    Reason.ALL_HEALTHY: "Every instance is healthy.",
+    Reason.INSTANCES_UNHEALTHY: "At least one instance is unhealthy.",
+    Reason.NO_INSTANCES: "There are no instances to speak about.",
+    Reason.SCALING: "Instances are being created or removed to reach spec.replicas.",
+    Reason.ROLLING_OUT: "Instances are being brought to the latest model.",
+    Reason.UP_TO_DATE: "Every instance has the latest model.",
+    Reason.OUT_OF_DATE: "Some instances have an older model and nothing changes them by itself.",
+    Reason.VALID: "The object was understood and is acted on.",
+    Reason.POLICY_ENABLED: "The automatic repairs policy is enabled and nothing suspends it.",
+    Reason.BATCH_AVAILABLE: "A repair could start now.",
+    Reason.IN_BATCH: "Repairs are in flight.",
+    Reason.IDLE: "No repair is in flight.",
+    Reason.FOREIGN_PODS: "Pods match the selector that are not this set's; they are left alone.",
+    Reason.NOT_YET_SUPPORTED: "This version of the operator accepts the field but cannot do it.",
+    Reason.HEALTH_SOURCE_MISSING: "The source of health is gone; repairs stop, verdicts stand.",
+    Reason.FREQUENT_RESTARTS: "The operator restarts so often that it cannot watch a full timeout.",
+    Reason.PROBING: "The probe is used and its instances are probed.",
+    Reason.NOT_IN_USE: "No set uses the probe, so no request is sent.",
+    Reason.INTERVAL_TOO_LONG: "Two attempts do not fit into the timeout; a good instance may flap.",
+    Reason.REPAIR_STARTED: "A repair was recorded and begins.",
+    Reason.REPAIR_SUCCEEDED: "The replacement, or the renewed instance, is Healthy.",
+    Reason.REPAIR_FAILED: "The repair ended without a healthy instance.",
+    Reason.REPAIR_CANCELLED: "The repair was given up before the instance was touched.",
+    Reason.REPAIRS_SUSPENDED: "Repairs of the set went from Running to Suspended.",
+    Reason.REPAIRS_RESUMED: "Repairs of the set went from Suspended to Running.",
+    Reason.RESUME_IGNORED: "A request to resume is not newer than what it is to resume.",
+    Reason.REQUEST_REFUSED: "A request by annotation was refused; the message says why.",
+}
+"""One sentence for each code, for people."""

@@ -1,0 +1,200 @@
+"""What the operator reports on a ScaleSet; the ledger of repairs stands in `ledger`.
+
+Bounded whatever the size of the set: the truth on each instance is on its pod.
+Must not know: how anything here is found or decided.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Final
+
+from pydantic import Field
+
+from scaleset_operator.api.base import (
+    MAX_INT32,
+    Condition,
+    Count,
+    LabelName,
+    Model,
+    ObjectName,
+    ReasonText,
+    Time,
+    VMHealth,
+)
+from scaleset_operator.api.ledger import ModelHash, RepairsStatus, Uid
+
+AUTOMATIC_REPAIRS: Final = "AutomaticRepairs"
+"""The one orchestration service there is."""
+MAX_UNHEALTHY_LISTED: Final = 20
+MAX_SCALE_IN: Final = 200
+MAX_CREATING: Final = 500
+MAX_CONDITIONS: Final = 20
+MAX_SELECTOR_LENGTH: Final = 16_384
+"""Sixteen labels of the greatest length fit into half of it."""
+
+
+class ServiceState(StrEnum):
+    """The state of an orchestration service (R-37)."""
+
+    RUNNING = "Running"
+    SUSPENDED = "Suspended"
+    NOT_RUNNING = "NotRunning"
+
+
+class SuspendedBy(StrEnum):
+    """Who suspended a service."""
+
+    USER = "User"
+    PLATFORM = "Platform"
+
+
+class RepairDecision(StrEnum):
+    """What was decided about an unhealthy instance."""
+
+    REPAIRING = "Repairing"
+    DEFERRED = "Deferred"
+    SKIPPED = "Skipped"
+
+
+class OrchestrationService(Model):
+    """A service that acts on the set by itself, and whether it may."""
+
+    service_name: str = Field(
+        default=AUTOMATIC_REPAIRS, min_length=1, max_length=63, examples=["AutomaticRepairs"]
+    )
+    """Which service."""
+    service_state: ServiceState = Field(examples=["Running"])
+    """Running: opted in. Suspended: no repair starts. NotRunning: a policy exists, not enabled."""
+    reason: ReasonText | None = Field(default=None, examples=["PolicyEnabled"])
+    """The code of the cause."""
+    suspended_by: SuspendedBy | None = Field(default=None, examples=["Platform"])
+    """Who suspended it; a suspension by the platform ends only by a request to resume (R-42)."""
+    since_time: Time | None = Field(default=None, examples=["2026-11-18T12:34:44Z"])
+    """When it entered the state."""
+
+
+class UnhealthyInstance(Model):
+    """One instance that is not healthy: what was decided, by which rule, and until when."""
+
+    name: LabelName = Field(examples=["web-19"])
+    """The instance: the pod's name."""
+    vm_health: VMHealth = Field(examples=["Unhealthy"])
+    """The verdict on it."""
+    since_time: Time | None = Field(default=None, examples=["2026-11-20T07:02:40Z"])
+    """Since when."""
+    repair_decision: RepairDecision = Field(examples=["Deferred"])
+    """Repairing: in flight. Deferred: later. Skipped: not as things stand."""
+    reason: ReasonText = Field(examples=["InGracePeriod"])
+    """The one code of the rule behind the decision."""
+    eligible_time: Time | None = Field(default=None, examples=["2026-11-20T07:32:10Z"])
+    """When the decision changes, where a time is known."""
+
+
+class RemovalPurpose(StrEnum):
+    """Why an instance that is not under repair is removed."""
+
+    SCALE_IN = "ScaleIn"
+    ROLLOUT = "Rollout"
+    WITNESS = "Witness"
+
+
+class ScaleInVictim(Model):
+    """An instance chosen to be removed; written before its DELETE (protocol rule 24)."""
+
+    name: LabelName = Field(examples=["web-39"])
+    """The pod's name."""
+    uid: Uid = Field(examples=["0b6f6a0c-6a43-4a52-9d5e-1f3f2d1c7a55"])
+    """Its UID."""
+    purpose: RemovalPurpose = Field(default=RemovalPurpose.SCALE_IN, examples=["ScaleIn"])
+    """Fewer instances are wanted, it is of an older model, or it was a witness that stayed
+    silent."""
+
+
+class CreatingInstance(Model):
+    """An instance about to be created; written before the create, the name never used again."""
+
+    name: LabelName = Field(examples=["web-40"])
+    """The pod's name."""
+    update_domain: int = Field(ge=0, le=MAX_INT32, examples=[3])
+    """Its update domain."""
+    model: ModelHash = Field(examples=["6f9c8d7b5"])
+    """The model it is created from."""
+
+
+class OutboundSummary(Model):
+    """The outbound ports of the set's instances in short; the OutboundRule has the whole."""
+
+    rule: ObjectName = Field(examples=["web-out"])
+    """The OutboundRule that the set belongs to."""
+    pool_size: Count = Field(default=0, examples=[40])
+    """Instances in the pool."""
+    ports_per_instance: Annotated[int, Field(ge=0, le=65_535)] = Field(default=0, examples=[1024])
+    """Ports of one instance."""
+    instances_to_next_tier: Count | None = Field(default=None, examples=[10])
+    """How many more instances fit before each has fewer ports."""
+
+
+class MaintenanceSummary(Model):
+    """The maintenance of the set in short; the MaintenanceWindow has the whole."""
+
+    window: ObjectName = Field(examples=["host-patch-nov"])
+    """The MaintenanceWindow in force or next."""
+    active_window: str = Field(default="None", min_length=1, max_length=32, examples=["Scheduled"])
+    """None, SelfService or Scheduled."""
+    pending: Count = Field(default=0, examples=[28])
+    """Instances not yet done."""
+    in_progress: Count = Field(default=0, examples=[1])
+    """Instances being worked on."""
+    completed: Count = Field(default=0, examples=[12])
+    """Instances done."""
+    aborted: Count = Field(default=0, examples=[0])
+    """Instances that left this iteration after an error."""
+    next_transition_time: Time | None = Field(default=None, examples=["2026-11-27T00:00:00Z"])
+    """When a window opens or closes next."""
+
+
+class ScaleSetStatus(Model):
+    """What the operator reports; written whole, by compare and swap, by the operator only."""
+
+    observed_generation: int = Field(default=0, ge=0, examples=[7])
+    """The generation of the spec that the other fields speak about."""
+    replicas: Count = Field(default=0, examples=[40])
+    """Pods owned that are neither Terminating nor over, surplus and witness included."""
+    ready_replicas: Count = Field(default=0, examples=[36])
+    """Of these, Ready."""
+    updated_replicas: Count = Field(default=0, examples=[40])
+    """Of these, on the latest model."""
+    healthy_replicas: Count = Field(default=0, examples=[36])
+    """Of these, Healthy."""
+    unhealthy_replicas: Count = Field(default=0, examples=[3])
+    """Of these, Unhealthy."""
+    unknown_replicas: Count = Field(default=0, examples=[1])
+    """Of these, without a verdict."""
+    repairing_replicas: Count = Field(default=0, examples=[2])
+    """Repairs in flight."""
+    protected_replicas: Count = Field(default=0, examples=[1])
+    """Instances that carry a protection label."""
+    selector: str = Field(default="", max_length=MAX_SELECTOR_LENGTH, examples=["app=web"])
+    """spec.selector as text, for the scale subresource: autoscalers read it."""
+    latest_model: Annotated[str, Field(max_length=63)] = Field(default="", examples=["6f9c8d7b5"])
+    """The hash of the present template; instances carry theirs in the label scaleset.dev/model."""
+    last_instance_id: int = Field(default=0, ge=0, le=MAX_INT32, examples=[42])
+    """The highest instance id ever decided; ids are never used again."""
+    creating: tuple[CreatingInstance, ...] = Field(default=(), max_length=MAX_CREATING)
+    """Instances about to be created."""
+    scale_in: tuple[ScaleInVictim, ...] = Field(default=(), max_length=MAX_SCALE_IN)
+    """Instances chosen to be removed."""
+    orchestration_services: tuple[OrchestrationService, ...] = Field(default=(), max_length=4)
+    """AutomaticRepairs and its state; empty without an automaticRepairsPolicy (R-37)."""
+    repairs: RepairsStatus = Field(default_factory=RepairsStatus)
+    """The ledger of repairs."""
+    unhealthy_instances: tuple[UnhealthyInstance, ...] = Field(
+        default=(), max_length=MAX_UNHEALTHY_LISTED
+    )
+    """The first instances that are not healthy, longest unhealthy first; all are on their pods."""
+    outbound: OutboundSummary | None = None
+    """Outbound ports in short, where an OutboundRule selects the set."""
+    maintenance: MaintenanceSummary | None = None
+    """Maintenance in short, where a MaintenanceWindow selects the set."""
+    conditions: tuple[Condition, ...] = Field(default=(), max_length=MAX_CONDITIONS)
+    """Ready, Accepted, InstancesHealthy, InstancesUpToDate, Repairing, RepairsAllowed,
+    MaintenanceActive, OutboundPortsSufficient; Reconciling and Stalled only when abnormal."""

@@ -1,0 +1,1 @@
+"""The decisions: what is chosen, and why. No I/O, no clock, no logging."""

@@ -1,0 +1,179 @@
+"""The conditions of a ScaleSet, each from the decision as it stands.
+
+Ready, Accepted, InstancesHealthy, InstancesUpToDate, Repairing and RepairsAllowed are always
+there; Reconciling and Stalled only when abnormal (kstatus). A transition time moves only when the
+status of the condition does.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from scaleset_operator.api.base import Condition, ConditionStatus, Reason
+from scaleset_operator.api.repairpolicy import DisruptionBudgets, RepairAction
+from scaleset_operator.api.scalesetstatus import ScaleSetStatus
+from scaleset_operator.core.gates import closed_to_all
+from scaleset_operator.core.scene import Scene
+
+TRUE, FALSE, UNKNOWN = ConditionStatus.TRUE, ConditionStatus.FALSE, ConditionStatus.UNKNOWN
+
+
+class Word(NamedTuple):
+    """One condition without its times."""
+
+    type: str
+    status: ConditionStatus
+    reason: str
+    message: str = ""
+
+
+def conditions(scene: Scene, status: ScaleSetStatus) -> tuple[Condition, ...]:
+    """All conditions that hold of this next status.
+
+    Args:
+        scene: what this decision looks at.
+        status: the next status, conditions aside.
+    """
+    before = {c.type: c for c in scene.observed.status.conditions}
+    return tuple(_timed(scene, before.get(w.type), w) for w in _words(scene, status))
+
+
+def _timed(scene: Scene, before: Condition | None, word: Word) -> Condition:
+    same = before is not None and before.status == word.status
+    return Condition(
+        type=word.type,
+        status=word.status,
+        reason=word.reason,
+        message=word.message,
+        last_transition_time=before.last_transition_time if before and same else scene.now,
+        observed_generation=scene.observed.generation,
+    )
+
+
+def _words(scene: Scene, status: ScaleSetStatus) -> Iterator[Word]:
+    accepted = _accepted(scene)
+    yield _ready(scene, status, accepted)
+    yield accepted
+    yield _healthy(scene, status)
+    yield _up_to_date(scene, status)
+    yield _repairing(status)
+    yield _allowed(scene, status)
+    if status.replicas != scene.spec.replicas or status.updated_replicas != status.replicas:
+        message = (
+            f"{status.replicas} of {scene.spec.replicas}, {status.updated_replicas} up to date"
+        )
+        yield Word("Reconciling", TRUE, Reason.SCALING, message)
+    if accepted.status is FALSE:
+        yield Word("Stalled", TRUE, accepted.reason, accepted.message)
+    elif status.repairs.stalled:
+        names = ", ".join(s.instance for s in status.repairs.stalled)
+        yield Word("Stalled", TRUE, Reason.REPAIR_STALLED, f"still Terminating: {names}")
+
+
+def _ready(scene: Scene, status: ScaleSetStatus, accepted: Word) -> Word:
+    short = status.ready_replicas < scene.spec.replicas
+    ready = f"{status.ready_replicas} of {scene.spec.replicas} ready"
+    if accepted.status is FALSE:
+        return Word("Ready", FALSE, accepted.reason, accepted.message)
+    if scene.has_source and status.unhealthy_replicas:
+        bad = f"{ready}, {status.unhealthy_replicas} unhealthy"
+        return Word("Ready", FALSE, Reason.INSTANCES_UNHEALTHY, bad)
+    if short:
+        return Word("Ready", FALSE, Reason.SCALING, ready)
+    return Word("Ready", TRUE, Reason.ALL_HEALTHY, ready)
+
+
+def _accepted(scene: Scene) -> Word:
+    seen = scene.observed
+    if seen.overlaps_with is not None:
+        message = f"spec.selector matches the template labels of {seen.overlaps_with}, or its ours"
+        return Word("Accepted", FALSE, Reason.SELECTOR_OVERLAP, message)
+    if seen.template.fault is not None:
+        return Word("Accepted", FALSE, seen.template.fault, seen.template.fault_message)
+    if seen.create_refused is not None:
+        return Word("Accepted", FALSE, seen.create_refused[0], seen.create_refused[1])
+    probe = seen.probe
+    if scene.spec.application_health is None and probe is not None and probe.fault is not None:
+        return Word("Accepted", FALSE, probe.fault, probe.fault_message)
+    if not seen.template.checked:
+        return Word("Accepted", UNKNOWN, Reason.HEALTH_UNKNOWN, "the template is being checked")
+    if seen.foreign:
+        message = f"not taken over: {', '.join(seen.foreign)}"
+        return Word("Accepted", TRUE, Reason.FOREIGN_PODS, message)
+    unsupported = ", ".join(not_yet_supported(scene))
+    if unsupported:
+        return Word("Accepted", TRUE, Reason.NOT_YET_SUPPORTED, f"not acted on: {unsupported}")
+    return Word("Accepted", TRUE, Reason.VALID)
+
+
+def not_yet_supported(scene: Scene) -> Iterator[str]:
+    """The fields that are set and that this version does not act on."""
+    policy, spec = scene.policy, scene.spec
+    notice = spec.terminate_notification_profile
+    rolling = spec.upgrade_policy.rolling_upgrade_policy
+    found = {
+        "rotationProbeRef": spec.rotation_probe_ref is not None,
+        "automaticRepairsPolicy.repairAction": policy.repair_action is not RepairAction.REPLACE,
+        "automaticRepairsPolicy.disruptionBudgets": (
+            policy.disruption_budgets is DisruptionBudgets.ENFORCE
+        ),
+        "automaticRepairsPolicy.armAfterHealthyPercent": policy.arm_after_healthy_percent > 0,
+        "terminateNotificationProfile": notice is not None and notice.enable,
+        "upgradePolicy.rollingUpgradePolicy.maxSurge": rolling.max_surge,
+        "upgradePolicy.rollingUpgradePolicy.inPlaceIfPossible": rolling.in_place_if_possible,
+    }
+    return (f"spec.{name}" for name, is_set in found.items() if is_set)
+
+
+def _healthy(scene: Scene, status: ScaleSetStatus) -> Word:
+    kind = "InstancesHealthy"
+    if not scene.has_source:
+        return Word(kind, UNKNOWN, Reason.NO_PROBE, "no health source is named")
+    if status.repairs.doubts:
+        return Word(kind, UNKNOWN, Reason.PROBE_INCONCLUSIVE, "the whole set is silent")
+    if status.unhealthy_replicas:
+        message = f"{status.unhealthy_replicas} of {status.replicas} unhealthy"
+        return Word(kind, FALSE, Reason.INSTANCES_UNHEALTHY, message)
+    if status.unknown_replicas:
+        frequent = scene.observed.prober.frequent_restarts
+        reason = Reason.FREQUENT_RESTARTS if frequent else Reason.HEALTH_UNKNOWN
+        message = f"{status.unknown_replicas} of {status.replicas} not known yet"
+        return Word(kind, UNKNOWN, reason, message)
+    if not status.replicas:
+        return Word(kind, TRUE, Reason.NO_INSTANCES)
+    return Word(kind, TRUE, Reason.ALL_HEALTHY, f"{status.healthy_replicas} healthy")
+
+
+def _up_to_date(scene: Scene, status: ScaleSetStatus) -> Word:
+    behind = status.replicas - status.updated_replicas
+    if not behind:
+        return Word("InstancesUpToDate", TRUE, Reason.UP_TO_DATE)
+    message = f"{behind} of {status.replicas} not on model {scene.observed.template.model}"
+    return Word("InstancesUpToDate", FALSE, Reason.OUT_OF_DATE, message)
+
+
+def _repairing(status: ScaleSetStatus) -> Word:
+    entries = status.repairs.in_flight
+    if not entries:
+        return Word("Repairing", FALSE, Reason.IDLE)
+    names = ", ".join(e.instance for e in entries[:10])
+    message = f"{len(entries)} of {status.repairs.batch_limit} in flight: {names}"
+    return Word("Repairing", TRUE, Reason.IN_BATCH, message)
+
+
+def _allowed(scene: Scene, status: ScaleSetStatus) -> Word:
+    kind = "RepairsAllowed"
+    if status.repairs.suspended_since is not None and scene.policy.enabled:
+        return Word(kind, FALSE, Reason.SUSPENDED_BY_PLATFORM, status.repairs.suspended_cause)
+    closed = closed_to_all(scene)
+    if closed is not None and closed.reason is not Reason.STALE_VIEW:
+        return Word(kind, FALSE, closed.reason, closed.detail)
+    if status.repairs.doubts:
+        return Word(kind, FALSE, Reason.PROBE_INCONCLUSIVE, "nothing is repaired on silence alone")
+    if scene.observed.prober.frequent_restarts:
+        message = "the operator started three times in ten minutes: no full timeout is watched"
+        return Word(kind, FALSE, Reason.FREQUENT_RESTARTS, message)
+    used = len(status.repairs.in_flight)
+    if used >= status.repairs.batch_limit:
+        message = f"{used} of {status.repairs.batch_limit} in flight"
+        return Word(kind, FALSE, Reason.BATCH_LIMIT_REACHED, message)
+    return Word(kind, TRUE, Reason.BATCH_AVAILABLE, f"{status.repairs.batch_limit} at a time")

@@ -1,0 +1,197 @@
+"""The only door of the room: one observation in, one plan out.
+
+The order in which the rules stand: doubt, then repairs in flight, then the number of instances,
+then new repairs, then the rollout. Acts come only from what the status already records; what this
+decision adds to the ledger is recorded first and acted upon by the next one.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from scaleset_operator.api.ledger import RepairEntry, RepairPhase, RepairsStatus
+from scaleset_operator.api.scaleset import ScaleSetSpec
+from scaleset_operator.api.scalesetstatus import ScaleSetStatus
+from scaleset_operator.core import summary
+from scaleset_operator.core.conditions import conditions
+from scaleset_operator.core.ledger import Closed, Progress, advance, stalled
+from scaleset_operator.core.naming import Names
+from scaleset_operator.core.notes import tell
+from scaleset_operator.core.observed import Observed
+from scaleset_operator.core.plan import (
+    Action,
+    AdoptInstance,
+    DeleteInstance,
+    Note,
+    Plan,
+    Purpose,
+    Record,
+    ReleaseInstance,
+)
+from scaleset_operator.core.publication import publications
+from scaleset_operator.core.repair import Opened, open_repairs
+from scaleset_operator.core.rollout import Rollout, roll_out
+from scaleset_operator.core.scaling import Domains, Scaling, scale
+from scaleset_operator.core.scene import Scene
+from scaleset_operator.core.suspension import count
+from scaleset_operator.core.witness import Doubts, look_into
+
+
+def decide(spec: ScaleSetSpec, observed: Observed, now: datetime) -> Plan:
+    """Decide one turn of one ScaleSet.
+
+    Args:
+        spec: what the owner wants.
+        observed: everything that was seen.
+        now: aware datetime of the steady clock that the observation is in.
+
+    Returns:
+        The next status, the acts that the recorded status allows, and when to look again.
+    """
+    scene = Scene.of(spec, observed, now)
+    if observed.deleting:
+        return Plan(status=observed.status)
+    return _Turn(scene).plan()
+
+
+class _Turn:
+    """The steps of one decision, in their order of precedence."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.names = Names.of(scene.observed)
+        self.progress: Progress = advance(scene, self.names)
+        domain = Domains(scene, self.progress.open).smallest()
+        self.doubts: Doubts = look_into(scene, self.names, domain)
+        witness = next((d.witness for d in self.doubts.stand if d.witness), None)
+        if any(e.replacement == witness for e in self.progress.open):
+            witness = None
+        self.scaling: Scaling = scale(scene, self.names, self.progress.open, witness)
+        self.scaling.removing.extend(self.doubts.removals)
+        self.opened: Opened = open_repairs(
+            scene, self.names, self.scaling.entries, self.doubts.stand
+        )
+        self.in_flight = [*self.scaling.entries, *self.opened.entries]
+        self.closed: list[Closed] = [*self.progress.closed, *self.scaling.closed]
+        self.rollout: Rollout = roll_out(scene, self.scaling, self.in_flight)
+        self.repairs, self.notes = count(scene, self.closed)
+
+    def plan(self) -> Plan:
+        """The plan that these steps make together."""
+        status = self._status()
+        record = urgency(self.scene.observed.status, status)
+        acts = () if record is Record.NOW else tuple(self._acts())
+        notes: tuple[Note, ...] = ()
+        if record is Record.NOW:
+            notes = (*self.notes, *self.doubts.notes)
+            notes += tuple(tell(self.scene, self.opened.entries, self.closed, status))
+        return Plan(
+            status=status,
+            record=record,
+            actions=acts,
+            reads=frozenset(self.progress.reads | self.opened.reads),
+            list_live=self.scaling.list_live,
+            look_again_at=self._again(),
+            decisions=tuple(self.opened.decisions),
+            notes=notes,
+        )
+
+    def _again(self) -> datetime | None:
+        now = self.scene.now
+        moments: list[datetime] = [
+            *self.progress.again,
+            *self.doubts.again,
+            *self.scaling.again,
+            *self.opened.again,
+            *self.rollout.again,
+            *(v.changes_at for v in self.scene.verdicts.values() if v.changes_at is not None),
+        ]
+        return min((m for m in moments if m > now), default=None)
+
+    def _acts(self) -> Iterable[Action]:
+        """What the recorded status allows; health first, for it waits for nothing."""
+        observed = self.scene.observed
+        yield from publications(self.scene)
+        if not observed.view_is_fresh:
+            return
+        for pod in observed.adoptable:
+            if pod.live:
+                yield AdoptInstance(
+                    name=pod.name, uid=pod.uid, resource_version=pod.resource_version
+                )
+        for pod in observed.released:
+            yield ReleaseInstance(name=pod.name, uid=pod.uid, resource_version=pod.resource_version)
+        yield from self.progress.acts
+        yield from self.doubts.acts
+        yield from self.scaling.acts
+        for pod in observed.instances:
+            if pod.over and not pod.terminating:
+                yield DeleteInstance(
+                    name=pod.name,
+                    uid=pod.uid,
+                    resource_version=pod.resource_version,
+                    purpose=Purpose.OVER,
+                )
+
+    def _status(self) -> ScaleSetStatus:
+        scene = self.scene
+        before = scene.observed.status
+        repairs = self._repairs()
+        known = {v.uid for v in self.scaling.removing}
+        removing = [*self.scaling.removing, *(v for v in self.rollout.taken if v.uid not in known)]
+        status = before.model_copy(
+            update={
+                **summary.counts(scene, len(self.in_flight)),
+                "last_instance_id": self.names.last_id,
+                "creating": tuple(self.scaling.creating),
+                "scale_in": tuple(removing),
+                "orchestration_services": summary.services(scene, repairs.suspended_since),
+                "repairs": repairs,
+                "unhealthy_instances": summary.explained(self.opened.decisions),
+            }
+        )
+        return status.model_copy(update={"conditions": conditions(scene, status)})
+
+    def _repairs(self) -> RepairsStatus:
+        scene = self.scene
+        in_flight = sorted(self.in_flight, key=lambda e: (e.start_time, e.instance))
+        return self.repairs.model_copy(
+            update={
+                "batch_limit": scene.allowance if scene.policy.enabled else 0,
+                "in_flight": tuple(in_flight),
+                "stalled": stalled(scene, self.closed),
+                "doubts": self.doubts.stand,
+                "next_eligible_time": summary.next_eligible(self.opened.decisions, scene.now),
+                "history": summary.history(scene, self.closed),
+            }
+        )
+
+
+def urgency(before: ScaleSetStatus, after: ScaleSetStatus) -> Record:
+    """How urgently the next status must stand: at once where an act may build on it."""
+    if before == after:
+        return Record.NONE
+    added_names = {c.name for c in after.creating} - {c.name for c in before.creating}
+    added_victims = {v.uid for v in after.scale_in} - {v.uid for v in before.scale_in}
+    if added_names or added_victims or _ledger(before) != _ledger(after):
+        return Record.NOW
+    return Record.SOON
+
+
+def _ledger(status: ScaleSetStatus) -> tuple[object, ...]:
+    """What of the status decides over acts; bookkeeping that rides along is left out."""
+    repairs = status.repairs
+    return (
+        tuple(_essence(e) for e in repairs.in_flight),
+        tuple((d.group, d.since, d.witness, d.next_time) for d in repairs.doubts),
+        repairs.history,
+        repairs.suspended_since,
+        repairs.consecutive_failed,
+        repairs.enabled_time,
+        repairs.last_handled_resume_request,
+        status.orchestration_services,
+    )
+
+
+def _essence(entry: RepairEntry) -> tuple[object, ...]:
+    named = entry.phase is RepairPhase.NOTIFIED
+    return (entry.uid, entry.replacement, entry.start_time, entry.successors, named)

@@ -1,0 +1,146 @@
+"""What silence is worth: nothing, while everything else is silent too (protocol rules 15 to 20).
+
+An instance is convicted of silence only when others have answered after it fell silent: then the
+prober can see, and it is the instance that does not speak. Knows nothing of repairs or ledgers.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum, auto
+from typing import Final
+
+from scaleset_operator.core.observed import Evidence, Neighbour, ProbeView
+
+MIN_HOLD: Final = timedelta(seconds=60)
+"""Long enough for a lost node to be marked NotReady (protocol rule 17)."""
+NODE_SILENT_SHARE: Final = 0.9
+NODE_SILENT_MINIMUM: Final = 3
+
+
+class Doubtfulness(Enum):
+    """What a silent instance is, seen among the others."""
+
+    CONVICTED = auto()
+    """Others answer; this one does not."""
+    UNDECIDED = auto()
+    """Not all others have been heard since; published conditions stand."""
+    HELD = auto()
+    """A part of the set fell silent together: wait for its time (rules 17 and 19)."""
+    SET_SILENT = auto()
+    """Nobody in the set has answered since (rule 18)."""
+    BLIND = auto()
+    """The prober reaches nothing at all; this never clears by time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """The outcome, in words, and when it changes by time alone."""
+
+    kind: Doubtfulness
+    message: str = ""
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetWatch:
+    """What a whole set says, in the few numbers that one instance is compared with.
+
+    Attributes:
+        newest_success: end of the latest success of any member.
+        oldest_end: the member heard longest ago ended its last attempt then.
+        anyone_ok: whether some member's last attempt was a success.
+        answers: (end of the last success, since when it answers) of members that have answered.
+    """
+
+    newest_success: datetime | None
+    oldest_end: datetime | None
+    anyone_ok: bool
+    answers: tuple[tuple[datetime, datetime], ...]
+
+    @classmethod
+    def of(cls, evidence: Iterable[Evidence | None]) -> "SetWatch":
+        """Sum up the members that have ended an attempt."""
+        heard = [e for e in evidence if e is not None and e.last_ended is not None]
+        successes = [e.last_success for e in heard if e.last_success is not None]
+        return cls(
+            newest_success=max(successes, default=None),
+            oldest_end=min((e.last_ended for e in heard if e.last_ended), default=None),
+            anyone_ok=any(e.answers_ok for e in heard),
+            answers=tuple(
+                (e.last_success, e.answering_since)
+                for e in heard
+                if e.last_success is not None and e.answering_since is not None
+            ),
+        )
+
+    def sight_since(self, fell: datetime) -> datetime | None:
+        """Since when somebody who was heard after `fell` has been answering, at the earliest."""
+        return min((since for last, since in self.answers if last > fell), default=None)
+
+
+def hold_time(probe: ProbeView) -> timedelta:
+    """How long a silent node or set is waited for before anything follows (rules 17, 18)."""
+    return max(2 * probe.timeout, MIN_HOLD)
+
+
+def weigh(
+    evidence: Evidence,
+    watch: SetWatch,
+    neighbours: tuple[Neighbour, ...],
+    probe: ProbeView,
+    sees: bool,  # noqa: FBT001 - as above
+    now: datetime,
+) -> Found:
+    """Weigh one instance's silence against what everybody else said since it fell silent.
+
+    Args:
+        evidence: of an instance whose last attempt brought nothing back.
+        watch: the whole set's, this instance included.
+        neighbours: the watched pods on its node, of any set, this instance included.
+        probe: its times.
+        sees: whether the prober reaches its reference targets.
+        now: time of the decision.
+    """
+    fell = evidence.silent_since or now
+    if not sees:
+        return Found(kind=Doubtfulness.BLIND, message="the prober reaches no reference target")
+    if watch.newest_success is None or watch.newest_success <= fell:
+        if watch.anyone_ok:
+            return Found(kind=Doubtfulness.UNDECIDED, message="others not heard since it fell")
+        return Found(
+            kind=Doubtfulness.SET_SILENT, message="no instance of the set has answered since"
+        )
+    unheard = watch.oldest_end is not None and watch.oldest_end < fell
+    if unheard or any(n.last_ended is not None and n.last_ended < fell for n in neighbours):
+        return Found(kind=Doubtfulness.UNDECIDED, message="others not heard since it fell")
+    return _among_the_heard(fell, watch, neighbours, probe, now)
+
+
+def _among_the_heard(
+    fell: datetime,
+    watch: SetWatch,
+    neighbours: tuple[Neighbour, ...],
+    probe: ProbeView,
+    now: datetime,
+) -> Found:
+    """Others of the set answer: only a silent node or sight that has just come back delays."""
+    sight = watch.sight_since(fell)
+    if sight is not None and sight > fell and now < sight + probe.timeout:
+        return Found(
+            kind=Doubtfulness.HELD,
+            message="sight came back; one more full timeout is waited",
+            until=sight + probe.timeout,
+        )
+    silent = sum(n.silent for n in neighbours)
+    fallen_node = len(neighbours) >= NODE_SILENT_MINIMUM and silent >= NODE_SILENT_SHARE * len(
+        neighbours
+    )
+    until = fell + hold_time(probe)
+    if fallen_node and now < until:
+        return Found(
+            kind=Doubtfulness.HELD,
+            message="its whole node fell silent; waiting for the node's own report",
+            until=until,
+        )
+    return Found(kind=Doubtfulness.CONVICTED)

@@ -1,0 +1,209 @@
+"""The questions asked before a repair, in order; the first No is the reason (X-11).
+
+Every instance that is unhealthy and not being repaired has exactly one reason, and a time where
+time alone changes it. What to do with the answers is decided elsewhere.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Final
+
+from scaleset_operator.api.base import (
+    ANNOTATION_SUSPENDED_REASON,
+    ANNOTATION_SUSPENDED_UNTIL,
+    Reason,
+    VMHealth,
+    format_time,
+)
+from scaleset_operator.api.repairpolicy import (
+    STANDARD_MAX_REPLICAS,
+    DesiredServiceState,
+    Limits,
+    RepairAction,
+    RepairMode,
+)
+from scaleset_operator.api.scalesetstatus import RemovalPurpose
+from scaleset_operator.core.observed import Instance
+from scaleset_operator.core.plan import Gate
+from scaleset_operator.core.scene import Scene
+
+
+def suspended_until(scene: Scene) -> datetime | None:
+    """Until when a person's annotation suspends repairs; None when it does not, or has lapsed."""
+    text = scene.observed.annotations.get(ANNOTATION_SUSPENDED_UNTIL, "")
+    try:
+        until = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return until if until.tzinfo is not None and until > scene.now else None
+
+
+def _enabled(scene: Scene) -> Gate:
+    return Gate(
+        reason=Reason.DISABLED, open=scene.policy.enabled, detail="automaticRepairsPolicy.enabled"
+    )
+
+
+def _few_enough(scene: Scene) -> Gate:
+    too_many = (
+        scene.policy.limits is Limits.STANDARD and scene.spec.replicas > STANDARD_MAX_REPLICAS
+    )
+    return Gate(
+        reason=Reason.TOO_MANY_INSTANCES,
+        open=not too_many,
+        detail=f"replicas {scene.spec.replicas}, limits {scene.policy.limits}",
+    )
+
+
+def _source(scene: Scene) -> Gate:
+    probe = scene.observed.probe
+    if not scene.has_source:
+        return Gate(reason=Reason.NO_PROBE, open=False, detail="no health source is named")
+    if scene.spec.application_health is None and probe is not None and probe.fault is not None:
+        return Gate(reason=probe.fault, open=False, detail=probe.fault_message)
+    return Gate(reason=Reason.NO_PROBE, open=True)
+
+
+def _accepted(scene: Scene) -> Gate:
+    seen = scene.observed
+    if seen.overlaps_with is not None:
+        return Gate(
+            reason=Reason.SELECTOR_OVERLAP, open=False, detail=f"overlaps {seen.overlaps_with}"
+        )
+    if seen.template.fault is not None:
+        return Gate(reason=seen.template.fault, open=False, detail=seen.template.fault_message)
+    if seen.create_refused is not None:
+        reason, message, until = seen.create_refused
+        return Gate(reason=reason, open=False, detail=message, until=until)
+    return Gate(reason=Reason.INVALID_TEMPLATE, open=seen.template.checked)
+
+
+def _fresh_view(scene: Scene) -> Gate:
+    return Gate(reason=Reason.STALE_VIEW, open=scene.observed.view_is_fresh)
+
+
+def _not_suspended_by_user(scene: Scene) -> Gate:
+    until = suspended_until(scene)
+    spec_says = scene.policy.service_state is DesiredServiceState.SUSPENDED
+    why = scene.observed.annotations.get(ANNOTATION_SUSPENDED_REASON, "")
+    return Gate(
+        reason=Reason.SUSPENDED_BY_USER,
+        open=not spec_says and until is None,
+        detail="serviceState is Suspended" if spec_says else why,
+        until=None if spec_says else until,
+    )
+
+
+def _not_suspended_by_platform(scene: Scene) -> Gate:
+    repairs = scene.observed.status.repairs
+    return Gate(
+        reason=Reason.SUSPENDED_BY_PLATFORM,
+        open=repairs.suspended_since is None,
+        detail=repairs.suspended_cause,
+    )
+
+
+def _known(scene: Scene, instance: Instance) -> Gate:
+    verdict = scene.verdicts[instance.uid]
+    inconclusive = verdict.reason is Reason.PROBE_INCONCLUSIVE
+    return Gate(
+        reason=Reason.PROBE_INCONCLUSIVE if inconclusive else Reason.HEALTH_UNKNOWN,
+        open=verdict.fresh and verdict.health is not VMHealth.UNKNOWN,
+        detail=verdict.message,
+        until=verdict.changes_at,
+    )
+
+
+def _has_started(_: Scene, instance: Instance) -> Gate:
+    return Gate(
+        reason=Reason.NEVER_STARTED,
+        open=instance.started is not None,
+        detail="its containers have never all run",
+    )
+
+
+def _unprotected(_: Scene, instance: Instance) -> Gate:
+    flag = "scale-in" if instance.protected_from_scale_in else "scale-set-actions"
+    return Gate(
+        reason=Reason.INSTANCE_PROTECTED, open=not instance.protected, detail=f"protect-from-{flag}"
+    )
+
+
+def _out_of_grace(scene: Scene, instance: Instance) -> Gate:
+    """Grace runs from the end of the last state change, and from enabling (R-24, R-36)."""
+    enabled = scene.observed.status.repairs.enabled_time
+    if enabled is None or instance.started is None:
+        return Gate(reason=Reason.IN_GRACE_PERIOD, open=False, detail="not yet begun")
+    until = max(instance.started, enabled) + scene.policy.grace_period
+    return Gate(
+        reason=Reason.IN_GRACE_PERIOD,
+        open=scene.now >= until,
+        detail=f"until {format_time(until)}",
+        until=until,
+    )
+
+
+def _not_refused(scene: Scene, instance: Instance) -> Gate:
+    until = scene.observed.refused_until.get(instance.name)
+    return Gate(
+        reason=Reason.REPAIR_BACK_OFF,
+        open=until is None or scene.now >= until,
+        detail="the API server refused its DELETE",
+        until=until,
+    )
+
+
+def _not_in_rollout(scene: Scene, instance: Instance) -> Gate:
+    batch = {v.uid for v in scene.observed.status.scale_in if v.purpose is RemovalPurpose.ROLLOUT}
+    return Gate(reason=Reason.ROLLOUT_IN_PROGRESS, open=instance.uid not in batch)
+
+
+def _supported(scene: Scene) -> Gate:
+    action = scene.policy.repair_action
+    return Gate(
+        reason=Reason.NOT_YET_SUPPORTED,
+        open=action is RepairAction.REPLACE,
+        detail=f"repairAction {action}",
+    )
+
+
+def _may_act(scene: Scene) -> Gate:
+    return Gate(reason=Reason.OBSERVE_MODE, open=scene.policy.mode is RepairMode.ACT)
+
+
+OF_THE_SET: Final[tuple[Callable[[Scene], Gate], ...]] = (
+    _enabled,
+    _few_enough,
+    _source,
+    _accepted,
+    _fresh_view,
+    _not_suspended_by_user,
+    _not_suspended_by_platform,
+    _supported,
+)
+OF_THE_INSTANCE: Final[tuple[Callable[[Scene, Instance], Gate], ...]] = (
+    _known,
+    _has_started,
+    _unprotected,
+    _out_of_grace,
+    _not_refused,
+    _not_in_rollout,
+)
+
+
+def ask(scene: Scene, instance: Instance) -> Iterator[Gate]:
+    """Ask every gate about one instance, in order; whether we may act at all comes last."""
+    yield from (gate(scene) for gate in OF_THE_SET)
+    yield from (gate(scene, instance) for gate in OF_THE_INSTANCE)
+    yield _may_act(scene)
+
+
+def first_closed(scene: Scene, instance: Instance) -> Gate | None:
+    """The first gate that does not let a repair pass; None when all are open."""
+    return next((gate for gate in ask(scene, instance) if not gate.open), None)
+
+
+def closed_to_all(scene: Scene) -> Gate | None:
+    """The first closed gate that concerns the whole set; the condition RepairsAllowed shows it."""
+    gates = (gate(scene) for gate in (*OF_THE_SET, _may_act))
+    return next((gate for gate in gates if not gate.open), None)

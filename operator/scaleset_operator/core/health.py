@@ -1,0 +1,258 @@
+"""From evidence to a verdict on each instance: Healthy, Unhealthy or Unknown, and why.
+
+A success is a verdict at once. A failure becomes one when a full timeout without success has been
+watched (P-11 to P-13, X-08). Silence goes through `doubt` first. Knows nothing of repairs.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from scaleset_operator.api.base import Reason, VMHealth
+from scaleset_operator.api.scaleset import ScaleSetSpec
+from scaleset_operator.core.doubt import Doubtfulness, SetWatch, weigh
+from scaleset_operator.core.observed import Evidence, Instance, Observed, Outcome, ProbeView
+
+NODE_DOWN_SHARE: Final = 0.55
+"""From this share of NotReady nodes on, a NotReady node is silence too (protocol rule 15)."""
+
+CAUSE: Final = {
+    Outcome.WRONG_STATUS: Reason.WRONG_STATUS,
+    Outcome.MALFORMED: Reason.MALFORMED_ANSWER,
+    Outcome.REFUSED: Reason.CONNECTION_REFUSED,
+    Outcome.TIMED_OUT: Reason.PROBE_TIMED_OUT,
+    Outcome.UNREACHABLE: Reason.UNREACHABLE,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What is held of one instance now.
+
+    Attributes:
+        since: when this health began, as published, or now.
+        fresh: evidence of this very process spans a full timeout: repair may build on it.
+        doubt: what its silence is, while it is silent and not (yet) convicted of anything.
+        in_rotation: what the gate should be; None leaves it as it is (rule 20).
+        changes_at: when time alone changes this verdict.
+    """
+
+    health: VMHealth
+    reason: Reason
+    message: str
+    since: datetime
+    fresh: bool = False
+    doubt: Doubtfulness | None = None
+    in_rotation: bool | None = None
+    changes_at: datetime | None = None
+
+
+def judge(spec: ScaleSetSpec, observed: Observed, now: datetime) -> dict[str, Verdict]:
+    """Give a verdict on every live instance.
+
+    Returns:
+        Pod UID -> Verdict.
+    """
+    live = [i for i in observed.instances if i.live]
+    if spec.application_health is not None:
+        kind = spec.application_health.pod_condition_type
+        return {i.uid: _by_own_report(i, kind, now) for i in live}
+    if spec.health_probe_ref is None or observed.probe is None:
+        return {i.uid: _by_readiness(i, now) for i in live}
+    bench = _Bench(observed, observed.probe, live, now)
+    return {i.uid: bench.verdict(i) for i in live}
+
+
+def _standing(instance: Instance, now: datetime, reason: Reason, message: str) -> Verdict:
+    """The published condition stands; nobody may repair on it (X-08)."""
+    published = instance.published
+    if published is None:
+        return Verdict(health=VMHealth.UNKNOWN, reason=reason, message=message, since=now)
+    return Verdict(health=published.health, reason=reason, message=message, since=published.since)
+
+
+def _since(instance: Instance, health: VMHealth, now: datetime) -> datetime:
+    published = instance.published
+    return published.since if published and published.health is health else now
+
+
+def _by_readiness(instance: Instance, now: datetime) -> Verdict:
+    """No source is named: health is left out, rotation follows the containers (P-19)."""
+    return Verdict(
+        health=VMHealth.UNKNOWN,
+        reason=Reason.NO_PROBE,
+        message="no health source is named",
+        since=instance.created if instance.published is None else now,
+        in_rotation=instance.containers_ready,
+    )
+
+
+def _by_own_report(instance: Instance, kind: str, now: datetime) -> Verdict:
+    """The instance's own report is the source; it is fresh as long as the view is."""
+    health = next((h for k, h, _ in instance.reports if k == kind), VMHealth.UNKNOWN)
+    words = {
+        VMHealth.HEALTHY: (Reason.REPORTED_HEALTHY, True),
+        VMHealth.UNHEALTHY: (Reason.REPORTED_UNHEALTHY, False),
+        VMHealth.UNKNOWN: (Reason.HEALTH_UNKNOWN, None),
+    }
+    reason, rotation = words[health]
+    return Verdict(
+        health=health,
+        reason=reason,
+        message=f"pod condition {kind} reports {health}",
+        since=_since(instance, health, now),
+        fresh=health is not VMHealth.UNKNOWN,
+        in_rotation=rotation,
+    )
+
+
+class _Bench:
+    """One judging of one set under one probe: what is the same for all its instances."""
+
+    def __init__(
+        self, observed: Observed, probe: ProbeView, live: list[Instance], now: datetime
+    ) -> None:
+        self.observed = observed
+        self.probe = probe
+        self.now = now
+        self.watch = SetWatch.of(observed.evidence.get(i.uid) for i in live)
+        self.down_nodes = _down_nodes(observed, live)
+
+    def verdict(self, instance: Instance) -> Verdict:
+        """The verdict on one instance."""
+        if self.probe.fault is not None:
+            return _standing(instance, self.now, self.probe.fault, self.probe.fault_message)
+        evidence = self.observed.evidence.get(instance.uid)
+        beating_since = self.observed.prober.beating_since
+        if evidence is None or evidence.last_ended is None or beating_since is None:
+            why = "the prober is silent" if beating_since is None else "not yet probed"
+            return _standing(instance, self.now, Reason.HEALTH_UNKNOWN, why)
+        if evidence.answers_ok:
+            return self._answering(instance, evidence, beating_since)
+        return self._failing(instance, evidence, beating_since)
+
+    def _answering(
+        self, instance: Instance, evidence: Evidence, beating_since: datetime
+    ) -> Verdict:
+        ended = evidence.last_ended or self.now
+        if ended < beating_since:
+            return _standing(
+                instance, self.now, Reason.HEALTH_UNKNOWN, "the prober has just come back"
+            )
+        return Verdict(
+            health=VMHealth.HEALTHY,
+            reason=Reason.ANSWERING,
+            message="answers as expected",
+            since=_since(instance, VMHealth.HEALTHY, self.now),
+            fresh=True,
+            in_rotation=True,
+        )
+
+    def _failing(self, instance: Instance, evidence: Evidence, beating_since: datetime) -> Verdict:
+        """Unhealthy once a full timeout without success was watched, with a failure in it."""
+        success = evidence.last_success
+        if success is None or success < beating_since:
+            success = max(evidence.watched_since, beating_since)
+        out_at = success + self.probe.timeout
+        ended = evidence.last_ended or self.now
+        if self.now < out_at or ended <= success or not self._recent(ended):
+            verdict = _standing(
+                instance, self.now, Reason.HEALTH_UNKNOWN, "no full timeout has been watched"
+            )
+            later = out_at if self.now < out_at else None
+            return _with_change(verdict, later)
+        if not evidence.silent or self._down_otherwise(instance):
+            return self._unhealthy(instance, evidence)
+        return self._silent(instance, evidence)
+
+    def _recent(self, ended: datetime) -> bool:
+        """Whether the attempt that ended then can still be the latest: two rounds and a bit."""
+        attempt = min(self.probe.interval, self.probe.timeout)
+        return self.now - ended <= self.probe.interval + 2 * attempt + timedelta(seconds=2)
+
+    def _down_otherwise(self, instance: Instance) -> bool:
+        """Whether something else speaks against a silent instance (protocol rule 15)."""
+        if instance.started is not None and not instance.containers_ready:
+            return True
+        return instance.node in self.down_nodes
+
+    def _unhealthy(self, instance: Instance, evidence: Evidence) -> Verdict:
+        reason = CAUSE[evidence.outcome or Outcome.TIMED_OUT]
+        message = _say(evidence, self.probe)
+        if evidence.silent and instance.started is not None and not instance.containers_ready:
+            reason, message = (
+                Reason.CONTAINERS_NOT_READY,
+                "silent, and its containers are not ready",
+            )
+        elif evidence.silent and instance.node in self.down_nodes:
+            reason, message = Reason.NODE_NOT_READY, "silent, and its node is NotReady"
+        return Verdict(
+            health=VMHealth.UNHEALTHY,
+            reason=reason,
+            message=message,
+            since=_since(instance, VMHealth.UNHEALTHY, self.now),
+            fresh=True,
+            in_rotation=False,
+        )
+
+    def _silent(self, instance: Instance, evidence: Evidence) -> Verdict:
+        """Silence alone: what it is worth depends on the others (rules 16 to 19)."""
+        neighbours = self.observed.neighbours.get(instance.node or "", ())
+        found = weigh(
+            evidence, self.watch, neighbours, self.probe, self.observed.prober.sees, self.now
+        )
+        match found.kind:
+            case Doubtfulness.CONVICTED:
+                return self._unhealthy(instance, evidence)
+            case Doubtfulness.UNDECIDED:
+                standing = _standing(instance, self.now, Reason.PROBE_INCONCLUSIVE, found.message)
+                return _with_change(standing, found.until, found.kind)
+            case Doubtfulness.SET_SILENT | Doubtfulness.BLIND | Doubtfulness.HELD:
+                keep = found.kind is not Doubtfulness.HELD
+                return Verdict(
+                    health=VMHealth.UNKNOWN,
+                    reason=Reason.PROBE_INCONCLUSIVE,
+                    message=found.message,
+                    since=_since(instance, VMHealth.UNKNOWN, self.now),
+                    doubt=found.kind,
+                    in_rotation=None if keep else False,
+                    changes_at=found.until,
+                )
+
+
+def _with_change(
+    verdict: Verdict, changes_at: datetime | None, doubt: Doubtfulness | None = None
+) -> Verdict:
+    return Verdict(
+        health=verdict.health,
+        reason=verdict.reason,
+        message=verdict.message,
+        since=verdict.since,
+        doubt=doubt,
+        changes_at=changes_at,
+    )
+
+
+def _say(evidence: Evidence, probe: ProbeView) -> str:
+    """The cause in words; without figures that move, for it is written once per change."""
+    timeout = f"{probe.timeout.total_seconds():.0f}s"
+    match evidence.outcome:
+        case Outcome.WRONG_STATUS:
+            return f"HTTP {evidence.http_status}, 200 is expected; no success for {timeout}"
+        case Outcome.REFUSED:
+            return f"connection refused or reset; no success for {timeout}"
+        case Outcome.MALFORMED:
+            return f"the answer is no HTTP; no success for {timeout}"
+        case Outcome.UNREACHABLE:
+            return f"no route to it; no success for {timeout}"
+        case _:
+            return f"no answer in time; no success for {timeout}"
+
+
+def _down_nodes(observed: Observed, live: list[Instance]) -> frozenset[str]:
+    """NotReady nodes that are evidence: fewer than 55 % of them, and another one is Ready."""
+    carrying = {i.node for i in live if i.node is not None}
+    down = {n for n in carrying if not observed.nodes.get(n, True)}
+    if not down or len(down) == len(carrying) or len(down) >= NODE_DOWN_SHARE * len(carrying):
+        return frozenset()
+    return frozenset(down)

@@ -1,0 +1,244 @@
+"""The life of an entry, from record to close (protocol rules 3 to 9).
+
+Takes the entries as they are recorded and says what each is now, which acts it is due, and which
+of them end, how and why. Opens none: that is `repair`.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from scaleset_operator.api.base import Reason, VMHealth
+from scaleset_operator.api.ledger import (
+    MAX_STALLED,
+    RepairEntry,
+    RepairPhase,
+    RepairResult,
+    StalledInstance,
+)
+from scaleset_operator.core.gates import first_closed
+from scaleset_operator.core.naming import Names
+from scaleset_operator.core.observed import Instance
+from scaleset_operator.core.plan import Action, CreateInstance, DeleteInstance, Purpose
+from scaleset_operator.core.scene import Scene
+
+ONE_RESTART: Final = 1
+"""How often the grace of a slot may start again for one model (rule 7)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closed:
+    """An entry that ends, with its result and the reason code."""
+
+    entry: RepairEntry
+    result: RepairResult
+    reason: Reason
+    message: str = ""
+
+
+@dataclass(slots=True)
+class Progress:
+    """What became of the recorded entries in one decision.
+
+    Attributes:
+        open: entries that go on, as they stand now.
+        closed: entries that end.
+        acts: what the open ones are due.
+        reads: names to be read live before an entry may go on or close.
+        again: moments at which time alone changes an entry.
+    """
+
+    open: list[RepairEntry] = field(default_factory=list)
+    closed: list[Closed] = field(default_factory=list)
+    acts: list[Action] = field(default_factory=list)
+    reads: set[str] = field(default_factory=set)
+    again: list[datetime] = field(default_factory=list)
+
+
+def advance(scene: Scene, names: Names) -> Progress:
+    """Bring every recorded entry forward as far as this observation allows.
+
+    On a view that is not fresh nothing moves (X-07).
+    """
+    progress = Progress()
+    if not scene.observed.view_is_fresh:
+        progress.open.extend(scene.entries)
+        return progress
+    surplus = len(scene.entries) - scene.allowance
+    for entry in sorted(scene.entries, key=lambda e: (e.start_time, e.instance), reverse=True):
+        if scene.past_delete(entry):
+            _replace(scene, names, entry, progress)
+        elif surplus > 0:
+            surplus -= 1
+            _close(progress, entry, RepairResult.CANCELLED, Reason.BATCH_LIMIT_REACHED)
+        else:
+            _before_delete(scene, entry, progress)
+    progress.open.reverse()
+    return progress
+
+
+def _close(
+    progress: Progress, entry: RepairEntry, result: RepairResult, reason: Reason, message: str = ""
+) -> None:
+    progress.closed.append(Closed(entry=entry, result=result, reason=reason, message=message))
+
+
+def _before_delete(scene: Scene, entry: RepairEntry, progress: Progress) -> None:
+    """Ask every gate again; a No cancels, a Yes deletes what was read live (rules 3 to 5)."""
+    victim = scene.by_uid[entry.uid]
+    gate = first_closed(scene, victim)
+    if gate is not None and gate.reason is Reason.REPAIR_BACK_OFF:
+        _close(progress, entry, RepairResult.FAILED, Reason.DELETE_REFUSED, gate.detail)
+        return
+    if gate is not None:
+        _close(progress, entry, RepairResult.CANCELLED, gate.reason, gate.detail)
+        return
+    if scene.verdicts[victim.uid].health is VMHealth.HEALTHY:
+        _recovered(victim, entry, progress)
+        return
+    progress.open.append(entry)
+    if victim.name not in scene.observed.live_reads:
+        progress.reads.add(victim.name)
+        return
+    progress.acts.append(
+        DeleteInstance(
+            name=victim.name,
+            uid=victim.uid,
+            resource_version=victim.resource_version,
+            purpose=Purpose.REPAIR,
+        )
+    )
+    progress.acts.append(_creation(scene, entry, after=victim.uid))
+
+
+def _recovered(victim: Instance, entry: RepairEntry, progress: Progress) -> None:
+    """Cancelled only once Healthy=True stands on the pod (rule 4); until then nothing is done."""
+    published = victim.published
+    if published is not None and published.health is VMHealth.HEALTHY:
+        _close(progress, entry, RepairResult.CANCELLED, Reason.RECOVERED, "healthy again")
+    else:
+        progress.open.append(entry)
+
+
+def _creation(scene: Scene, entry: RepairEntry, after: str | None = None) -> CreateInstance:
+    name = entry.replacement or ""
+    return CreateInstance(
+        name=name,
+        instance_id=Names.id_of(name),
+        update_domain=entry.update_domain,
+        model=scene.observed.template.model,
+        replaces=entry.instance,
+        attempt=entry.attempt,
+        after=after,
+    )
+
+
+def _replace(scene: Scene, names: Names, entry: RepairEntry, progress: Progress) -> None:
+    """The victim is past its DELETE: see to the replacement (rules 6, 7, 9)."""
+    deleted = entry.deleted_time or scene.now
+    entry = entry.model_copy(update={"phase": RepairPhase.REPLACING, "deleted_time": deleted})
+    replacement = scene.replacement(entry)
+    if replacement is None:
+        _without_replacement(scene, names, entry, progress)
+    elif not replacement.live:
+        progress.open.append(_succeed(scene, names, entry))
+    else:
+        _with_replacement(scene, entry, replacement, progress)
+
+
+def _without_replacement(
+    scene: Scene, names: Names, entry: RepairEntry, progress: Progress
+) -> None:
+    """No pod of the recorded name: create it, or take the next name if it cannot be used."""
+    if entry.replacement_uid is not None or entry.replacement in scene.observed.unusable:
+        progress.open.append(_succeed(scene, names, entry))
+        return
+    ends = _slot_ends(scene, entry, None)
+    if scene.now >= ends:
+        _close(progress, entry, RepairResult.FAILED, Reason.GRACE_EXPIRED, "never created")
+        return
+    progress.again.append(ends)
+    progress.open.append(entry)
+    if scene.by_uid.get(entry.uid) is None and entry.instance not in scene.observed.live_reads:
+        # A cache that has not seen the victim yet looks like one whose victim is gone.
+        progress.reads.add(entry.instance)
+        return
+    if _may_create(scene):
+        progress.acts.append(_creation(scene, entry))
+
+
+def _may_create(scene: Scene) -> bool:
+    refused = scene.observed.create_refused
+    return refused is None or scene.now >= refused[2]
+
+
+def _with_replacement(
+    scene: Scene, entry: RepairEntry, replacement: Instance, progress: Progress
+) -> None:
+    """Close on its health or at the end of its grace, on a live read only (rule 9)."""
+    entry = entry.model_copy(
+        update={"replacement_uid": replacement.uid, "model": replacement.model}
+    )
+    ends = _slot_ends(scene, entry, replacement)
+    healthy = _stands_healthy(scene, replacement)
+    if not healthy and scene.now < ends:
+        progress.again.append(ends)
+        progress.open.append(entry)
+    elif replacement.name not in scene.observed.live_reads:
+        progress.reads.add(replacement.name)
+        progress.open.append(entry)
+    elif healthy:
+        _close(progress, entry, RepairResult.SUCCEEDED, Reason.ANSWERING)
+    else:
+        message = f"{replacement.name} was not healthy when its grace ended"
+        _close(progress, entry, RepairResult.FAILED, Reason.GRACE_EXPIRED, message)
+
+
+def _stands_healthy(scene: Scene, instance: Instance) -> bool:
+    published = instance.published
+    return (
+        scene.verdicts[instance.uid].health is VMHealth.HEALTHY
+        and published is not None
+        and published.health is VMHealth.HEALTHY
+    )
+
+
+def _slot_ends(scene: Scene, entry: RepairEntry, replacement: Instance | None) -> datetime:
+    """End of the grace for the slot: from the containers' start, or from the DELETE (rule 9)."""
+    start = entry.deleted_time or entry.start_time
+    if replacement is not None and replacement.started is not None:
+        start = replacement.started
+    if entry.grace_from is not None and entry.successors > ONE_RESTART:
+        start = entry.grace_from
+    return start + scene.slot_grace
+
+
+def _succeed(scene: Scene, names: Names, entry: RepairEntry) -> RepairEntry:
+    """The replacement was itself removed: the next name takes its place (rule 7)."""
+    model = scene.observed.template.model
+    same = entry.model == model
+    return entry.model_copy(
+        update={
+            "replacement": names.take(),
+            "replacement_uid": None,
+            "model": model,
+            "deleted_time": scene.now,
+            "successors": entry.successors + 1 if same else 1,
+            "grace_from": entry.grace_from if same and entry.grace_from else scene.now,
+        }
+    )
+
+
+def stalled(scene: Scene, closed: list[Closed]) -> tuple[StalledInstance, ...]:
+    """Old pods still Terminating after their entry has closed (R-15): listed, holding nothing."""
+    listed = (
+        [s for s in scene.observed.status.repairs.stalled if s.uid in scene.by_uid]
+        if scene.observed.view_is_fresh
+        else list(scene.observed.status.repairs.stalled)
+    )
+    known = {s.uid for s in listed}
+    for end in closed:
+        victim = scene.by_uid.get(end.entry.uid)
+        if victim is not None and victim.terminating and victim.uid not in known:
+            listed.append(StalledInstance(instance=victim.name, uid=victim.uid, since=scene.now))
+    return tuple(listed[-MAX_STALLED:])

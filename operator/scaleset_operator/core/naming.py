@@ -1,0 +1,30 @@
+"""Instance names: decided, not generated (design.md section 2).
+
+`<set>-<id>`; the next id is one more than any id ever recorded or seen, so none is used twice.
+"""
+
+from scaleset_operator.core.observed import Observed
+
+
+class Names:
+    """The names one decision may hand out; the last id goes into the status with them."""
+
+    def __init__(self, set_name: str, last_id: int) -> None:
+        self._set_name = set_name
+        self.last_id = last_id
+
+    @classmethod
+    def of(cls, observed: Observed) -> "Names":
+        """Start behind every id recorded or seen, ownerless pods of this set included."""
+        seen = (i.instance_id for i in (*observed.instances, *observed.adoptable))
+        return cls(observed.name, max(observed.status.last_instance_id, *seen, 0))
+
+    def take(self) -> str:
+        """Take the next name."""
+        self.last_id += 1
+        return f"{self._set_name}-{self.last_id}"
+
+    @staticmethod
+    def id_of(name: str) -> int:
+        """The id at the end of an instance's name."""
+        return int(name.rpartition("-")[2])

@@ -1,0 +1,237 @@
+"""What was seen: the nouns a decision is made from, frozen.
+
+Everything here is a value that an adapter fills in. Nothing here knows where it came from, and
+nothing here chooses. All times are aware datetimes of one steady clock, the operator's own.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from scaleset_operator.api.base import Reason, VMHealth
+from scaleset_operator.api.scalesetstatus import ScaleSetStatus
+
+
+class Outcome(StrEnum):
+    """How one attempt of the prober ended (R-03, R-04, protocol rule 15)."""
+
+    OK = "OK"
+    WRONG_STATUS = "WrongStatus"
+    MALFORMED = "Malformed"
+    REFUSED = "Refused"
+    TIMED_OUT = "TimedOut"
+    UNREACHABLE = "Unreachable"
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing at all came back: no evidence against the instance by itself."""
+        return self in (Outcome.TIMED_OUT, Outcome.UNREACHABLE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What one prober process knows of one pod under one probe.
+
+    The adapter drops it when the pod's UID, its address or the probe's rules change (P-25, P-30).
+
+    Attributes:
+        watched_since: when this prober began to watch this pod under these rules.
+        last_ended: end of the last attempt; None before the first.
+        last_begun: begin of that attempt.
+        outcome: how it ended.
+        http_status: status code it answered with, 0 where there was none.
+        last_success: end of the last successful attempt.
+        answering_since: end of the first success of the current or last unbroken run of them.
+        failing_since: end of the first failure after the last success.
+        silent_since: end of the first attempt of the current unbroken run of silent ones.
+    """
+
+    watched_since: datetime
+    last_ended: datetime | None = None
+    last_begun: datetime | None = None
+    outcome: Outcome | None = None
+    http_status: int = 0
+    last_success: datetime | None = None
+    answering_since: datetime | None = None
+    failing_since: datetime | None = None
+    silent_since: datetime | None = None
+
+    @property
+    def answers_ok(self) -> bool:
+        """Whether the last attempt that ended was a success."""
+        return self.outcome is Outcome.OK
+
+    @property
+    def silent(self) -> bool:
+        """Whether the last attempt that ended brought nothing back."""
+        return self.outcome is not None and self.outcome.silent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """The condition `scaleset.dev/Healthy` as it stands on the pod."""
+
+    health: VMHealth
+    reason: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """One pod of the set, as the cache or a live read gave it.
+
+    Attributes:
+        started: when all containers had first run after the last state change (R-24, R-28); None
+            while they have not.
+        started_is_recorded: whether the pod's own annotation says so already.
+        over: the pod has Failed or Succeeded; it is no instance any more.
+        terminating: the API server has accepted its deletion.
+        ready: the pod's Ready condition.
+        reports: the pod's own condition reports as (type, health, since): every condition that is
+            neither kubelet's bookkeeping nor ours. Under `Ready` stands ContainersReady and every
+            readiness gate but ours, since Ready itself waits for our gate (design.md section 3).
+        published: the Healthy condition, None before the first.
+        in_rotation: the gate's value, None before the first.
+        attempt: which repair of its lineage made this pod; 0 for none or once it was healthy.
+        images: the images of its containers, in the order of the spec.
+    """
+
+    name: str
+    uid: str
+    resource_version: str
+    instance_id: int
+    update_domain: int
+    model: str
+    created: datetime
+    ip: str | None = None
+    node: str | None = None
+    started: datetime | None = None
+    started_is_recorded: bool = False
+    over: bool = False
+    terminating: bool = False
+    containers_ready: bool = False
+    ready: bool = False
+    reports: tuple[tuple[str, VMHealth, datetime], ...] = ()
+    protected_from_scale_in: bool = False
+    protected_from_actions: bool = False
+    published: Published | None = None
+    in_rotation: bool | None = None
+    attempt: int = 0
+    replaces: str | None = None
+    repair_requested: bool = False
+
+    @property
+    def live(self) -> bool:
+        """Owned, not over and not on its way out: what `status.replicas` counts."""
+        return not (self.over or self.terminating)
+
+    @property
+    def protected(self) -> bool:
+        """Whether either flag stands: both stop automatic repair (R-47)."""
+        return self.protected_from_scale_in or self.protected_from_actions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbour:
+    """Another watched pod on a node, of any set: what rules 16 and 17 need of it."""
+
+    uid: str
+    silent: bool
+    last_ended: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeView:
+    """The probe in force, or why there is none.
+
+    Attributes:
+        fault: why the named probe cannot be used; stops repairs, never creates.
+    """
+
+    name: str
+    interval: timedelta = timedelta(seconds=15)
+    timeout: timedelta = timedelta(seconds=31)
+    fault: Reason | None = None
+    fault_message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProberView:
+    """The prober's own state.
+
+    Attributes:
+        beating_since: start of its unbroken run of heartbeats; None while it is silent (2 s).
+        sees: whether a reference target answers it (protocol rule 18).
+        frequent_restarts: the operator began three times within ten minutes (rule 21).
+    """
+
+    beating_since: datetime | None = None
+    sees: bool = True
+    frequent_restarts: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fleet:
+    """The other sets, as far as rule 18 needs them."""
+
+    watched_sets: int = 0
+    silent_sets: int = 0
+    witnesses: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateView:
+    """What the API server said to a dry run of one pod of the latest model."""
+
+    model: str
+    checked: bool = True
+    fault: Reason | None = None
+    fault_message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """Everything one decision for one ScaleSet is made from.
+
+    Attributes:
+        instances: pods owned by the set, Terminating and finished ones included.
+        adoptable: pods of this set's name that no controller owns.
+        foreign: names of pods that match the selector and are not ours to take.
+        released: names of owned pods that the selector no longer matches.
+        live_reads: names read live since the last record; a name whose pod was gone counts too.
+        listed: whether the instances come from a live LIST since the last record.
+        view_is_fresh: whether the cache has seen our own last write and is not cut off (X-07).
+        recently_over: when pods of the set ended by themselves, newest last (at most 10).
+        refused_until: instance name -> until when a refused DELETE holds its repair back.
+        create_refused: why the API server refused the last create, and until when we wait.
+        unusable: names that must not be created (again): taken by another pod, or created once
+            and gone since.
+    """
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    status: ScaleSetStatus
+    template: TemplateView
+    instances: tuple[Instance, ...] = ()
+    adoptable: tuple[Instance, ...] = ()
+    foreign: tuple[str, ...] = ()
+    released: tuple[Instance, ...] = ()
+    probe: ProbeView | None = None
+    prober: ProberView = field(default_factory=ProberView)
+    evidence: Mapping[str, Evidence] = field(default_factory=dict)
+    neighbours: Mapping[str, tuple[Neighbour, ...]] = field(default_factory=dict)
+    nodes: Mapping[str, bool] = field(default_factory=dict)
+    fleet: Fleet = field(default_factory=Fleet)
+    overlaps_with: str | None = None
+    deleting: bool = False
+    view_is_fresh: bool = True
+    live_reads: frozenset[str] = frozenset()
+    listed: bool = False
+    recently_over: tuple[datetime, ...] = ()
+    refused_until: Mapping[str, datetime] = field(default_factory=dict)
+    create_refused: tuple[Reason, str, datetime] | None = None
+    unusable: frozenset[str] = frozenset()
+    annotations: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,174 @@
+"""What was decided: actions, the next status and when to look again, as one frozen value.
+
+A plan is compared by ==, printed on one line and carried out elsewhere. No action stands in a
+plan before the status that names it has been recorded (design.md section 2, protocol rule 3).
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum, StrEnum
+
+from scaleset_operator.api.base import Reason, VMHealth
+from scaleset_operator.api.scalesetstatus import RepairDecision, ScaleSetStatus
+
+
+class Purpose(StrEnum):
+    """Why an instance is deleted; the label of events, logs and metrics."""
+
+    REPAIR = "repair"
+    SCALE_IN = "scale_in"
+    ROLLOUT = "rollout"
+    WITNESS = "witness"
+    OVER = "over"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateInstance:
+    """Create the pod of this recorded name from the latest model.
+
+    Attributes:
+        replaces: name of the instance it makes up for, for the lineage annotation.
+        attempt: number of failed repairs before it in its lineage, plus one; 0 outside repairs.
+        after: UID of the victim whose DELETE must have been accepted first, in the same plan.
+    """
+
+    name: str
+    instance_id: int
+    update_domain: int
+    model: str
+    replaces: str | None = None
+    attempt: int = 0
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteInstance:
+    """Delete this very pod: UID and resourceVersion go with the call (protocol rule 5)."""
+
+    name: str
+    uid: str
+    resource_version: str
+    purpose: Purpose
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishHealth:
+    """Write the Healthy condition and the gate on one pod, in one patch (protocol rule 26).
+
+    Attributes:
+        health: None leaves the condition away (no health source is named).
+        in_rotation: None leaves the gate as it is.
+        state_change_time: written once, when the containers were first seen running.
+        clear_attempt: the lineage counter goes with the first Healthy.
+    """
+
+    name: str
+    uid: str
+    health: VMHealth | None
+    reason: str
+    message: str
+    in_rotation: bool | None = None
+    state_change_time: datetime | None = None
+    clear_attempt: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdoptInstance:
+    """Make an ownerless pod of this set's name ours."""
+
+    name: str
+    uid: str
+    resource_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseInstance:
+    """Give up the ownership of a pod that the selector no longer matches."""
+
+    name: str
+    uid: str
+    resource_version: str
+
+
+Action = CreateInstance | DeleteInstance | PublishHealth | AdoptInstance | ReleaseInstance
+
+
+class Record(IntEnum):
+    """How urgently the next status must be written.
+
+    SOON may wait a moment, so that several observations share one write; NOW stands before acts.
+    """
+
+    NONE = 0
+    SOON = 1
+    NOW = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """One question asked before a repair, with its answer.
+
+    Attributes:
+        reason: the code that a closed gate gives.
+        open: whether the repair may pass.
+        detail: the numbers that were compared.
+        until: when the answer changes by time alone, where that is known.
+    """
+
+    reason: Reason
+    open: bool
+    detail: str = ""
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What was decided for one instance that is not healthy, and by which rule."""
+
+    instance: str
+    health: VMHealth
+    since: datetime
+    decision: RepairDecision
+    reason: Reason
+    message: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """An Event to be told once the status stands: on a change, one for a batch."""
+
+    reason: str
+    message: str
+    warning: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The outcome of one decision.
+
+    Attributes:
+        status: the whole next status.
+        record: whether and how urgently it is written.
+        actions: in the order they are carried out; none that needs a record not yet written.
+        reads: names to be read live before this decision can go further.
+        list_live: the instances must be listed live before victims are chosen (rule 24).
+        look_again_at: the next moment at which time alone changes something.
+        decisions: one for every instance that is not healthy.
+        notes: Events that go with the record.
+    """
+
+    status: ScaleSetStatus
+    record: Record = Record.NONE
+    actions: tuple[Action, ...] = ()
+    reads: frozenset[str] = frozenset()
+    list_live: bool = False
+    look_again_at: datetime | None = None
+    decisions: tuple[Decision, ...] = ()
+    notes: tuple[Note, ...] = field(default=())
+
+    def __str__(self) -> str:
+        """One line for a log: what is recorded and what is done."""
+        acts = ", ".join(f"{type(a).__name__}({a.name})" for a in self.actions) or "nothing"
+        again = self.look_again_at.isoformat() if self.look_again_at else "on the next event"
+        return f"record {self.record.name}; do {acts}; look again {again}"

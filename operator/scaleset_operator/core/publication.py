@@ -1,0 +1,52 @@
+"""What is written on each pod: on a change, in one patch, and never otherwise (rule 26, G9).
+
+Compares every verdict with the pod as it stands; a gate that something else has set is set back.
+"""
+
+from collections.abc import Iterator
+
+from scaleset_operator.api.base import VMHealth
+from scaleset_operator.core.health import Verdict
+from scaleset_operator.core.observed import Instance
+from scaleset_operator.core.plan import PublishHealth
+from scaleset_operator.core.scene import Scene
+
+
+def publications(scene: Scene) -> Iterator[PublishHealth]:
+    """One patch for each live pod whose condition or gate is not what it should be."""
+    for instance in scene.live:
+        verdict = scene.verdicts[instance.uid]
+        if not scene.has_source:
+            if verdict.in_rotation != bool(instance.in_rotation):
+                yield _patch(instance, verdict, None)
+            continue
+        if _health_differs(instance, verdict) or _gate_differs(instance, verdict):
+            known = verdict.health is not VMHealth.UNKNOWN or instance.published is not None
+            yield _patch(instance, verdict, verdict.health if known or verdict.doubt else None)
+
+
+def _health_differs(instance: Instance, verdict: Verdict) -> bool:
+    """Unknown is the state of a pod without the condition: it is written only over another."""
+    if instance.published is None:
+        return verdict.health is not VMHealth.UNKNOWN
+    return instance.published.health is not verdict.health
+
+
+def _gate_differs(instance: Instance, verdict: Verdict) -> bool:
+    if verdict.in_rotation is None:
+        return False
+    return verdict.in_rotation != bool(instance.in_rotation)
+
+
+def _patch(instance: Instance, verdict: Verdict, health: VMHealth | None) -> PublishHealth:
+    started = None if instance.started_is_recorded else instance.started
+    return PublishHealth(
+        name=instance.name,
+        uid=instance.uid,
+        health=health,
+        reason=verdict.reason,
+        message=verdict.message,
+        in_rotation=verdict.in_rotation,
+        state_change_time=started,
+        clear_attempt=verdict.health is VMHealth.HEALTHY and instance.attempt > 0,
+    )

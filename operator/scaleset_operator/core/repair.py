@@ -1,0 +1,164 @@
+"""Which instance is repaired next, and why the others are not (R-11 to R-36, protocol rules 1-3).
+
+Order: longest unhealthy first, ties by name (R-23). A closed gate never holds up those behind it
+(R-20). An entry is opened only for a victim that was read live since the last record.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from scaleset_operator.api.base import Reason, VMHealth
+from scaleset_operator.api.ledger import Doubt, RepairEntry, RepairPhase
+from scaleset_operator.api.scalesetstatus import RepairDecision
+from scaleset_operator.core.gates import first_closed
+from scaleset_operator.core.naming import Names
+from scaleset_operator.core.observed import Instance
+from scaleset_operator.core.plan import Decision
+from scaleset_operator.core.scene import Scene
+
+
+@dataclass(slots=True)
+class Opened:
+    """The repairs that begin, and one decision for every instance that is not healthy.
+
+    Attributes:
+        again: moments at which time alone opens a gate.
+    """
+
+    entries: list[RepairEntry] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
+    reads: set[str] = field(default_factory=set)
+    again: list[datetime] = field(default_factory=list)
+
+
+def open_repairs(
+    scene: Scene, names: Names, in_flight: list[RepairEntry], doubts: tuple[Doubt, ...]
+) -> Opened:
+    """Open as many repairs as the allowance leaves room for.
+
+    Args:
+        scene: what this decision looks at.
+        names: hands out the replacements' names.
+        in_flight: entries that go on; each holds a slot.
+        doubts: as they stand; a healthy witness becomes the first replacement (rule 18).
+    """
+    opened = Opened()
+    taken = {entry.uid for entry in in_flight}
+    witness = _healthy_witness(scene, in_flight, doubts)
+    free = scene.allowance - len(in_flight)
+    for instance in _not_healthy(scene):
+        if instance.uid in taken:
+            continue
+        closed = first_closed(scene, instance)
+        if closed is not None:
+            _leave(scene, opened, instance, closed.reason, (closed.detail, closed.until))
+        elif scene.verdicts[instance.uid].health is not VMHealth.UNHEALTHY:
+            _leave(scene, opened, instance, Reason.HEALTH_UNKNOWN, ("", None))
+        elif free <= 0:
+            reason = Reason.HEALTH_STORM if scene.in_storm else Reason.BATCH_LIMIT_REACHED
+            detail = f"{len(in_flight) + len(opened.entries)} of {scene.allowance} in flight"
+            _leave(scene, opened, instance, reason, (detail, None))
+        else:
+            free -= 1
+            _take(scene, names, opened, instance, witness)
+            witness = None
+    opened.decisions.extend(_in_flight_decisions(scene, [*in_flight, *opened.entries]))
+    return opened
+
+
+def _not_healthy(scene: Scene) -> list[Instance]:
+    found = [i for i in scene.live if scene.has_source and _ails(scene, i)]
+    return sorted(found, key=lambda i: (scene.verdicts[i.uid].since, i.name))
+
+
+def _ails(scene: Scene, instance: Instance) -> bool:
+    """Whether there is anything to explain: Unhealthy, in doubt, or silent and undecided."""
+    verdict = scene.verdicts[instance.uid]
+    return verdict.health is VMHealth.UNHEALTHY or verdict.doubt is not None
+
+
+def _healthy_witness(
+    scene: Scene, in_flight: list[RepairEntry], doubts: tuple[Doubt, ...]
+) -> Instance | None:
+    names = {d.witness for d in doubts if d.witness} - {e.replacement for e in in_flight}
+    for name in names:
+        pod = scene.by_name.get(name)
+        if pod and pod.live and scene.verdicts[pod.uid].health is VMHealth.HEALTHY:
+            return pod
+    return None
+
+
+def _leave(
+    scene: Scene,
+    opened: Opened,
+    instance: Instance,
+    reason: Reason,
+    detail: tuple[str, datetime | None],
+) -> None:
+    verdict = scene.verdicts[instance.uid]
+    message, until = detail
+    never = reason in (
+        Reason.DISABLED,
+        Reason.INSTANCE_PROTECTED,
+        Reason.NEVER_STARTED,
+        Reason.OBSERVE_MODE,
+    )
+    if until is not None and until > scene.now:
+        opened.again.append(until)
+    opened.decisions.append(
+        Decision(
+            instance=instance.name,
+            health=verdict.health,
+            since=verdict.since,
+            decision=RepairDecision.SKIPPED if never else RepairDecision.DEFERRED,
+            reason=reason,
+            message=message,
+            until=until,
+        )
+    )
+
+
+def _take(
+    scene: Scene, names: Names, opened: Opened, instance: Instance, witness: Instance | None
+) -> None:
+    """Give the instance a slot: at once if it was read live, else ask for that first (rule 3)."""
+    if instance.name not in scene.observed.live_reads:
+        opened.reads.add(instance.name)
+        return
+    opened.entries.append(
+        RepairEntry(
+            instance=instance.name,
+            uid=instance.uid,
+            replacement=witness.name if witness else names.take(),
+            replacement_uid=witness.uid if witness else None,
+            action=scene.policy.repair_action,
+            cause=scene.verdicts[instance.uid].message,
+            phase=RepairPhase.RECORDED,
+            start_time=scene.now,
+            update_domain=instance.update_domain,
+            attempt=instance.attempt + 1,
+            model=scene.observed.template.model,
+        )
+    )
+
+
+def _in_flight_decisions(scene: Scene, entries: list[RepairEntry]) -> list[Decision]:
+    """The victims still there and the replacements not yet healthy: what each waits for."""
+    found: list[Decision] = []
+    for entry in entries:
+        successor = scene.replacement(entry)
+        started = successor is not None and successor.live and successor.started is not None
+        reason = Reason.WAITING_FOR_HEALTH if started else Reason.REPLACEMENT_STARTING
+        victim = scene.by_uid.get(entry.uid)
+        verdict = scene.verdicts.get(entry.uid)
+        found.append(
+            Decision(
+                instance=entry.instance,
+                health=VMHealth.UNHEALTHY,
+                since=verdict.since if victim and verdict else entry.start_time,
+                decision=RepairDecision.REPAIRING,
+                reason=reason,
+                message=f"{entry.cause}; replaced by {entry.replacement}",
+            )
+        )
+    return found

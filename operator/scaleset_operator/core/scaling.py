@@ -1,0 +1,280 @@
+"""How many instances there are to be, which are created and which go first.
+
+Names are recorded before the create, victims before the DELETE (rule 24). Update domains stay
+balanced to within one. Knows nothing of repairs but that an entry owes a replacement (rule 6).
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from scaleset_operator.api.base import Reason, VMHealth
+from scaleset_operator.api.ledger import RepairEntry, RepairResult
+from scaleset_operator.api.scaleset import ScaleInPolicy
+from scaleset_operator.api.scalesetstatus import (
+    MAX_CREATING,
+    MAX_SCALE_IN,
+    CreatingInstance,
+    RemovalPurpose,
+    ScaleInVictim,
+)
+from scaleset_operator.core.ledger import Closed
+from scaleset_operator.core.naming import Names
+from scaleset_operator.core.observed import Instance
+from scaleset_operator.core.plan import Action, CreateInstance, DeleteInstance, Purpose
+from scaleset_operator.core.scene import Scene
+
+FREE_DEATHS: Final = 3
+"""So many instances may end by themselves within ten minutes before creates slow down."""
+FIRST_DELAY: Final = timedelta(seconds=10)
+LONGEST_DELAY: Final = timedelta(minutes=5)
+
+PURPOSE: Final = {
+    RemovalPurpose.SCALE_IN: Purpose.SCALE_IN,
+    RemovalPurpose.ROLLOUT: Purpose.ROLLOUT,
+    RemovalPurpose.WITNESS: Purpose.WITNESS,
+}
+
+
+@dataclass(slots=True)
+class Scaling:
+    """What becomes of the number of instances.
+
+    Attributes:
+        creating: names owed, recorded before their create.
+        removing: victims, recorded before their DELETE.
+        entries: repairs that go on; those no longer wanted are in `closed`.
+        list_live: victims must be chosen from a live LIST that is not there yet.
+        missing: instances that are wanted and neither live nor owed by a repair.
+    """
+
+    creating: list[CreatingInstance] = field(default_factory=list)
+    removing: list[ScaleInVictim] = field(default_factory=list)
+    entries: list[RepairEntry] = field(default_factory=list)
+    closed: list[Closed] = field(default_factory=list)
+    acts: list[Action] = field(default_factory=list)
+    list_live: bool = False
+    missing: int = 0
+    again: list[datetime] = field(default_factory=list)
+
+
+class Domains:
+    """How many instances each update domain holds, those still owed included."""
+
+    def __init__(self, scene: Scene, entries: list[RepairEntry]) -> None:
+        count = scene.spec.update_domain_count
+        self.sizes = Counter(dict.fromkeys(range(count), 0))
+        self.sizes.update(i.update_domain for i in scene.live)
+        for entry in entries:
+            if scene.past_delete(entry) and scene.replacement(entry) is None:
+                self.sizes[entry.update_domain] += 1
+        self.count = count
+
+    def smallest(self) -> int:
+        """The domain for the next instance: the least filled, the lowest of equals (M-11)."""
+        return min(range(self.count), key=lambda d: (self.sizes[d], d))
+
+    def take(self) -> int:
+        """Put one more instance into the least filled domain."""
+        domain = self.smallest()
+        self.sizes[domain] += 1
+        return domain
+
+
+def scale(scene: Scene, names: Names, entries: list[RepairEntry], witness: str | None) -> Scaling:
+    """Compare what is there with what is wanted, and say what follows.
+
+    Args:
+        scene: what this decision looks at.
+        names: hands out the names that are recorded.
+        entries: repairs in flight; each owes the set one instance.
+        witness: an extra instance that does not count while doubt lasts (rule 18).
+    """
+    result = Scaling(entries=list(entries))
+    status = scene.observed.status
+    if not scene.observed.view_is_fresh:
+        result.creating, result.removing = list(status.creating), list(status.scale_in)
+        return result
+    result.creating = _still_owed(scene)
+    live = [i for i in scene.live if i.name != witness]
+    owed = sum(_owes(scene, e) for e in entries) + len(result.creating)
+    want = scene.spec.replicas - len(live) - owed
+    result.missing = max(0, want) + len(result.creating)
+    if want > 0:
+        result.removing = _still_leaving(scene, 0)
+        _grow(scene, names, result, want)
+    else:
+        _shrink(scene, result, live, -want)
+    _create(scene, result)
+    _delete(scene, result)
+    return result
+
+
+def _owes(scene: Scene, entry: RepairEntry) -> bool:
+    """Whether this repair's replacement is still to come (rule 6)."""
+    successor = scene.replacement(entry)
+    return scene.past_delete(entry) and (successor is None or not successor.live)
+
+
+def _still_owed(scene: Scene) -> list[CreatingInstance]:
+    return [
+        c
+        for c in scene.observed.status.creating
+        if c.name not in scene.by_name and c.name not in scene.observed.unusable
+    ]
+
+
+def _grow(scene: Scene, names: Names, result: Scaling, want: int) -> None:
+    """Record names for what is missing; a set that is not accepted grows by nothing."""
+    seen = scene.observed
+    if not seen.template.checked or seen.template.fault or seen.overlaps_with or seen.deleting:
+        return
+    wait = _over_delay(seen.recently_over)
+    if wait is not None and scene.now < wait:
+        result.again.append(wait)
+        return
+    domains = Domains(scene, result.entries)
+    domains.sizes.update(c.update_domain for c in result.creating)
+    for _ in range(min(want, MAX_CREATING - len(result.creating))):
+        result.creating.append(
+            CreatingInstance(
+                name=names.take(), update_domain=domains.take(), model=seen.template.model
+            )
+        )
+
+
+def _over_delay(deaths: tuple[datetime, ...]) -> datetime | None:
+    """Until when instances that end by themselves are not made up for: doubling, bounded."""
+    excess = len(deaths) - FREE_DEATHS
+    if excess <= 0:
+        return None
+    delay: timedelta = min(FIRST_DELAY * 2.0 ** (excess - 1), LONGEST_DELAY)
+    return deaths[-1] + delay
+
+
+def _create(scene: Scene, result: Scaling) -> None:
+    """Create what was recorded before; never a name recorded only now."""
+    refused = scene.observed.create_refused
+    if refused is not None and scene.now < refused[2]:
+        result.again.append(refused[2])
+        return
+    recorded = {c.name for c in scene.observed.status.creating}
+    result.acts.extend(
+        CreateInstance(
+            name=owed.name,
+            instance_id=Names.id_of(owed.name),
+            update_domain=owed.update_domain,
+            model=scene.observed.template.model,
+        )
+        for owed in result.creating
+        if owed.name in recorded
+    )
+
+
+def _shrink(scene: Scene, result: Scaling, live: list[Instance], surplus: int) -> None:
+    """Give up what is owed first, then choose victims among the living (rule 24)."""
+    while surplus > 0 and result.creating:
+        result.creating.pop()
+        surplus -= 1
+    for entry in sorted(result.entries, key=lambda e: e.start_time, reverse=True):
+        if surplus > 0 and _owes(scene, entry):
+            _give_up(result, entry)
+            surplus -= 1
+    result.removing = _still_leaving(scene, surplus)
+    leaving = {v.uid for v in result.removing}
+    surplus -= sum(v.purpose is RemovalPurpose.SCALE_IN for v in result.removing)
+    staying = [i for i in live if i.uid not in leaving and not i.protected]
+    if surplus <= 0 or not staying:
+        return
+    if not scene.observed.listed:
+        result.list_live = True
+        return
+    room = MAX_SCALE_IN - len(result.removing)
+    for victim in _first_to_go(scene, staying, min(surplus, room)):
+        result.removing.append(ScaleInVictim(name=victim.name, uid=victim.uid))
+        for entry in [
+            e for e in result.entries if victim.uid == e.uid or victim.name == e.replacement
+        ]:
+            _give_up(result, entry)
+
+
+def _give_up(result: Scaling, entry: RepairEntry) -> None:
+    result.entries.remove(entry)
+    result.closed.append(
+        Closed(
+            entry=entry,
+            result=RepairResult.CANCELLED,
+            reason=Reason.SCALED_IN,
+            message="fewer instances are wanted",
+        )
+    )
+
+
+def _still_leaving(scene: Scene, surplus: int) -> list[ScaleInVictim]:
+    """Recorded victims that are still there and still to go; protection takes one off the list."""
+    leaving: list[ScaleInVictim] = []
+    for victim in scene.observed.status.scale_in:
+        pod = scene.by_uid.get(victim.uid)
+        if pod is None or not pod.live or pod.protected:
+            continue
+        if victim.purpose is RemovalPurpose.SCALE_IN:
+            surplus -= 1
+            if surplus < 0:
+                continue
+        leaving.append(victim)
+    return leaving
+
+
+def _first_to_go(scene: Scene, staying: list[Instance], count: int) -> list[Instance]:
+    """Never-started and unhealthy ones first, then by the policy (rule 24)."""
+    poor = [i for i in staying if _is_poor(scene, i)]
+    poor.sort(key=lambda i: (i.started is not None, -i.instance_id))
+    chosen = poor[:count]
+    rest = [i for i in staying if not _is_poor(scene, i)]
+    match scene.spec.scale_in_policy:
+        case ScaleInPolicy.NEWEST:
+            rest.sort(key=lambda i: -i.instance_id)
+        case ScaleInPolicy.OLDEST:
+            rest.sort(key=lambda i: i.instance_id)
+        case ScaleInPolicy.DEFAULT:
+            gone = {i.uid for i in chosen}
+            rest = _balanced(rest, [i for i in scene.live if i.uid not in gone])
+    return chosen + rest[: count - len(chosen)]
+
+
+def _is_poor(scene: Scene, instance: Instance) -> bool:
+    verdict = scene.verdicts[instance.uid]
+    return instance.started is None or (scene.has_source and verdict.health is VMHealth.UNHEALTHY)
+
+
+def _balanced(rest: list[Instance], staying: list[Instance]) -> list[Instance]:
+    """The newest of the fullest update domain, again and again."""
+    sizes = Counter(i.update_domain for i in staying)
+    by_domain: dict[int, list[Instance]] = {}
+    for instance in sorted(rest, key=lambda i: i.instance_id):
+        by_domain.setdefault(instance.update_domain, []).append(instance)
+    order: list[Instance] = []
+    while by_domain:
+        fullest = max(by_domain, key=lambda d: (sizes[d], by_domain[d][-1].instance_id))
+        order.append(by_domain[fullest].pop())
+        sizes[fullest] -= 1
+        if not by_domain[fullest]:
+            del by_domain[fullest]
+    return order
+
+
+def _delete(scene: Scene, result: Scaling) -> None:
+    """Delete victims that were recorded before."""
+    recorded = {v.uid for v in scene.observed.status.scale_in}
+    for victim in result.removing:
+        pod = scene.by_uid[victim.uid]
+        if victim.uid in recorded:
+            result.acts.append(
+                DeleteInstance(
+                    name=pod.name,
+                    uid=pod.uid,
+                    resource_version=pod.resource_version,
+                    purpose=PURPOSE[victim.purpose],
+                )
+            )

@@ -1,0 +1,117 @@
+"""One decision's desk: spec, observation and verdicts side by side, with the sums made once.
+
+A value without rules of its own, beyond the two figures that every rule shares: the allowance
+(rule 1) and the grace of a slot (rule 9).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Final
+
+from scaleset_operator.api.base import VMHealth
+from scaleset_operator.api.ledger import RepairEntry
+from scaleset_operator.api.repairpolicy import AutomaticRepairsPolicy
+from scaleset_operator.api.scaleset import ScaleSetSpec
+from scaleset_operator.core.health import Verdict, judge
+from scaleset_operator.core.observed import Instance, Observed
+
+NO_POLICY: Final = AutomaticRepairsPolicy()
+
+
+def batch_allowance(total: int, percent: int) -> int:
+    """How many instances may be under repair at once: rounded down, at least one (R-11, R-12)."""
+    return max(1, total * percent // 100)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """What one decision looks at."""
+
+    spec: ScaleSetSpec
+    observed: Observed
+    now: datetime
+    verdicts: Mapping[str, Verdict]
+
+    @classmethod
+    def of(cls, spec: ScaleSetSpec, observed: Observed, now: datetime) -> "Scene":
+        """Judge every instance and lay out the rest."""
+        return cls(spec=spec, observed=observed, now=now, verdicts=judge(spec, observed, now))
+
+    @cached_property
+    def live(self) -> tuple[Instance, ...]:
+        """Owned pods that are neither Terminating nor over."""
+        return tuple(i for i in self.observed.instances if i.live)
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Instance]:
+        """Every owned pod by name."""
+        return {i.name: i for i in self.observed.instances}
+
+    @cached_property
+    def by_uid(self) -> Mapping[str, Instance]:
+        """Every owned pod by UID."""
+        return {i.uid: i for i in self.observed.instances}
+
+    @property
+    def policy(self) -> AutomaticRepairsPolicy:
+        """The repair policy; one that is off where none is set (R-07)."""
+        return self.spec.automatic_repairs_policy or NO_POLICY
+
+    @property
+    def has_source(self) -> bool:
+        """Whether a health source is named."""
+        return self.spec.health_probe_ref is not None or self.spec.application_health is not None
+
+    @property
+    def entries(self) -> tuple[RepairEntry, ...]:
+        """Repairs in flight, as recorded."""
+        return self.observed.status.repairs.in_flight
+
+    @cached_property
+    def slot_grace(self) -> timedelta:
+        """How long a replacement may take for its slot (rule 9)."""
+        probe = self.observed.probe
+        least = probe.timeout + probe.interval if probe else timedelta(0)
+        return max(self.policy.grace_period, least)
+
+    def past_delete(self, entry: RepairEntry) -> bool:
+        """Whether the victim is Terminating, over or gone, whoever sent it there (rule 6)."""
+        victim = self.by_uid.get(entry.uid)
+        return victim is None or not victim.live
+
+    def replacement(self, entry: RepairEntry) -> Instance | None:
+        """The pod that makes up for the victim, if it is there in any state."""
+        return self.by_name.get(entry.replacement or "")
+
+    @cached_property
+    def allowance(self) -> int:
+        """Repairs that may be in flight now (rule 1), paced to one in a storm."""
+        ran = sum(i.started is not None for i in self.live)
+        owed = 0
+        for entry in self.entries:
+            successor = self.replacement(entry)
+            counted = successor is not None and successor.live and successor.started is not None
+            owed += self.past_delete(entry) and not counted
+        total = min(self.spec.replicas, ran + owed)
+        if self.in_storm:
+            return 1
+        return batch_allowance(total, self.policy.max_in_flight_percent)
+
+    @cached_property
+    def in_storm(self) -> bool:
+        """Whether more instances are Unhealthy than `maxUnhealthyPercent` lets pass unpaced."""
+        limit = self.policy.max_unhealthy_percent
+        if limit is None:
+            return False
+        bad = sum(v.health is VMHealth.UNHEALTHY for v in self.verdicts.values())
+        return bad * 100 > limit * max(1, self.spec.replicas)
+
+    def is_available(self, instance: Instance) -> bool:
+        """Whether the floor may count on it: Healthy, or Ready without a source (rule 22)."""
+        if not instance.live:
+            return False
+        if not self.has_source:
+            return instance.ready
+        return self.verdicts[instance.uid].health is VMHealth.HEALTHY

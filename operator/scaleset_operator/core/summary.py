@@ -1,0 +1,116 @@
+"""The next status as people read it: counts, service state, explanations.
+
+Adds nothing to what was decided; conditions are made in `conditions`.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Final
+
+from scaleset_operator.api.base import Reason, VMHealth
+from scaleset_operator.api.ledger import MAX_HISTORY, RepairRecord
+from scaleset_operator.api.repairpolicy import DesiredServiceState
+from scaleset_operator.api.scalesetstatus import (
+    MAX_UNHEALTHY_LISTED,
+    OrchestrationService,
+    ServiceState,
+    SuspendedBy,
+    UnhealthyInstance,
+)
+from scaleset_operator.core.gates import suspended_until
+from scaleset_operator.core.ledger import Closed
+from scaleset_operator.core.plan import Decision
+from scaleset_operator.core.scene import Scene
+
+_HEALTHS: Final = (VMHealth.HEALTHY, VMHealth.UNHEALTHY, VMHealth.UNKNOWN)
+
+
+def counts(scene: Scene, in_flight: int) -> dict[str, Any]:
+    """The figures of the status, over pods that are neither Terminating nor over."""
+    live = scene.live
+    verdicts = scene.verdicts
+    by_health = dict.fromkeys(_HEALTHS, 0)
+    for instance in live:
+        by_health[verdicts[instance.uid].health] += 1
+    labels = sorted(scene.spec.selector.match_labels.items())
+    return {
+        "observed_generation": scene.observed.generation,
+        "replicas": len(live),
+        "ready_replicas": sum(i.ready for i in live),
+        "updated_replicas": sum(i.model == scene.observed.template.model for i in live),
+        "healthy_replicas": by_health[VMHealth.HEALTHY],
+        "unhealthy_replicas": by_health[VMHealth.UNHEALTHY],
+        "unknown_replicas": by_health[VMHealth.UNKNOWN],
+        "repairing_replicas": in_flight,
+        "protected_replicas": sum(i.protected for i in live),
+        "selector": ",".join(f"{key}={value}" for key, value in labels),
+        "latest_model": scene.observed.template.model,
+    }
+
+
+def services(scene: Scene, suspended_since: datetime | None) -> tuple[OrchestrationService, ...]:
+    """The state of automatic repairs; none without a policy (R-37).
+
+    A suspension by the platform stays visible while repairs are disabled (R-45).
+    """
+    if scene.spec.automatic_repairs_policy is None:
+        return ()
+    by_user = scene.policy.service_state is DesiredServiceState.SUSPENDED or suspended_until(scene)
+    if not scene.policy.enabled:
+        state, reason = ServiceState.NOT_RUNNING, Reason.DISABLED
+    elif suspended_since is not None:
+        state, reason = ServiceState.SUSPENDED, Reason.SUSPENDED_BY_PLATFORM
+    elif by_user:
+        state, reason = ServiceState.SUSPENDED, Reason.SUSPENDED_BY_USER
+    else:
+        state, reason = ServiceState.RUNNING, Reason.POLICY_ENABLED
+    suspended_by = SuspendedBy.PLATFORM if suspended_since is not None else None
+    if suspended_by is None and state is ServiceState.SUSPENDED:
+        suspended_by = SuspendedBy.USER
+    before = next(iter(scene.observed.status.orchestration_services), None)
+    same = before is not None and before.service_state == state and before.reason == reason
+    since = before.since_time if before is not None and same else scene.now
+    return (
+        OrchestrationService(
+            service_state=state, reason=reason, suspended_by=suspended_by, since_time=since
+        ),
+    )
+
+
+def explained(decisions: Iterable[Decision]) -> tuple[UnhealthyInstance, ...]:
+    """The longest unhealthy ones, bounded; every one is on its own pod (X-11)."""
+    first = sorted(decisions, key=lambda d: (d.since, d.instance))[:MAX_UNHEALTHY_LISTED]
+    return tuple(
+        UnhealthyInstance(
+            name=d.instance,
+            vm_health=d.health,
+            since_time=d.since,
+            repair_decision=d.decision,
+            reason=d.reason,
+            eligible_time=d.until,
+        )
+        for d in first
+    )
+
+
+def history(scene: Scene, closed: Iterable[Closed]) -> tuple[RepairRecord, ...]:
+    """The last repairs that ended, newest last, bounded."""
+    ended = [
+        RepairRecord(
+            instance=end.entry.instance,
+            replacement=end.entry.replacement if scene.past_delete(end.entry) else None,
+            action=end.entry.action,
+            cause=end.entry.cause,
+            result=end.result,
+            reason=end.reason,
+            start_time=end.entry.start_time,
+            end_time=scene.now,
+        )
+        for end in closed
+    ]
+    return (*scene.observed.status.repairs.history, *ended)[-MAX_HISTORY:]
+
+
+def next_eligible(decisions: Iterable[Decision], now: datetime) -> datetime | None:
+    """When the first waiting instance may be repaired, as far as time alone says."""
+    return min((d.until for d in decisions if d.until is not None and d.until > now), default=None)

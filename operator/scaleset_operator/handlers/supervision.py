@@ -1,0 +1,68 @@
+"""kopf in a thread and a loop of its own, started again when it ends.
+
+It ends on API weather that its back-offs do not outlast; probing and the pod cache must not end
+with it. What it hears is handed to the operator's own loop.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Mapping
+from typing import Any, Final
+
+import kopf
+
+from scaleset_operator.handlers.watching import Heard, registry, settings
+
+FIRST_WAIT: Final = 1.0
+LONGEST_WAIT: Final = 60.0
+_log = logging.getLogger(__name__)
+
+
+class CustomResourceWatch:
+    """Watches the custom resources until it is stopped."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, heard: Heard, namespaces: tuple[str, ...]
+    ) -> None:
+        self._loop = loop
+        self._heard = heard
+        self._namespaces = namespaces
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._serve, name="kopf", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._thread.start()
+
+    def stop(self, timeout: float = 20.0) -> None:
+        """End the watching; returns when it has ended, or after `timeout` seconds."""
+        self._stop.set()
+        self._thread.join(timeout)
+
+    def _hand_over(self, kind: str, gone: bool, body: Mapping[str, Any]) -> None:  # noqa: FBT001 - shape of Heard
+        self._loop.call_soon_threadsafe(self._heard, kind, gone, body)
+
+    def _serve(self) -> None:
+        wait = FIRST_WAIT
+        while not self._stop.is_set():
+            began = asyncio.new_event_loop()
+            try:
+                began.run_until_complete(self._watch())
+            except Exception:  # noqa: BLE001 - whatever ends kopf, the watching begins again
+                _log.exception("the watch of the custom resources ended; again in %.0f s", wait)
+            finally:
+                began.close()
+            if self._stop.wait(wait):
+                return
+            wait = min(2 * wait, LONGEST_WAIT)
+
+    async def _watch(self) -> None:
+        await kopf.operator(
+            registry=registry(self._hand_over),
+            settings=settings(),
+            standalone=True,
+            clusterwide=not self._namespaces,
+            namespaces=self._namespaces,
+            stop_flag=self._stop,
+        )

@@ -1,0 +1,1 @@
+"""The loop: observe, decide, record, act. It sees the world through its ports only."""

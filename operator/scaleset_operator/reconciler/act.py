@@ -1,0 +1,144 @@
+"""Act: carry out what a plan says, and remember what was refused.
+
+Deletes before the creates that make up for them; creates by slow start. Decides nothing: an act
+that fails leaves the ledger as it is, and the next turn sees to it.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from scaleset_operator.core.plan import (
+    Action,
+    AdoptInstance,
+    CreateInstance,
+    DeleteInstance,
+    PublishHealth,
+    ReleaseInstance,
+)
+from scaleset_operator.reconciler.memory import Memory
+from scaleset_operator.reconciler.ports import (
+    Clock,
+    Cluster,
+    Conflict,
+    Gone,
+    Owner,
+    Refused,
+    TooOld,
+    Unavailable,
+)
+
+LARGEST_BATCH: Final = 500
+
+
+class Actor:
+    """Carries out one set's acts."""
+
+    def __init__(self, cluster: Cluster, clock: Clock) -> None:
+        self._cluster = cluster
+        self._clock = clock
+
+    async def act(
+        self, owner: Owner, actions: Sequence[Action], memory: Memory, not_after: int
+    ) -> None:
+        """Carry out the acts of one plan.
+
+        Args:
+            owner: the set.
+            actions: of the plan, in its order.
+            memory: learns of refusals and taken names.
+            not_after: CLOCK_BOOTTIME in nanoseconds past which nothing is sent (rule 5).
+
+        Raises:
+            Unavailable: the API server could not be asked for some of them.
+        """
+        publishing = [self._publish(owner, a) for a in actions if isinstance(a, PublishHealth)]
+        acting = self._fenced(owner, actions, memory, not_after)
+        faults = await asyncio.gather(acting, *publishing)
+        for fault in faults:
+            if fault is not None:
+                raise fault
+
+    async def _publish(self, owner: Owner, action: PublishHealth) -> Unavailable | None:
+        try:
+            await self._cluster.publish(owner, action)
+        except (Gone, Conflict, Refused):
+            return None
+        except Unavailable as fault:
+            return fault
+        return None
+
+    async def _fenced(
+        self, owner: Owner, actions: Sequence[Action], memory: Memory, not_after: int
+    ) -> Unavailable | None:
+        for action in actions:
+            if isinstance(action, AdoptInstance | ReleaseInstance):
+                await self._take_or_leave(owner, action)
+        deletes = [a for a in actions if isinstance(a, DeleteInstance)]
+        done = await asyncio.gather(*(self._delete(owner, a, memory, not_after) for a in deletes))
+        accepted = {a.uid for a, fault in zip(deletes, done, strict=True) if fault is None}
+        creates = [
+            a
+            for a in actions
+            if isinstance(a, CreateInstance) and (a.after is None or a.after in accepted)
+        ]
+        fault = await self._create_all(owner, creates, memory, not_after)
+        return next((f for f in (*done, fault) if isinstance(f, Unavailable)), None)
+
+    async def _take_or_leave(self, owner: Owner, action: AdoptInstance | ReleaseInstance) -> None:
+        try:
+            if isinstance(action, AdoptInstance):
+                await self._cluster.adopt(owner, action)
+            else:
+                await self._cluster.release(owner, action)
+        except (Gone, Conflict, Refused):
+            return
+
+    async def _delete(
+        self, owner: Owner, action: DeleteInstance, memory: Memory, not_after: int
+    ) -> Exception | None:
+        """None when the DELETE was accepted, else why not."""
+        try:
+            await self._cluster.delete_instance(owner, action, not_after)
+        except Refused as refused:
+            memory.refuse_delete(action.name, self._clock.now())
+            return refused
+        except (Conflict, TooOld, Unavailable) as fault:
+            return fault
+        memory.refusals.pop(action.name, None)
+        memory.refused_until.pop(action.name, None)
+        return None
+
+    async def _create_all(
+        self, owner: Owner, creates: list[CreateInstance], memory: Memory, not_after: int
+    ) -> Exception | None:
+        """Slow start, as a ReplicaSet does it: one, two, four; the first failure ends it."""
+        size = 1
+        while creates:
+            batch, creates = creates[:size], creates[size:]
+            done = await asyncio.gather(*(self._create(owner, a, memory, not_after) for a in batch))
+            fault = _first(done)
+            if fault is not None:
+                return fault
+            size = min(2 * size, LARGEST_BATCH)
+        return None
+
+    async def _create(
+        self, owner: Owner, action: CreateInstance, memory: Memory, not_after: int
+    ) -> Exception | None:
+        try:
+            await self._cluster.create_instance(owner, action, not_after)
+        except Conflict:
+            memory.unusable.add(action.name)
+            return None
+        except Refused as refused:
+            memory.refuse_create(refused, self._clock.now())
+            return refused
+        except (TooOld, Unavailable, Gone) as fault:
+            return fault
+        memory.create_passed()
+        return None
+
+
+def _first(faults: Iterable[Exception | None]) -> Exception | None:
+    return next((f for f in faults if f is not None), None)

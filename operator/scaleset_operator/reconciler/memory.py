@@ -1,0 +1,114 @@
+"""What one set's turns remember between them: pacing only, nothing a decision could not lose.
+
+All of it may vanish in a crash; the ledger in the status is what must not.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from scaleset_operator.api.base import Reason
+from scaleset_operator.core.observed import Fleet, TemplateView
+from scaleset_operator.reconciler.ports import Key, ProbeTarget, Refused
+
+FIRST_WAIT: Final = timedelta(seconds=5)
+LONGEST_WAIT: Final = timedelta(minutes=5)
+OVER_REMEMBERED: Final = 10
+OVER_LIFETIME: Final = timedelta(minutes=10)
+
+
+@dataclass(slots=True)
+class Memory:
+    """One set's.
+
+    Attributes:
+        template: what the last dry run said, and for which model.
+        template_retry: when a refused template is tried again.
+        foreign: pods that match the selector and are not ours, as of the last dry run.
+        targets: what the prober was last asked to watch.
+        seen: names of the ledger whose pod has been there.
+        unusable: names that must not be created (again).
+        over: UIDs of pods that ended by themselves, with when that was noticed.
+        written: when the status was last written.
+        pending_since: since when an unwritten observation waits for company.
+    """
+
+    template: TemplateView | None = None
+    template_retry: datetime | None = None
+    foreign: tuple[str, ...] = ()
+    targets: dict[str, ProbeTarget] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
+    unusable: set[str] = field(default_factory=set)
+    over: dict[str, datetime] = field(default_factory=dict)
+    refusals: dict[str, int] = field(default_factory=dict)
+    refused_until: dict[str, datetime] = field(default_factory=dict)
+    create_refusals: int = 0
+    create_refused: tuple[Reason, str, datetime] | None = None
+    written: datetime | None = None
+    pending_since: datetime | None = None
+
+    def note_names(self, owed: set[str], present: set[str]) -> None:
+        """Follow the names of the ledger: one that was there and is gone is never made again."""
+        self.unusable |= (self.seen & owed) - present
+        self.seen = (self.seen | present) & owed
+        self.unusable &= owed
+
+    def note_over(self, uids: set[str], now: datetime) -> tuple[datetime, ...]:
+        """Remember pods that ended by themselves; returns when, oldest first."""
+        for uid in uids:
+            self.over.setdefault(uid, now)
+        recent = [(uid, at) for uid, at in self.over.items() if now - at < OVER_LIFETIME]
+        self.over = dict(sorted(recent, key=lambda pair: pair[1])[-OVER_REMEMBERED:])
+        return tuple(self.over.values())
+
+    def refuse_delete(self, name: str, now: datetime) -> None:
+        """A DELETE was refused: hold this instance's repair back, longer each time (rule 4)."""
+        self.refusals[name] = self.refusals.get(name, 0) + 1
+        self.refused_until[name] = now + _wait(self.refusals[name])
+
+    def refuse_create(self, refused: Refused, now: datetime) -> None:
+        """A create was refused: wait, longer each time, and say why."""
+        self.create_refusals += 1
+        until = now + _wait(self.create_refusals)
+        self.create_refused = (refused.reason, refused.message, until)
+
+    def create_passed(self) -> None:
+        """A create was accepted: whatever stood in its way is gone."""
+        self.create_refusals = 0
+        self.create_refused = None
+
+
+def _wait(times: int) -> timedelta:
+    doubled: timedelta = FIRST_WAIT * 2.0 ** min(times - 1, 10)
+    return min(doubled, LONGEST_WAIT)
+
+
+class FleetBook:
+    """Which sets are silent and which have a witness: what rule 18 asks across sets."""
+
+    def __init__(self) -> None:
+        self._watched: set[Key] = set()
+        self._silent: set[Key] = set()
+        self._witnesses: set[Key] = set()
+
+    def note(self, key: Key, *, watched: bool, silent: bool, witness: bool) -> None:
+        """Take in one set's latest decision."""
+        marks = (
+            (self._watched, watched),
+            (self._silent, silent),
+            (self._witnesses, witness),
+        )
+        for book, stands in marks:
+            (book.add if stands else book.discard)(key)
+
+    def forget(self, key: Key) -> None:
+        """The set is gone."""
+        self.note(key, watched=False, silent=False, witness=False)
+
+    def seen_by(self, key: Key) -> Fleet:
+        """The fleet as one set sees it: witnesses are those of the others."""
+        return Fleet(
+            watched_sets=len(self._watched),
+            silent_sets=len(self._silent),
+            witnesses=len(self._witnesses - {key}),
+        )

@@ -1,0 +1,118 @@
+"""The key queue: each key at most once, one turn at a time for each, a few keys at once.
+
+Wakes by event and by time; a turn that fails is tried again with growing waits. Knows nothing of
+what a turn does.
+"""
+
+import asyncio
+import heapq
+import itertools
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Generic, TypeVar
+
+from scaleset_operator.reconciler.ports import Clock, Unavailable
+
+K = TypeVar("K")
+
+FIRST_RETRY: Final = 0.005
+LONGEST_RETRY: Final = 60.0
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class KeyQueue(Generic[K]):
+    """Hands keys to workers.
+
+    Attributes:
+        turn: takes one turn for a key; returns when to look again, None for never.
+        workers: turns that may be under way at once.
+    """
+
+    turn: Callable[[K], Awaitable[datetime | None]]
+    clock: Clock
+    workers: int = 5
+    _ready: dict[K, None] = field(default_factory=dict)
+    _busy: set[K] = field(default_factory=set)
+    _later: list[tuple[float, int, K]] = field(default_factory=list)
+    _due: dict[K, float] = field(default_factory=dict)
+    _failures: dict[K, int] = field(default_factory=dict)
+    _wakened: asyncio.Event = field(default_factory=asyncio.Event)
+    _order: itertools.count[int] = field(default_factory=itertools.count)
+    beat: float = 0.0
+
+    def wake(self, key: K) -> None:
+        """Have a turn taken for this key soon; once, however often it is asked for."""
+        self._ready[key] = None
+        self._wakened.set()
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            free = asyncio.Semaphore(self.workers)
+            while True:
+                self.beat = asyncio.get_running_loop().time()
+                key = self._next()
+                if key is None:
+                    await self._rest()
+                    continue
+                await free.acquire()
+                group.create_task(self._serve(key, free))
+
+    def _next(self) -> K | None:
+        now = asyncio.get_running_loop().time()
+        while self._later and self._later[0][0] <= now:
+            due, _, waiting = heapq.heappop(self._later)
+            if self._due.get(waiting) == due:
+                del self._due[waiting]
+                self._ready[waiting] = None
+        key = next((k for k in self._ready if k not in self._busy), None)
+        if key is not None:
+            del self._ready[key]
+            self._busy.add(key)
+        return key
+
+    async def _rest(self) -> None:
+        """Sleep until the next due time or wake-up; at most a second, so that the beat is seen."""
+        wait = 1.0
+        if self._later:
+            wait = min(wait, max(0.0, self._later[0][0] - asyncio.get_running_loop().time()))
+        self._wakened.clear()
+        try:
+            await asyncio.wait_for(self._wakened.wait(), wait)
+        except TimeoutError:
+            return
+
+    async def _serve(self, key: K, free: asyncio.Semaphore) -> None:
+        try:
+            again = await self.turn(key)
+        except Unavailable as fault:
+            self._retry(key, fault.retry_after)
+            _log.warning("%s: %s", key, fault)
+        except Exception:  # noqa: BLE001 - one broken resource never stops the others
+            self._retry(key, 1.0)
+            _log.exception("%s: the turn failed", key)
+        else:
+            self._failures.pop(key, None)
+            if again is not None:
+                self.wake_in(key, (again - self.clock.now()).total_seconds())
+        finally:
+            self._busy.discard(key)
+            free.release()
+            self._wakened.set()
+
+    def _retry(self, key: K, at_least: float) -> None:
+        times = self._failures.get(key, 0)
+        self._failures[key] = times + 1
+        self.wake_in(key, max(at_least, min(FIRST_RETRY * 2.0**times, LONGEST_RETRY)))
+
+    def wake_in(self, key: K, seconds: float) -> None:
+        """Have a turn taken after this time; an earlier appointment stands."""
+        due = asyncio.get_running_loop().time() + max(0.0, seconds)
+        if self._due.get(key, due) < due:
+            return
+        self._due[key] = due
+        heapq.heappush(self._later, (due, next(self._order), key))
+        self._wakened.set()

@@ -1,0 +1,167 @@
+"""What the owners want, as last heard: ScaleSets and HealthProbes by name.
+
+Fed by the watchers and by our own status writes; a newer resourceVersion never gives way to an
+older one. A resource that cannot be read is kept as its fault and stops nobody else. Sends nothing.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from scaleset_operator.api.healthprobe import HealthProbe
+from scaleset_operator.api.scaleset import ScaleSet
+from scaleset_operator.api.scalesetstatus import ScaleSetStatus
+from scaleset_operator.core.model import model_of
+from scaleset_operator.reconciler.ports import Key, Owner
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownSet:
+    """A ScaleSet as last heard.
+
+    Attributes:
+        model: of its template.
+    """
+
+    key: Key
+    resource: ScaleSet
+    model: str
+
+    @property
+    def owner(self) -> Owner:
+        """What acts on its children need."""
+        meta = self.resource.metadata
+        return Owner(
+            key=self.key,
+            uid=meta.uid,
+            resource_version=meta.resource_version,
+            match_labels=self.resource.spec.selector.match_labels,
+            template=self.resource.spec.template,
+        )
+
+    @property
+    def template_labels(self) -> Mapping[str, str]:
+        """Labels that every instance bears."""
+        metadata = self.resource.spec.template.get("metadata") or {}
+        labels: Mapping[str, str] = metadata.get("labels") or {}
+        return labels
+
+
+class Resources:
+    """The custom resources, by key; all calls on the loop's own thread."""
+
+    def __init__(self) -> None:
+        self._sets: dict[Key, KnownSet] = {}
+        self._probes: dict[Key, HealthProbe] = {}
+        self.unreadable: dict[tuple[str, Key], str] = {}
+
+    def put_scale_set(self, body: Mapping[str, Any]) -> Key:
+        """Take in a ScaleSet as the API server sent it, unless a newer one is known."""
+        key = key_of(body)
+        known = self._sets.get(key)
+        if known is not None and not _is_newer(body, known.resource):
+            return key
+        try:
+            resource = ScaleSet.model_validate(body)
+        except ValidationError as problem:
+            self.unreadable["ScaleSet", key] = str(problem)
+            return key
+        self.unreadable.pop(("ScaleSet", key), None)
+        self._sets[key] = KnownSet(
+            key=key, resource=resource, model=model_of(resource.spec.template)
+        )
+        return key
+
+    def put_probe(self, body: Mapping[str, Any]) -> Key:
+        """Take in a HealthProbe as the API server sent it."""
+        key = key_of(body)
+        try:
+            self._probes[key] = HealthProbe.model_validate(body)
+        except ValidationError as problem:
+            self.unreadable["HealthProbe", key] = str(problem)
+            return key
+        self.unreadable.pop(("HealthProbe", key), None)
+        return key
+
+    def put_status(self, key: Key, status: ScaleSetStatus, resource_version: str) -> None:
+        """Take in what we have just written ourselves."""
+        known = self._sets.get(key)
+        if known is None:
+            return
+        meta = known.resource.metadata.model_copy(update={"resource_version": resource_version})
+        resource = known.resource.model_copy(update={"status": status, "metadata": meta})
+        self._sets[key] = KnownSet(key=key, resource=resource, model=known.model)
+
+    def drop_scale_set(self, key: Key) -> None:
+        """The ScaleSet is gone."""
+        self._sets.pop(key, None)
+        self.unreadable.pop(("ScaleSet", key), None)
+
+    def drop_probe(self, key: Key) -> None:
+        """The HealthProbe is gone."""
+        self._probes.pop(key, None)
+        self.unreadable.pop(("HealthProbe", key), None)
+
+    def scale_set(self, key: Key) -> KnownSet | None:
+        """The ScaleSet of this name, if there is one that can be read."""
+        return self._sets.get(key)
+
+    def probe(self, key: Key) -> HealthProbe | None:
+        """The HealthProbe of this name, if there is one that can be read."""
+        return self._probes.get(key)
+
+    def keys(self) -> tuple[Key, ...]:
+        """All ScaleSets."""
+        return tuple(self._sets)
+
+    def probe_keys(self) -> tuple[Key, ...]:
+        """All HealthProbes."""
+        return tuple(self._probes)
+
+    def users_of(self, probe: Key) -> Iterator[KnownSet]:
+        """The sets that name this probe (P-22)."""
+        for known in self._sets.values():
+            ref = known.resource.spec.health_probe_ref
+            if ref is not None and Key(known.key.namespace, ref.name) == probe:
+                yield known
+
+    def overlaps_with(self, key: Key) -> str | None:
+        """The older set of the namespace whose pods and ours cannot be told apart.
+
+        Two sets overlap when the selector of one matches the template labels of the other; the
+        younger one is the one that is not accepted (design.md section 2).
+        """
+        mine = self._sets[key]
+        for other in self._sets.values():
+            if other.key == key or other.key.namespace != key.namespace:
+                continue
+            if _age(other) < _age(mine) and (_selects(other, mine) or _selects(mine, other)):
+                return other.key.name
+        return None
+
+
+def key_of(body: Mapping[str, Any]) -> Key:
+    """The key of a resource as the API server sent it."""
+    meta = body["metadata"]
+    return Key(meta.get("namespace", ""), meta["name"])
+
+
+def _is_newer(body: Mapping[str, Any], known: ScaleSet) -> bool:
+    meta = body["metadata"]
+    if meta.get("uid") != known.metadata.uid:
+        return True
+    return int(meta.get("resourceVersion") or 0) >= int(known.metadata.resource_version or 0)
+
+
+def _age(known: KnownSet) -> tuple[str, str]:
+    meta = known.resource.metadata
+    created = meta.creation_timestamp.isoformat() if meta.creation_timestamp else ""
+    return (created, meta.uid)
+
+
+def _selects(selecting: KnownSet, labelled: KnownSet) -> bool:
+    wanted = selecting.resource.spec.selector.match_labels
+    labels = labelled.template_labels
+    return bool(wanted) and all(labels.get(key) == value for key, value in wanted.items())

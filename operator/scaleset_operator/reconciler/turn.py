@@ -1,0 +1,207 @@
+"""One turn of one ScaleSet: observe, decide, record, act.
+
+Acts follow only from a status that was recorded, or confirmed, in this very turn; what is read
+live is read again after a record. Chooses nothing: `core.decide` does.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from scaleset_operator.core.decide import decide
+from scaleset_operator.core.observed import TemplateView
+from scaleset_operator.core.plan import Plan, PublishHealth, Record
+from scaleset_operator.reconciler.act import Actor
+from scaleset_operator.reconciler.memory import FleetBook, Memory
+from scaleset_operator.reconciler.observe import Observer
+from scaleset_operator.reconciler.ports import (
+    Clock,
+    Cluster,
+    Conflict,
+    Gone,
+    Key,
+    Owner,
+    Probes,
+    Refused,
+)
+from scaleset_operator.reconciler.resources import KnownSet, Resources
+
+MAX_ROUNDS: Final = 12
+"""Rounds of one turn; each follows a live read or a record, so a handful is the rule."""
+MAX_RECORD_AGE_NS: Final = 5_000_000_000
+"""An act older than this since its record is dropped (protocol rule 5)."""
+STATUS_PAUSE: Final = timedelta(seconds=2)
+"""Least time between two status writes that only report."""
+STATUS_SETTLE: Final = timedelta(milliseconds=500)
+"""How long a report waits for others to share its write."""
+TEMPLATE_RETRY: Final = timedelta(seconds=30)
+RESERVE: Final = timedelta(minutes=10)
+"""A turn is taken at least this often, so that nothing hangs on one lost event."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Round:
+    """How far a turn has come.
+
+    Attributes:
+        recorded_ns: CLOCK_BOOTTIME just before the last record or confirmation was sent.
+    """
+
+    live_reads: frozenset[str] = frozenset()
+    listed: bool = False
+    recorded_ns: int | None = None
+
+
+@dataclass(slots=True)
+class Reconciler:
+    """Takes turns for all ScaleSets; one at a time for each."""
+
+    resources: Resources
+    cluster: Cluster
+    probes: Probes
+    clock: Clock
+    fleet: FleetBook = field(default_factory=FleetBook)
+    _memories: dict[Key, Memory] = field(default_factory=dict)
+    _plans: dict[Key, Plan] = field(default_factory=dict)
+
+    def last_plan(self, key: Key) -> Plan | None:
+        """The plan that the last turn of this set ended with."""
+        return self._plans.get(key)
+
+    async def turn(self, key: Key) -> datetime | None:
+        """Take one turn.
+
+        Returns:
+            When to look again even if nothing happens; None when the set is gone.
+
+        Raises:
+            Unavailable: the API server cannot be asked; try again later.
+        """
+        known = self.resources.scale_set(key)
+        if known is None:
+            self._forget(key)
+            return None
+        memory = self._memories.setdefault(key, Memory())
+        try:
+            await self._check_template(known, memory)
+            return await self._rounds(key, memory)
+        except Conflict:
+            return self.clock.now() + STATUS_SETTLE
+        except Gone:
+            self.resources.drop_scale_set(key)
+            self._forget(key)
+            return None
+
+    def _forget(self, key: Key) -> None:
+        self._memories.pop(key, None)
+        self._plans.pop(key, None)
+        self.fleet.forget(key)
+        self.probes.watch(key, {})
+
+    async def _rounds(self, key: Key, memory: Memory) -> datetime | None:
+        state = _Round()
+        for _ in range(MAX_ROUNDS):
+            known = self.resources.scale_set(key)
+            if known is None:
+                return None
+            plan = self._decide(known, memory, state)
+            if await self._look_closer(known.owner, plan, state):
+                continue
+            if plan.record is Record.NOW:
+                await self._record(known, plan, memory, state)
+                continue
+            return await self._finish(known, plan, memory, state)
+        _log.warning("%s/%s: a turn did not settle in %d rounds", *key, MAX_ROUNDS)
+        return self.clock.now() + STATUS_SETTLE
+
+    def _decide(self, known: KnownSet, memory: Memory, state: _Round) -> Plan:
+        observer = Observer(self.resources, self.cluster, self.probes, self.fleet)
+        now = self.clock.now()
+        observed = observer.observe(known, memory, state.live_reads, listed=state.listed, now=now)
+        plan = decide(known.resource.spec, observed, now)
+        silent = bool(plan.status.repairs.doubts)
+        self.fleet.note(
+            known.key,
+            watched=known.resource.spec.health_probe_ref is not None,
+            silent=silent,
+            witness=any(d.witness for d in plan.status.repairs.doubts),
+        )
+        self._plans[known.key] = plan
+        return plan
+
+    async def _look_closer(self, owner: Owner, plan: Plan, state: _Round) -> bool:
+        """Read live what the plan asks for; True when there is more to decide on now."""
+        if plan.list_live and not state.listed:
+            await self.cluster.list_instances(owner)
+            state.listed = True
+            return True
+        missing = plan.reads - state.live_reads
+        if missing:
+            await asyncio.gather(*(self.cluster.read_instance(owner, n) for n in sorted(missing)))
+            state.live_reads |= missing
+        return bool(missing)
+
+    async def _record(self, known: KnownSet, plan: Plan, memory: Memory, state: _Round) -> None:
+        """Write the whole status by compare and swap; everything read live is old after that."""
+        sent_ns = self.clock.boottime_ns()
+        body = plan.status.model_dump(mode="json", by_alias=True, exclude_none=True)
+        version = await self.cluster.record_status(known.owner, body)
+        self.resources.put_status(known.key, plan.status, version)
+        state.recorded_ns = sent_ns
+        state.live_reads = frozenset()
+        state.listed = False
+        memory.written = self.clock.now()
+        memory.pending_since = None
+        for note in plan.notes:
+            await self.cluster.tell(known.owner, note)
+
+    async def _finish(
+        self, known: KnownSet, plan: Plan, memory: Memory, state: _Round
+    ) -> datetime | None:
+        """Act on the recorded status, confirming it first, and report what may wait."""
+        now = self.clock.now()
+        again = [now + RESERVE]
+        if plan.look_again_at is not None:
+            again.append(plan.look_again_at)
+        fenced = any(not isinstance(a, PublishHealth) for a in plan.actions)
+        if fenced and state.recorded_ns is None:
+            await self._record(known, plan, memory, state)
+        elif plan.record is Record.SOON:
+            due = self._report_due(memory, now)
+            if now >= due:
+                await self._record(known, plan, memory, state)
+            else:
+                again.append(due)
+        if plan.actions:
+            current = self.resources.scale_set(known.key) or known
+            not_after = (state.recorded_ns or self.clock.boottime_ns()) + MAX_RECORD_AGE_NS
+            actor = Actor(self.cluster, self.clock)
+            await actor.act(current.owner, plan.actions, memory, not_after)
+        return min(again)
+
+    def _report_due(self, memory: Memory, now: datetime) -> datetime:
+        memory.pending_since = memory.pending_since or now
+        settled = memory.pending_since + STATUS_SETTLE
+        return max(settled, memory.written + STATUS_PAUSE) if memory.written else settled
+
+    async def _check_template(self, known: KnownSet, memory: Memory) -> None:
+        """Ask the API server about one pod of the template, once per model (design section 3)."""
+        view, now = memory.template, self.clock.now()
+        due = memory.template_retry is not None and now >= memory.template_retry
+        if view is not None and view.model == known.model and not due:
+            return
+        memory.template_retry = None
+        try:
+            await self.cluster.dry_run(known.owner)
+        except Refused as refused:
+            memory.template_retry = now + TEMPLATE_RETRY
+            memory.template = TemplateView(
+                model=known.model, fault=refused.reason, fault_message=refused.message
+            )
+        else:
+            memory.template = TemplateView(model=known.model)
+        memory.foreign = await self.cluster.foreign_pods(known.owner)

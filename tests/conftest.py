@@ -1,0 +1,132 @@
+"""What every test is given by its folder: marks, time-out, and whether it runs at all.
+
+A bare `pytest` needs no cluster: tests marked `cluster` are left out unless `--cluster` is given,
+and the summary says how many and how to run them.
+Must not know: any single test, or the operator.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Final
+
+import pytest
+from hypothesis import settings
+
+from localcluster.fixture import control_plane
+
+__all__ = ["control_plane"]
+
+TESTS: Final = Path(__file__).parent
+
+CLUSTER_FOLDERS: Final = frozenset({"integration", "chaos"})
+"""Every test under these folders of `tests/` needs the local control plane."""
+
+CLUSTER_TIMEOUT_S: Final = 300.0
+"""For one test on the control plane, the control plane's own start included."""
+
+FOLDER_TIMEOUT_S: Final = {"simulation": 60.0, "rigged": 120.0}
+"""For one test under these folders; elsewhere the 5 s of pyproject.toml hold."""
+
+PROPERTY_TIMEOUT_S: Final = 60.0
+"""For one property under the profile `ci`, whose examples are twenty times as many."""
+
+PROPERTY_BUDGET_S: Final = 300.0
+"""Under `ci`: after so long, the properties left run with the examples of `dev`, so that the run
+without a cluster stays under 8 minutes on two cores. The summary says how many did."""
+
+settings.register_profile("dev", max_examples=50)
+# The seed is drawn from the test itself: a run fails by its change, and not by chance.
+settings.register_profile("ci", max_examples=1000, deadline=None, derandomize=True, print_blob=True)
+PROFILE: Final = os.environ.get("HYPOTHESIS_PROFILE") or (
+    "ci" if os.environ.get("CI") == "true" else "dev"
+)
+settings.load_profile(PROFILE)
+
+LEFT_OUT: Final = pytest.StashKey[int]()
+STARTED: Final = pytest.StashKey[float]()
+SHORTENED: Final = pytest.StashKey[int]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds `--cluster`."""
+    parser.addoption(
+        "--cluster",
+        action="store_true",
+        help="also run the tests that need the local control plane",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Starts the account of the run."""
+    config.stash[LEFT_OUT] = 0
+    config.stash[STARTED] = time.monotonic()
+    config.stash[SHORTENED] = 0
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Marks each test by its folder, then leaves out those for a cluster not asked for."""
+    for item in items:
+        mark_by_folder(item)
+    if config.getoption("--cluster"):
+        return
+    left_out = [item for item in items if item.get_closest_marker("cluster")]
+    if left_out:
+        config.stash[LEFT_OUT] = len(left_out)
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("cluster")]
+
+
+def mark_by_folder(item: pytest.Item) -> None:
+    """Adds the marks `cluster` and `chaos`, and the time-out, unless the test names its own."""
+    folders = item.path.relative_to(TESTS).parts[:-1]
+    if CLUSTER_FOLDERS.intersection(folders):
+        item.add_marker("cluster")
+    if "chaos" in folders:
+        item.add_marker("chaos")
+    if item.get_closest_marker("timeout") is None:
+        seconds = timeout_of(item, folders)
+        if seconds is not None:
+            item.add_marker(pytest.mark.timeout(seconds))
+
+
+def timeout_of(item: pytest.Item, folders: tuple[str, ...]) -> float | None:
+    """Gives the seconds for one test, or None where the default of pyproject.toml holds."""
+    if item.get_closest_marker("cluster"):
+        return CLUSTER_TIMEOUT_S
+    by_folder = next((FOLDER_TIMEOUT_S[name] for name in folders if name in FOLDER_TIMEOUT_S), None)
+    if by_folder is None and PROFILE == "ci" and item.get_closest_marker("hypothesis"):
+        return PROPERTY_TIMEOUT_S
+    return by_folder
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Falls back to the examples of `dev` once the budget of `ci` is spent."""
+    if PROFILE != "ci" or item.get_closest_marker("hypothesis") is None:
+        return
+    if time.monotonic() - item.config.stash[STARTED] > PROPERTY_BUDGET_S:
+        settings.load_profile("dev")
+        item.config.stash[SHORTENED] += 1
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Says what did not run, or ran with less, and how to run it."""
+    left_out, shortened = config.stash[LEFT_OUT], config.stash[SHORTENED]
+    if left_out:
+        terminalreporter.write_line(
+            f"left out, for they need the local control plane: {left_out}; "
+            "run them with `make test-cluster`, or with --cluster once it is built",
+            yellow=True,
+        )
+    if shortened:
+        terminalreporter.write_line(
+            f"run with the 50 examples of `dev`, for {PROPERTY_BUDGET_S:.0f} s "
+            f"had been spent before them: {shortened} properties",
+            yellow=True,
+        )

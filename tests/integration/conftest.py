@@ -1,0 +1,52 @@
+"""What tests on the control plane share: the cluster, our kinds on it, a client, a namespace."""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+import pytest
+
+from localcluster.api import ApiClient
+from localcluster.fixture import control_plane
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from localcluster.cluster import LocalCluster
+
+__all__ = ["control_plane"]
+
+CRDS: Final = Path(__file__).parents[2] / "crds"
+
+
+@pytest.fixture(scope="session")
+def kinds(control_plane: LocalCluster) -> LocalCluster:
+    """The cluster, with the generated CRDs applied and served."""
+    for definition in sorted(CRDS.glob("*.yaml")):
+        control_plane.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(definition))
+        control_plane.kubectl("wait", "--for=condition=Established", "-f", str(definition))
+    return control_plane
+
+
+@pytest.fixture(scope="session")
+def api(kinds: LocalCluster) -> Iterator[ApiClient]:
+    """A client with every right, on the cluster that knows our kinds."""
+    port = urlsplit(kinds.server).port
+    assert port is not None
+    with contextlib.closing(
+        ApiClient(port, token=kinds.token, ca=kinds.ca_file.read_bytes())
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+def namespace(api: ApiClient) -> Iterator[str]:
+    """A namespace of the test's own, removed after it."""
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    api.create("/api/v1/namespaces", {"metadata": {"name": name}})
+    yield name
+    api.delete(f"/api/v1/namespaces/{name}")

@@ -1,0 +1,81 @@
+"""What answers at each pod's address: the instances' own behaviour, scripted.
+
+One for the whole test world, shared by all simulated probers. It must not know who asks, or what
+follows from an answer.
+"""
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from scaleset_operator.core.observed import Outcome
+from tests.support.fake_kubelet import FakeKubelet
+from tests.support.fake_objects import FakePod
+
+
+class Answer(NamedTuple):
+    """How an endpoint meets an attempt."""
+
+    outcome: Outcome
+    status: int = 0
+
+
+OK: Final = Answer(Outcome.OK, 200)
+STATUS_500: Final = Answer(Outcome.WRONG_STATUS, 500)
+STATUS_503: Final = Answer(Outcome.WRONG_STATUS, 503)
+GARBAGE: Final = Answer(Outcome.MALFORMED)
+REFUSED: Final = Answer(Outcome.REFUSED)
+NO_ROUTE: Final = Answer(Outcome.UNREACHABLE)
+HANG: Final = Answer(Outcome.TIMED_OUT)
+
+
+class FakeEndpoints:
+    """The endpoints of all pods: OK unless told otherwise.
+
+    Attributes:
+        default: how an instance with no script of its own answers once its containers run; a
+            function of the pod, so that a replacement can be bad from birth.
+    """
+
+    def __init__(
+        self, kubelet: FakeKubelet, default: Callable[[FakePod], Answer] = lambda _: OK
+    ) -> None:
+        self.kubelet = kubelet
+        self.default = default
+        self._scripted: dict[str, Answer] = {}
+        self._watchers: list[Callable[[], None]] = []
+        kubelet.watch(self._tell)
+
+    def watch(self, watcher: Callable[[], None]) -> None:
+        """Call `watcher` whenever some answer may just have changed."""
+        self._watchers.append(watcher)
+
+    def set(self, uid: str, answer: Answer) -> None:
+        """From now on the pod of this UID answers so."""
+        self._scripted[uid] = answer
+        self._tell()
+
+    def heal(self, uid: str) -> None:
+        """From now on the pod answers OK."""
+        self.set(uid, OK)
+
+    def holder(self, address: str) -> FakePod | None:
+        """The pod that has the address now; None if nobody has."""
+        uid = self.kubelet.holder(address)
+        return None if uid is None else self.kubelet.server.find(uid)
+
+    def answer(self, address: str) -> Answer:
+        """What an attempt on this address that begins now meets.
+
+        Nobody at the address, and a lost node, are silence; a pod whose containers do not run, or
+        are being restarted, refuses.
+        """
+        pod = self.holder(address)
+        if pod is None or self.kubelet.is_lost(pod.node):
+            return HANG
+        if pod.started is None or not pod.containers_ready:
+            return REFUSED
+        return self._scripted.get(pod.uid) or self.default(pod)
+
+    def _tell(self) -> None:
+        for watcher in self._watchers:
+            watcher()

@@ -1,0 +1,204 @@
+"""The rest of a cluster, scripted: scheduler, kubelets and garbage collector over virtual time.
+
+Each pod gets a node, an address, running containers and its end as its script says. Everything is
+done by timers, one thing after another, so a test sees each step at its own moment.
+It must not know the operator; only what a pod's script says.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from itertools import count
+from typing import Any
+
+from tests.support.fake_api_server import Change, FakeApiServer
+from tests.support.fake_objects import FakePod, PodCondition, whole_second
+
+Seconds = float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodScript:
+    """What becomes of a pod; all in seconds, None for never.
+
+    Attributes:
+        schedule: from its creation to a node.
+        start: from there until all containers run.
+        dies: from there until it has Failed by itself.
+        terminate: from the accepted deletion until it is gone; None is stuck Terminating.
+    """
+
+    schedule: Seconds | None = 0.1
+    start: Seconds | None = 1.0
+    dies: Seconds | None = None
+    terminate: Seconds | None = 1.0
+
+
+GOOD = PodScript()
+ScriptFor = Callable[[FakePod], PodScript]
+
+
+class FakeKubelet:
+    """All nodes' kubelets, with the scheduler and the garbage collector.
+
+    Attributes:
+        script_for: asked once for each pod, at its creation.
+        reuse_addresses: give the address freed last to the next pod, at once.
+    """
+
+    def __init__(
+        self, server: FakeApiServer, script_for: ScriptFor = lambda _: GOOD, *, nodes: int = 3
+    ) -> None:
+        self.server = server
+        self.clock = server.clock
+        self.script_for = script_for
+        self.reuse_addresses = False
+        self._scripts: dict[str, PodScript] = {}
+        self._free: list[str] = []
+        self._numbers = count(1)
+        self._held: dict[str, str] = {}
+        self._lost: set[str] = set()
+        self._watchers: list[Callable[[], None]] = []
+        server.subscribe(self._see)
+        for number in range(1, nodes + 1):
+            server.set_node(f"node-{number}", ready=True)
+
+    def holder(self, address: str) -> str | None:
+        """UID of the pod that has this address now and runs or ran; None if nobody has it."""
+        return self._held.get(address)
+
+    def watch(self, watcher: Callable[[], None]) -> None:
+        """Call `watcher` whenever what answers at some address may just have changed."""
+        self._watchers.append(watcher)
+
+    def is_lost(self, node: str | None) -> bool:
+        """Whether nothing on the node answers or reports, noticed or not."""
+        return node in self._lost
+
+    def die(self, pod: FakePod) -> None:
+        """The pod Fails now: evicted, or its container ended for good."""
+        self._fail(pod.uid)
+
+    def restart_containers(self, pod: FakePod, *, down_for: Seconds | None = 1.0) -> None:
+        """Kubelet restarts the containers in place: not ready for a while, grace unrenewed."""
+        self._write(pod.uid, containers_ready=False)
+        if down_for is not None:
+            self._after(down_for, lambda: self._write(pod.uid, containers_ready=True))
+
+    def report(self, pod: FakePod, condition: str, status: str) -> None:
+        """The instance's own report: a pod condition of its own type."""
+        current = self.server.find(pod.uid)
+        assert current is not None, f"{pod.name} is gone and reports nothing"
+        row = PodCondition(status, "Reported", "", whole_second(self.clock.now()))
+        self._write(pod.uid, conditions={**current.conditions, condition: row})
+
+    def release_stuck(self, pod: FakePod) -> None:
+        """Let a pod that is stuck Terminating go at last."""
+        self._scripts[pod.uid] = replace(self._scripts[pod.uid], terminate=0.0)
+        self._gone(pod.uid)
+
+    def lose_node(self, name: str, *, noticed_after: Seconds = 40.0) -> None:
+        """The node's kubelet stops; the control plane marks it NotReady a little later."""
+        self._lost.add(name)
+        self._tell_watchers()
+        self._after(noticed_after, lambda: self._notice(name))
+
+    def return_node(self, name: str) -> None:
+        """The node is Ready again; what was being deleted on it goes."""
+        self._lost.discard(name)
+        self._tell_watchers()
+        self.server.set_node(name, ready=True)
+        for pod in self.server.pods():
+            if pod.node == name and pod.terminating:
+                self._end(pod)
+
+    def _see(self, change: Change) -> None:
+        stored = change.stored
+        if isinstance(stored, FakePod):
+            self._see_pod(change.verb, stored)
+            self._tell_watchers()
+        elif change.verb == "DELETED" and change.key.kind == "ScaleSet":
+            self._after(0.5, lambda: self._collect(change.manifest()["metadata"]["uid"]))
+
+    def _tell_watchers(self) -> None:
+        for watcher in self._watchers:
+            watcher()
+
+    def _see_pod(self, verb: str, stored: FakePod) -> None:
+        if verb == "ADDED":
+            self._scripts[stored.uid] = script = self.script_for(stored)
+            self._later(script.schedule, lambda: self._schedule(stored.uid))
+        elif verb == "DELETED":
+            self._free_address(stored)
+        elif stored.terminating:
+            self._end(stored)
+        elif stored.over:
+            self._free_address(stored)
+
+    def _end(self, pod: FakePod) -> None:
+        self._later(self._scripts[pod.uid].terminate, lambda: self._gone(pod.uid))
+
+    def _schedule(self, uid: str) -> None:
+        pod = self.server.find(uid)
+        ready = [node.name for node in self.server.nodes() if node.ready]
+        if pod is None or not pod.live:
+            return
+        if not ready:
+            self._after(1.0, lambda: self._schedule(uid))
+            return
+        load = dict.fromkeys(ready, 0)
+        for other in self.server.pods():
+            if other.node in load:
+                load[other.node] += 1
+        address = self._take_address(uid)
+        self._write(uid, node=min(load, key=lambda name: (load[name], name)), ip=address)
+        self._later(self._scripts[uid].start, lambda: self._start(uid))
+
+    def _start(self, uid: str) -> None:
+        started = whole_second(self.clock.now())
+        self._write(uid, phase="Running", started=started, containers_ready=True)
+        self._later(self._scripts[uid].dies, lambda: self._fail(uid))
+
+    def _fail(self, uid: str) -> None:
+        self._write(uid, phase="Failed", containers_ready=False)
+
+    def _gone(self, uid: str) -> None:
+        pod = self.server.find(uid)
+        if pod is not None and pod.terminating and pod.node not in self._lost:
+            self.server.remove_pod(pod)
+
+    def _collect(self, owner_uid: str) -> None:
+        for pod in self.server.pods():
+            if pod.controller is not None and pod.controller.uid == owner_uid:
+                self.server.delete_pod(pod.namespace, pod.name, uid=pod.uid)
+
+    def _write(self, uid: str, **fields: Any) -> None:
+        """Kubelet's own write, for as long as the pod is there and its node reports."""
+        pod = self.server.find(uid)
+        if pod is not None and not pod.over and pod.node not in self._lost:
+            self.server.change_pod(pod, uid=uid, **fields)
+
+    def _notice(self, name: str) -> None:
+        if name in self._lost:
+            self.server.set_node(name, ready=False)
+
+    def _later(self, seconds: Seconds | None, act: Callable[[], None]) -> None:
+        if seconds is not None:
+            self._after(seconds, act)
+
+    def _after(self, seconds: Seconds, act: Callable[[], None]) -> None:
+        self.clock.after(timedelta(seconds=seconds), act)
+
+    def _take_address(self, uid: str) -> str:
+        if self.reuse_addresses and self._free:
+            address = self._free.pop()
+        else:
+            number = next(self._numbers)
+            address = f"127.16.{number // 250}.{number % 250 + 1}"
+        self._held[address] = uid
+        return address
+
+    def _free_address(self, pod: FakePod) -> None:
+        if pod.ip is not None and self._held.get(pod.ip) == pod.uid:
+            del self._held[pod.ip]
+            self._free.append(pod.ip)

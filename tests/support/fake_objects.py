@@ -1,0 +1,240 @@
+"""The objects a fake API server holds: pods and nodes, and how a client reads them.
+
+A pod is a frozen value with what the operator can see of it; `instance_of` is how a client's cache
+maps it, `pod_manifest` how the wire shows it. Times have whole seconds, as in Kubernetes.
+It must not know who stores or changes an object.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from scaleset_operator.api import base
+from scaleset_operator.api.base import VMHealth, format_time
+from scaleset_operator.core.observed import Instance, Published
+
+GRACE_SECONDS: Final = 30
+"""terminationGracePeriodSeconds of every pod."""
+OVER: Final = frozenset({"Succeeded", "Failed"})
+
+HEALTH_OF: Final = {
+    "True": VMHealth.HEALTHY,
+    "False": VMHealth.UNHEALTHY,
+    "Unknown": VMHealth.UNKNOWN,
+}
+STATUS_OF: Final = {health: status for status, health in HEALTH_OF.items()}
+
+
+class ObjectKey(NamedTuple):
+    """Name of any object in the server; cluster-scoped ones have no namespace."""
+
+    kind: str
+    namespace: str
+    name: str
+
+
+class Controller(NamedTuple):
+    """The owner reference that has `controller: true`."""
+
+    kind: str
+    name: str
+    uid: str
+
+
+class PodCondition(NamedTuple):
+    """One condition of a pod; `since` is its lastTransitionTime."""
+
+    status: str
+    reason: str
+    message: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FakeNode:
+    """A node: whether its kubelet reports."""
+
+    name: str
+    ready: bool = True
+    resource_version: int = 0
+
+    @property
+    def key(self) -> ObjectKey:
+        """Its name in the server."""
+        return ObjectKey("Node", "", self.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FakePod:
+    """A pod as it stands in the server.
+
+    Attributes:
+        started: when all its containers had first run.
+        deleted_at: when the API server accepted its deletion.
+        conditions: those beyond kubelet's own; type -> condition.
+        spec: of the template it was made from, raw.
+    """
+
+    namespace: str
+    name: str
+    uid: str = ""
+    resource_version: int = 0
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    controller: Controller | None = None
+    created: datetime | None = None
+    phase: str = "Pending"
+    ip: str | None = None
+    node: str | None = None
+    started: datetime | None = None
+    containers_ready: bool = False
+    deleted_at: datetime | None = None
+    conditions: Mapping[str, PodCondition] = field(default_factory=dict)
+    spec: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> ObjectKey:
+        """Its name in the server."""
+        return ObjectKey("Pod", self.namespace, self.name)
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended by itself."""
+        return self.phase in OVER
+
+    @property
+    def terminating(self) -> bool:
+        """Whether its deletion was accepted and it is still there."""
+        return self.deleted_at is not None
+
+    @property
+    def live(self) -> bool:
+        """Neither over nor on its way out."""
+        return not (self.over or self.terminating)
+
+    @property
+    def in_rotation(self) -> bool | None:
+        """The readiness gate's value; None before the first."""
+        gate = self.conditions.get(base.GATE_IN_ROTATION)
+        return None if gate is None else gate.status == "True"
+
+    @property
+    def ready(self) -> bool:
+        """The condition Ready: the containers and our gate."""
+        return self.containers_ready and self.in_rotation is True
+
+    @property
+    def instance_id(self) -> int | None:
+        """The id in its label; None where there is none, or none that is a number."""
+        text = self.labels.get(base.LABEL_INSTANCE_ID, "")
+        return int(text) if text.isascii() and text.isdigit() else None
+
+
+def whole_second(moment: datetime) -> datetime:
+    """A moment as the wire shows it."""
+    return moment.replace(microsecond=0)
+
+
+def instance_of(pod: FakePod) -> Instance:
+    """What a client makes of a pod that carries an instance id."""
+    assert pod.instance_id is not None, f"{pod.name} is no instance"
+    assert pod.created is not None, f"{pod.name} was never created"
+    recorded = pod.annotations.get(base.ANNOTATION_STATE_CHANGE_TIME)
+    return Instance(
+        name=pod.name,
+        uid=pod.uid,
+        resource_version=str(pod.resource_version),
+        instance_id=pod.instance_id,
+        update_domain=int(pod.labels.get(base.LABEL_UPDATE_DOMAIN, "0")),
+        model=pod.labels.get(base.LABEL_MODEL, ""),
+        created=pod.created,
+        ip=pod.ip,
+        node=pod.node,
+        started=datetime.fromisoformat(recorded) if recorded else pod.started,
+        started_is_recorded=recorded is not None,
+        over=pod.over,
+        terminating=pod.terminating,
+        containers_ready=pod.containers_ready,
+        ready=pod.ready,
+        reports=_reports(pod, pod.started or pod.created),
+        protected_from_scale_in=pod.labels.get(base.LABEL_PROTECT_FROM_SCALE_IN) == "true",
+        protected_from_actions=pod.labels.get(base.LABEL_PROTECT_FROM_ACTIONS) == "true",
+        published=_published(pod),
+        in_rotation=pod.in_rotation,
+        attempt=int(pod.annotations.get(base.ANNOTATION_REPAIR_ATTEMPT, "0")),
+        replaces=pod.annotations.get(base.ANNOTATION_REPLACES),
+        repair_requested=pod.annotations.get(base.ANNOTATION_REPAIR) == "requested",
+    )
+
+
+def _published(pod: FakePod) -> Published | None:
+    condition = pod.conditions.get(base.CONDITION_HEALTHY)
+    if condition is None:
+        return None
+    return Published(
+        health=HEALTH_OF[condition.status], reason=condition.reason, since=condition.since
+    )
+
+
+def _reports(pod: FakePod, since: datetime) -> tuple[tuple[str, VMHealth, datetime], ...]:
+    own = tuple(
+        (kind, HEALTH_OF[condition.status], condition.since)
+        for kind, condition in sorted(pod.conditions.items())
+        if not kind.startswith(f"{base.GROUP}/")
+    )
+    health = VMHealth.HEALTHY if pod.containers_ready else VMHealth.UNHEALTHY
+    return (*own, ("Ready", health, since))
+
+
+def pod_manifest(pod: FakePod) -> dict[str, Any]:
+    """The pod as the API server sends it; what the auditor is fed with."""
+    metadata: dict[str, Any] = {
+        "name": pod.name,
+        "namespace": pod.namespace,
+        "uid": pod.uid,
+        "resourceVersion": str(pod.resource_version),
+        "labels": dict(pod.labels),
+        "annotations": dict(pod.annotations),
+    }
+    if pod.created is not None:
+        metadata["creationTimestamp"] = format_time(pod.created)
+    if pod.controller is not None:
+        metadata["ownerReferences"] = [
+            {**pod.controller._asdict(), "apiVersion": base.API_VERSION, "controller": True}
+        ]
+    if pod.deleted_at is not None:
+        due = pod.deleted_at + timedelta(seconds=GRACE_SECONDS)
+        metadata["deletionTimestamp"] = format_time(whole_second(due))
+        metadata["deletionGracePeriodSeconds"] = GRACE_SECONDS
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": metadata,
+        "spec": {**pod.spec, **({"nodeName": pod.node} if pod.node else {})},
+        "status": _pod_status(pod),
+    }
+
+
+def _pod_status(pod: FakePod) -> dict[str, Any]:
+    rows: list[dict[str, Any]] = [
+        {
+            "type": kind,
+            "status": condition.status,
+            "reason": condition.reason,
+            "message": condition.message,
+            "lastTransitionTime": format_time(condition.since),
+        }
+        for kind, condition in pod.conditions.items()
+    ]
+    rows.append({"type": "ContainersReady", "status": str(pod.containers_ready)})
+    rows.append({"type": "Ready", "status": str(pod.ready)})
+    state: dict[str, Any] = {"waiting": {"reason": "ContainerCreating"}}
+    if pod.started is not None:
+        state = {"running": {"startedAt": format_time(pod.started)}}
+    return {
+        "phase": pod.phase,
+        "conditions": rows,
+        "containerStatuses": [{"name": "main", "ready": pod.containers_ready, "state": state}],
+        **({"podIP": pod.ip} if pod.ip else {}),
+    }

@@ -1,0 +1,175 @@
+"""One client's view of the fake cluster: caches that lag, and how fresh they are.
+
+The sets are woken for what a cache takes in. It must not know requests, beyond being told of the
+client's own writes and live reads.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from scaleset_operator.api.base import LABEL_NAME
+from scaleset_operator.core.observed import Instance
+from scaleset_operator.reconciler.ports import Key, Owner, Pods, Wake
+from tests.support.fake_api_server import FakeApiServer
+from tests.support.fake_cache import LaggingCache, Seen
+from tests.support.fake_objects import FakeNode, FakePod, ObjectKey, instance_of
+from tests.support.fake_resources import Raw
+from tests.support.pod_writes import selected
+
+EXPECTED_FOR: Final = timedelta(minutes=5)
+"""After so long an own write that never showed is given up, as a ReplicaSet does."""
+CUT_OFF: Final = timedelta(seconds=10)
+"""A view that has been cut off for longer is not fresh."""
+
+
+class Expected(NamedTuple):
+    """A write of ours that the cache must show before the view is fresh."""
+
+    version: int
+    since: datetime
+
+
+class FakeView:
+    """What one client knows without asking.
+
+    Attributes:
+        cache: pods and nodes; its `lag` may be set at any time.
+        resources: ScaleSets and HealthProbes, with a lag of their own.
+        wake: called for each set that news concerns.
+    """
+
+    def __init__(
+        self, server: FakeApiServer, lag: timedelta, resource_lag: timedelta, wake: Wake
+    ) -> None:
+        self.server = server
+        self.cache = LaggingCache(server, ("Pod", "Node"), lag)
+        self.resources = LaggingCache(server, ("ScaleSet", "HealthProbe"), resource_lag)
+        self.wake = wake
+        self._cut_since: datetime | None = None
+        self._expected: dict[str, dict[ObjectKey, Expected]] = {}
+
+    def sync(self) -> None:
+        """Take in what has arrived by now, and wake the sets that it concerns."""
+        self._tell(self.cache.sync())
+        self._tell_resources(self.resources.sync())
+
+    def next_arrival(self) -> datetime | None:
+        """When the next news arrives; None when none is on its way."""
+        times = (self.cache.next_arrival(), self.resources.next_arrival())
+        return min((time for time in times if time is not None), default=None)
+
+    def cut(self) -> None:
+        """The watches break; nothing arrives until `relist`."""
+        self.cache.disconnect()
+        self.resources.disconnect()
+        self._cut_since = self.server.clock.now()
+
+    def relist(self) -> None:
+        """The watches come back with a list, as after a cut or a 410."""
+        self._cut_since = None
+        self._tell(self.cache.relist())
+        self._tell_resources(self.resources.relist())
+
+    def scale_sets(self) -> dict[Key, Raw]:
+        """The ScaleSets, raw, as the cache has them."""
+        return self._raw("ScaleSet")
+
+    def health_probes(self) -> dict[Key, Raw]:
+        """The HealthProbes, raw, as the cache has them."""
+        return self._raw("HealthProbe")
+
+    def node_ready(self) -> dict[str, bool]:
+        """Node name -> whether it is Ready."""
+        nodes = self.cache.objects().values()
+        return {node.name: node.ready for node in nodes if isinstance(node, FakeNode)}
+
+    def pods_on(self, node: str) -> tuple[Instance, ...]:
+        """Live instances of any set on a node."""
+        return tuple(
+            instance_of(pod)
+            for pod in self._cached()
+            if pod.node == node and pod.live and LABEL_NAME in pod.labels
+        )
+
+    def pods(self, owner: Owner) -> Pods:
+        """One set's pods, as the port has them."""
+        owned, adoptable, released = [], [], []
+        for pod in self._cached(owner.key.namespace):
+            if pod.controller is None:
+                if pod.labels.get(LABEL_NAME) == owner.key.name:
+                    adoptable.append(instance_of(pod))
+            elif pod.controller.uid == owner.uid:
+                owned.append(instance_of(pod))
+                if not selected(pod, owner.match_labels):
+                    released.append(instance_of(pod))
+        return Pods(
+            instances=tuple(owned),
+            adoptable=tuple(adoptable),
+            released=tuple(released),
+            fresh=self.is_fresh(owner.uid),
+        )
+
+    def expect(self, owner: Owner, pod: FakePod) -> None:
+        """A write of ours to this pod was answered: the view is not fresh until it shows."""
+        expected = Expected(pod.resource_version, self.server.clock.now())
+        self._expected.setdefault(owner.uid, {})[pod.key] = expected
+
+    def feed(self, pod: FakePod) -> None:
+        """A pod as a live answer showed it."""
+        seen = self.cache.feed(pod, pod.key)
+        self._tell([seen] if seen is not None else [])
+
+    def feed_absence(self, key: ObjectKey) -> None:
+        """A live read or list found no such object."""
+        seen = self.cache.feed_absence(key)
+        self._tell([seen] if seen is not None else [])
+
+    def is_fresh(self, owner_uid: str) -> bool:
+        """Whether the view is in touch and shows every write of ours to this set's pods."""
+        now = self.server.clock.now()
+        expected = self._expected.get(owner_uid, {})
+        for key, (version, since) in list(expected.items()):
+            if self.cache.has_seen(key, version) or now - since > EXPECTED_FOR:
+                del expected[key]
+        in_touch = self._cut_since is None or now - self._cut_since <= CUT_OFF
+        return in_touch and not expected
+
+    def _cached(self, namespace: str | None = None) -> Iterator[FakePod]:
+        for stored in self.cache.objects().values():
+            if (
+                isinstance(stored, FakePod)
+                and namespace in (None, stored.namespace)
+                and stored.instance_id is not None
+            ):
+                yield stored
+
+    def _raw(self, kind: str) -> dict[Key, Raw]:
+        return {
+            Key(key.namespace, key.name): stored
+            for key, stored in self.resources.objects().items()
+            if key.kind == kind and isinstance(stored, dict)
+        }
+
+    def _tell(self, news: list[Seen]) -> None:
+        """Wake the sets, old and new, of every pod that has changed."""
+        keys = {key: None for seen in news for key in _concerned(seen)}
+        for key in keys:
+            self.wake(key)
+
+    def _tell_resources(self, news: list[Seen]) -> None:
+        for seen in news:
+            if seen.key.kind == "ScaleSet":
+                self.wake(Key(seen.key.namespace, seen.key.name))
+
+
+def _concerned(seen: Seen) -> Iterator[Key]:
+    """The sets that a change of a pod matters to."""
+    for pod in (seen.old, seen.new):
+        if not isinstance(pod, FakePod):
+            continue
+        name = pod.labels.get(LABEL_NAME)
+        if pod.controller is not None and pod.controller.kind == "ScaleSet":
+            yield Key(pod.namespace, pod.controller.name)
+        elif pod.controller is None and name is not None:
+            yield Key(pod.namespace, name)

@@ -1,0 +1,121 @@
+"""What may go wrong between an operator and the API server, on purpose.
+
+Faults are asked for by verb before each request; hooks run before and after it and may raise
+`Crash`, let time pass, or wait for another task's turn. It must not know what a request does.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+
+class Verb(StrEnum):
+    """Every kind of request that the port `Cluster` makes."""
+
+    READ = "read"
+    LIST = "list"
+    FOREIGN = "foreign"
+    DRY_RUN = "dry_run"
+    STATUS = "status"
+    CREATE = "create"
+    DELETE = "delete"
+    PUBLISH = "publish"
+    ADOPT = "adopt"
+    RELEASE = "release"
+    EVENT = "event"
+
+
+WRITES: Final = frozenset(
+    {Verb.STATUS, Verb.CREATE, Verb.DELETE, Verb.PUBLISH, Verb.ADOPT, Verb.RELEASE}
+)
+
+
+class Fault(StrEnum):
+    """How a request fails.
+
+    DROPPED is carried out, and the client sees Unavailable; all others are not carried out.
+    """
+
+    CONFLICT = "conflict"
+    FORBIDDEN = "forbidden"
+    INVALID = "invalid"
+    TOO_MANY = "too many requests"
+    SERVER_ERROR = "server error"
+    DROPPED = "dropped response"
+
+
+class Request(NamedTuple):
+    """One request, as faults and hooks see it: `name` is the pod's or the set's."""
+
+    verb: Verb
+    name: str
+
+
+class Crash(BaseException):
+    """kill -9 of the operator at this point; no handler of the operator may swallow it."""
+
+
+Choose = Callable[[Request], Fault | None]
+
+
+class Faults:
+    """The faults of one client.
+
+    Attributes:
+        choose: asked for each request that has no scripted fault; for random faults.
+        retry_after: seconds that a 429 tells.
+    """
+
+    def __init__(self, choose: Choose = lambda _: None, *, retry_after: float = 1.0) -> None:
+        self.choose = choose
+        self.retry_after = retry_after
+        self._scripted: dict[Verb, deque[Fault]] = {}
+
+    def script(self, verb: Verb, *faults: Fault) -> None:
+        """Let the next requests of this verb fail so, one after the other."""
+        self._scripted.setdefault(verb, deque()).extend(faults)
+
+    def take(self, request: Request) -> Fault | None:
+        """The fault of this request."""
+        waiting = self._scripted.get(request.verb)
+        return waiting.popleft() if waiting else self.choose(request)
+
+
+class Hooks:
+    """Called around every request; the base does nothing."""
+
+    async def before(self, request: Request) -> None:
+        """Just before it is sent, and before its deadline is checked."""
+
+    async def after(self, request: Request) -> None:
+        """When it was carried out, before the client knows."""
+
+
+class CrashAt(Hooks):
+    """kill -9 before or after the n-th write, both counted from 1 in one row.
+
+    Points 1 and 2 are before and after the first write, 3 and 4 around the second, and so on.
+
+    Attributes:
+        passed: how many points have been reached.
+    """
+
+    def __init__(self, point: int) -> None:
+        self.point = point
+        self.passed = 0
+
+    async def before(self, request: Request) -> None:
+        """Counts, and crashes at its point."""
+        self._pass(request)
+
+    async def after(self, request: Request) -> None:
+        """Counts, and crashes at its point."""
+        self._pass(request)
+
+    def _pass(self, request: Request) -> None:
+        if request.verb not in WRITES:
+            return
+        self.passed += 1
+        if self.passed == self.point:
+            raise Crash(request)

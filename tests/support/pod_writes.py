@@ -1,0 +1,128 @@
+"""What a client's write makes of a pod: bodies, patches, and the checks of what it may ask for.
+
+Pure functions of the port's values and a pod. The checks are assertions: a caller that trips one
+has a bug, whatever the API server would have answered.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from scaleset_operator.api import base
+from scaleset_operator.api.base import Reason, format_time
+from scaleset_operator.core.plan import (
+    AdoptInstance,
+    CreateInstance,
+    DeleteInstance,
+    PublishHealth,
+    ReleaseInstance,
+)
+from scaleset_operator.reconciler.ports import Owner
+from tests.support.fake_objects import (
+    STATUS_OF,
+    Controller,
+    FakePod,
+    PodCondition,
+    whole_second,
+)
+
+PROTECTION: Final = frozenset({base.LABEL_PROTECT_FROM_SCALE_IN, base.LABEL_PROTECT_FROM_ACTIONS})
+_REASON: Final = re.compile(base.REASON_PATTERN)
+
+Targeted = AdoptInstance | DeleteInstance | ReleaseInstance
+
+
+def controller_of(owner: Owner) -> Controller:
+    """The owner reference that makes a pod this set's."""
+    return Controller("ScaleSet", owner.key.name, owner.uid)
+
+
+def selected(pod: FakePod, match_labels: Mapping[str, str]) -> bool:
+    """Whether the selector takes the pod."""
+    assert match_labels, "an empty selector would take every pod"
+    return match_labels.items() <= pod.labels.items()
+
+
+def body(
+    owner: Owner, name: str, labels: Mapping[str, str], annotations: Mapping[str, str]
+) -> FakePod:
+    """A pod of the set's template, never with the template's protection (R-49)."""
+    metadata: Mapping[str, Any] = owner.template.get("metadata", {})
+    own = {k: v for k, v in metadata.get("labels", {}).items() if k not in PROTECTION}
+    return FakePod(
+        namespace=owner.key.namespace,
+        name=name,
+        labels={**own, base.LABEL_NAME: owner.key.name, **labels},
+        annotations={**metadata.get("annotations", {}), **annotations},
+        spec=owner.template.get("spec", {}),
+        controller=controller_of(owner),
+    )
+
+
+def instance_body(owner: Owner, action: CreateInstance) -> FakePod:
+    """The pod that a create sends; asserts that name, id and lineage agree."""
+    assert action.name == f"{owner.key.name}-{action.instance_id}", f"name and id: {action}"
+    assert action.instance_id > 0, f"ids begin at 1: {action}"
+    assert action.update_domain >= 0, f"an update domain below 0: {action}"
+    assert action.model, f"a create without a model: {action}"
+    assert action.attempt >= 0, f"a negative attempt: {action}"
+    assert action.replaces != action.name, f"it replaces itself: {action}"
+    labels = {
+        base.LABEL_INSTANCE_ID: str(action.instance_id),
+        base.LABEL_UPDATE_DOMAIN: str(action.update_domain),
+        base.LABEL_MODEL: action.model,
+    }
+    lineage = {
+        base.ANNOTATION_REPLACES: action.replaces,
+        base.ANNOTATION_REPAIR_ATTEMPT: str(action.attempt) if action.attempt else None,
+    }
+    annotations = {key: text for key, text in lineage.items() if text is not None}
+    return body(owner, action.name, labels, annotations)
+
+
+def check_target(owner: Owner, action: Targeted) -> None:
+    """Asserts that an act on an existing pod is fenced and within the set (rule 5)."""
+    assert action.uid, f"without a UID: {action}"
+    assert action.resource_version, f"without a resourceVersion: {action}"
+    assert owner.uid, "an owner without a UID"
+    if isinstance(action, DeleteInstance):
+        assert action.name.startswith(f"{owner.key.name}-"), f"another set's pod: {action}"
+
+
+def check_publish(action: PublishHealth) -> None:
+    """Asserts what the API server's schema for conditions would refuse."""
+    assert action.uid, f"without a UID: {action}"
+    assert _REASON.match(action.reason), f"no reason code: {action}"
+    assert action.reason in set(Reason), f"a reason that is not documented: {action}"
+    assert len(action.message) <= base.MAX_MESSAGE_LENGTH, f"too long: {action}"
+    moment = action.state_change_time
+    assert moment is None or moment.tzinfo is not None, f"a naive time: {action}"
+
+
+def published(pod: FakePod, action: PublishHealth, now: datetime) -> dict[str, Any]:
+    """The fields of the pod after the patch: ours change, all others stay (rule 26)."""
+    rows = dict(pod.conditions)
+    if action.health is not None:
+        status = STATUS_OF[action.health]
+        rows[base.CONDITION_HEALTHY] = _row(
+            rows.get(base.CONDITION_HEALTHY), status, action.reason, action.message, now
+        )
+    if action.in_rotation is not None:
+        rows[base.GATE_IN_ROTATION] = _row(
+            rows.get(base.GATE_IN_ROTATION), str(action.in_rotation), action.reason, "", now
+        )
+    annotations = dict(pod.annotations)
+    if action.state_change_time is not None:
+        annotations[base.ANNOTATION_STATE_CHANGE_TIME] = format_time(action.state_change_time)
+    if action.clear_attempt:
+        annotations.pop(base.ANNOTATION_REPAIR_ATTEMPT, None)
+    return {"conditions": rows, "annotations": annotations}
+
+
+def _row(
+    old: PodCondition | None, status: str, reason: str, message: str, now: datetime
+) -> PodCondition:
+    kept = old is not None and old.status == status
+    since = old.since if old is not None and kept else whole_second(now)
+    return PodCondition(status, reason, message, since)
