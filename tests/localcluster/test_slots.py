@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 def test_two_clusters_share_neither_folder_nor_addresses() -> None:
     with contextlib.closing(slots.take()) as one, contextlib.closing(slots.take()) as two:
         assert one.folder != two.folder
-        blocks = [ipaddress.ip_network(slot.pod_cidr) for slot in (one, two)]
+        blocks = [ipaddress.IPv4Network(slot.pod_cidr) for slot in (one, two)]
         assert not blocks[0].overlaps(blocks[1])
-        assert all(block.subnet_of(ipaddress.ip_network("127.16.0.0/12")) for block in blocks)
+        assert all(block.subnet_of(ipaddress.IPv4Network("127.16.0.0/12")) for block in blocks)
 
 
 @pytest.mark.usefixtures("temp_root")

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +16,7 @@ from localcluster.supervisor import Supervisor, SupervisorError, python_environm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 OWNER = """
 import os, pathlib, sys, time
@@ -90,7 +90,7 @@ def test_a_restarted_part_keeps_its_place(
     assert order.read_text().split() == ["kwok", "etcd"]
 
 
-def test_a_paused_part_still_ends(supervisor: Supervisor, folder: Path) -> None:
+def test_a_paused_part_still_ends(supervisor: Supervisor) -> None:
     part = known(supervisor.start("paused", ["sleep", "60"]))
     supervisor.signal("paused", signal.SIGSTOP)
     started = time.monotonic()
@@ -99,7 +99,7 @@ def test_a_paused_part_still_ends(supervisor: Supervisor, folder: Path) -> None:
     assert time.monotonic() - started < 1.5
 
 
-def test_a_part_deaf_to_sigterm_is_killed(supervisor: Supervisor, folder: Path) -> None:
+def test_a_part_deaf_to_sigterm_is_killed(supervisor: Supervisor) -> None:
     act = "trap '' TERM; echo up; while :; do sleep 0.1; done"
     part = known(supervisor.start("deaf", ["sh", "-c", act]))
     supervisor.stop("deaf")

@@ -103,12 +103,6 @@ class LaggingCache:
         self._tombstones[key] = self.server.version
         return seen
 
-    def has_seen(self, key: ObjectKey, version: int) -> bool:
-        """Whether the cache shows the object as it was at this version, or later, or its end."""
-        stored = self._objects.get(key)
-        known = stored is not None and version_of(stored) >= version
-        return known or self.position >= version or self._tombstones.get(key, -1) >= version
-
     def _pending(self) -> Iterator[Change]:
         # The history is short behind the position: walk back from its end to find the start.
         newer: list[Change] = []

@@ -6,6 +6,7 @@ follows from an answer.
 
 from collections.abc import Callable
 from typing import Final, NamedTuple
+from weakref import WeakMethod
 
 from scaleset_operator.core.observed import Outcome
 from tests.support.fake_kubelet import FakeKubelet
@@ -42,12 +43,12 @@ class FakeEndpoints:
         self.kubelet = kubelet
         self.default = default
         self._scripted: dict[str, Answer] = {}
-        self._watchers: list[Callable[[], None]] = []
+        self._watchers: list[WeakMethod[Callable[[], None]]] = []
         kubelet.watch(self._tell)
 
     def watch(self, watcher: Callable[[], None]) -> None:
-        """Call `watcher` whenever some answer may just have changed."""
-        self._watchers.append(watcher)
+        """Call a method whenever some answer may just have changed, while its object lives."""
+        self._watchers.append(WeakMethod(watcher))
 
     def set(self, uid: str, answer: Answer) -> None:
         """From now on the pod of this UID answers so."""
@@ -77,5 +78,7 @@ class FakeEndpoints:
         return self._scripted.get(pod.uid) or self.default(pod)
 
     def _tell(self) -> None:
-        for watcher in self._watchers:
+        living = [(ref, watcher) for ref in self._watchers if (watcher := ref()) is not None]
+        self._watchers = [ref for ref, _ in living]
+        for _, watcher in living:
             watcher()

@@ -59,6 +59,7 @@ class FakeKubelet:
         self._held: dict[str, str] = {}
         self._lost: set[str] = set()
         self._watchers: list[Callable[[], None]] = []
+        self._told: dict[str, object] = {}
         server.subscribe(self._see)
         for number in range(1, nodes + 1):
             server.set_node(f"node-{number}", ready=True)
@@ -92,6 +93,10 @@ class FakeKubelet:
         row = PodCondition(status, "Reported", "", whole_second(self.clock.now()))
         self._write(pod.uid, conditions={**current.conditions, condition: row})
 
+    def stick(self, pod: FakePod) -> None:
+        """Once deleted, the pod will stay Terminating until it is released."""
+        self._scripts[pod.uid] = replace(self._scripts[pod.uid], terminate=None)
+
     def release_stuck(self, pod: FakePod) -> None:
         """Let a pod that is stuck Terminating go at last."""
         self._scripts[pod.uid] = replace(self._scripts[pod.uid], terminate=0.0)
@@ -116,9 +121,16 @@ class FakeKubelet:
         stored = change.stored
         if isinstance(stored, FakePod):
             self._see_pod(change.verb, stored)
-            self._tell_watchers()
+            self._tell_of_answers(change.verb, stored)
         elif change.verb == "DELETED" and change.key.kind == "ScaleSet":
             self._after(0.5, lambda: self._collect(change.manifest()["metadata"]["uid"]))
+
+    def _tell_of_answers(self, verb: str, pod: FakePod) -> None:
+        """Tell the watchers, unless the write was of no matter to what answers."""
+        now = None if verb == "DELETED" else (pod.ip, pod.started, pod.containers_ready, pod.over)
+        if self._told.get(pod.uid) != now:
+            self._told[pod.uid] = now
+            self._tell_watchers()
 
     def _tell_watchers(self) -> None:
         for watcher in self._watchers:

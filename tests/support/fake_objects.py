@@ -184,7 +184,7 @@ def _reports(pod: FakePod, since: datetime) -> tuple[tuple[str, VMHealth, dateti
         if not kind.startswith(f"{base.GROUP}/")
     )
     health = VMHealth.HEALTHY if pod.containers_ready else VMHealth.UNHEALTHY
-    return (*own, ("Ready", health, since))
+    return (("Ready", health, since), *own)
 
 
 def pod_manifest(pod: FakePod) -> dict[str, Any]:

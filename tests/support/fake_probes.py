@@ -13,7 +13,7 @@ from typing import Final
 from zlib import crc32
 
 from scaleset_operator.core.observed import Evidence, Neighbour, Outcome, ProberView
-from scaleset_operator.reconciler.ports import ProbeTarget
+from scaleset_operator.reconciler.ports import Key, ProbeTarget
 from tests.support.fake_clock import T0, FakeClock
 from tests.support.fake_endpoints import HANG, Answer, FakeEndpoints
 
@@ -86,15 +86,15 @@ class FakeProbes:
         self._saw = True
         self._frozen_since: datetime | None = None
         self._beating_since = clock.now()
-        self._wanted: dict[str, frozenset[str]] = {}
+        self._wanted: dict[Key, frozenset[str]] = {}
         self._watched: dict[str, Watched] = {}
         endpoints.watch(self.sync)
 
     # The port.
 
-    def watch(self, owner: str, targets: Mapping[str, ProbeTarget]) -> None:
+    def watch(self, owner: Key, targets: Mapping[str, ProbeTarget]) -> None:
         """See the port."""
-        assert owner, "watch without an owner"
+        assert owner.name, "watch without an owner"
         self.sync()
         for uid, target in targets.items():
             assert uid == target.pod_uid, f"{uid} names the target of {target.pod_uid}"
@@ -110,9 +110,11 @@ class FakeProbes:
 
     def evidence(self, pod_uid: str) -> Evidence | None:
         """See the port."""
-        self.sync()
         watched = self._watched.get(pod_uid)
-        return None if watched is None else watched.evidence
+        if watched is None:
+            return None
+        self._catch_up(watched)
+        return watched.evidence
 
     def neighbour(self, pod_uid: str) -> Neighbour | None:
         """See the port."""
@@ -183,9 +185,8 @@ class FakeProbes:
 
     def sync(self) -> None:
         """Make up every attempt until now; then look at what answers from here on."""
-        if self._frozen_since is None:
-            for watched in self._watched.values():
-                self._catch_up(watched)
+        for watched in self._watched.values():
+            self._catch_up(watched)
         self._refresh()
 
     # Inside.
@@ -224,6 +225,8 @@ class FakeProbes:
 
     def _catch_up(self, watched: Watched) -> None:
         """All attempts that ended by now; what answers has not changed since the last time."""
+        if self._frozen_since is not None:
+            return
         now, before = self.clock.now(), watched.evidence.outcome
         if watched.in_air is not None and watched.in_air[1] <= now:
             _finish(watched, *watched.in_air)

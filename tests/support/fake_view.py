@@ -24,8 +24,9 @@ CUT_OFF: Final = timedelta(seconds=10)
 
 
 class Expected(NamedTuple):
-    """A write of ours that the cache must show before the view is fresh."""
+    """The last write of ours that the watch must have passed before the view is fresh."""
 
+    key: Key
     version: int
     since: datetime
 
@@ -47,12 +48,16 @@ class FakeView:
         self.resources = LaggingCache(server, ("ScaleSet", "HealthProbe"), resource_lag)
         self.wake = wake
         self._cut_since: datetime | None = None
-        self._expected: dict[str, dict[ObjectKey, Expected]] = {}
+        self._expected: dict[str, Expected] = {}
 
     def sync(self) -> None:
         """Take in what has arrived by now, and wake the sets that it concerns."""
         self._tell(self.cache.sync())
         self._tell_resources(self.resources.sync())
+        for uid, expected in list(self._expected.items()):
+            if self._is_past(expected):
+                del self._expected[uid]
+                self.wake(expected.key)
 
     def next_arrival(self) -> datetime | None:
         """When the next news arrives; None when none is on its way."""
@@ -97,7 +102,8 @@ class FakeView:
         owned, adoptable, released = [], [], []
         for pod in self._cached(owner.key.namespace):
             if pod.controller is None:
-                if pod.labels.get(LABEL_NAME) == owner.key.name:
+                ours = pod.labels.get(LABEL_NAME) == owner.key.name
+                if ours and selected(pod, owner.match_labels):
                     adoptable.append(instance_of(pod))
             elif pod.controller.uid == owner.uid:
                 owned.append(instance_of(pod))
@@ -112,8 +118,9 @@ class FakeView:
 
     def expect(self, owner: Owner, pod: FakePod) -> None:
         """A write of ours to this pod was answered: the view is not fresh until it shows."""
-        expected = Expected(pod.resource_version, self.server.clock.now())
-        self._expected.setdefault(owner.uid, {})[pod.key] = expected
+        before = self._expected.get(owner.uid)
+        version = max(pod.resource_version, before.version if before else 0)
+        self._expected[owner.uid] = Expected(owner.key, version, self.server.clock.now())
 
     def feed(self, pod: FakePod) -> None:
         """A pod as a live answer showed it."""
@@ -128,12 +135,13 @@ class FakeView:
     def is_fresh(self, owner_uid: str) -> bool:
         """Whether the view is in touch and shows every write of ours to this set's pods."""
         now = self.server.clock.now()
-        expected = self._expected.get(owner_uid, {})
-        for key, (version, since) in list(expected.items()):
-            if self.cache.has_seen(key, version) or now - since > EXPECTED_FOR:
-                del expected[key]
         in_touch = self._cut_since is None or now - self._cut_since <= CUT_OFF
-        return in_touch and not expected
+        expected = self._expected.get(owner_uid)
+        return in_touch and (expected is None or self._is_past(expected))
+
+    def _is_past(self, expected: Expected) -> bool:
+        given_up = self.server.clock.now() - expected.since > EXPECTED_FOR
+        return given_up or self.cache.position >= expected.version
 
     def _cached(self, namespace: str | None = None) -> Iterator[FakePod]:
         for stored in self.cache.objects().values():

@@ -27,7 +27,6 @@ from tests.support.fake_objects import (
     whole_second,
 )
 
-PROTECTION: Final = frozenset({base.LABEL_PROTECT_FROM_SCALE_IN, base.LABEL_PROTECT_FROM_ACTIONS})
 _REASON: Final = re.compile(base.REASON_PATTERN)
 
 Targeted = AdoptInstance | DeleteInstance | ReleaseInstance
@@ -47,17 +46,20 @@ def selected(pod: FakePod, match_labels: Mapping[str, str]) -> bool:
 def body(
     owner: Owner, name: str, labels: Mapping[str, str], annotations: Mapping[str, str]
 ) -> FakePod:
-    """A pod of the set's template, never with the template's protection (R-49)."""
+    """A pod of the set's template, with nothing of it under our prefix (R-49)."""
     metadata: Mapping[str, Any] = owner.template.get("metadata", {})
-    own = {k: v for k, v in metadata.get("labels", {}).items() if k not in PROTECTION}
     return FakePod(
         namespace=owner.key.namespace,
         name=name,
-        labels={**own, base.LABEL_NAME: owner.key.name, **labels},
-        annotations={**metadata.get("annotations", {}), **annotations},
+        labels={**_foreign(metadata.get("labels", {})), base.LABEL_NAME: owner.key.name, **labels},
+        annotations={**_foreign(metadata.get("annotations", {})), **annotations},
         spec=owner.template.get("spec", {}),
         controller=controller_of(owner),
     )
+
+
+def _foreign(marks: Mapping[str, str]) -> dict[str, str]:
+    return {key: text for key, text in marks.items() if not key.startswith(f"{base.GROUP}/")}
 
 
 def instance_body(owner: Owner, action: CreateInstance) -> FakePod:
@@ -110,7 +112,11 @@ def published(pod: FakePod, action: PublishHealth, now: datetime) -> dict[str, A
         )
     if action.in_rotation is not None:
         rows[base.GATE_IN_ROTATION] = _row(
-            rows.get(base.GATE_IN_ROTATION), str(action.in_rotation), action.reason, "", now
+            rows.get(base.GATE_IN_ROTATION),
+            str(action.in_rotation),
+            action.reason,
+            action.message,
+            now,
         )
     annotations = dict(pod.annotations)
     if action.state_change_time is not None:

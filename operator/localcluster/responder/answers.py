@@ -27,7 +27,7 @@ REDIRECTED_PATH = "/redirected"
 
 _LONGEST_REQUEST = 65536
 _CHUNK = bytes(65536)
-_GARBAGE = bytes(range(128, 256)) * 4
+_GARBAGE = bytes(range(128, 256)) * 4 + b"\r\n"
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -167,6 +167,7 @@ class Connection(asyncio.Protocol):
 
     def _binary(self, _path: str) -> None:
         self._finish(_GARBAGE)
+        self._transport.write_eof()  # for the client who waits for the end to make sense of it
 
     def _flap(self, _path: str) -> None:
         turn = int(time.monotonic() / self._script.value) % 2

@@ -180,6 +180,8 @@ ReasonText = Annotated[
 ]
 """A reason code. Text, not the enum: an older operator must be able to read a newer one's."""
 Count = Annotated[int, Field(ge=0, le=MAX_INT32)]
+Generation = Annotated[int, Field(ge=0, le=2**53 - 1)]
+"""A metadata.generation; the bound is the largest integer that JSON carries exactly."""
 
 
 class Model(BaseModel):
@@ -231,7 +233,7 @@ class Condition(Model):
     """The cause in words, understandable without any other field."""
     last_transition_time: Time = Field(examples=["2026-11-20T00:00:00Z"])
     """When `status` last changed."""
-    observed_generation: int | None = Field(default=None, ge=0, examples=[7])
+    observed_generation: Generation | None = Field(default=None, examples=[7])
     """The generation of the spec that was judged; behind metadata.generation means out of date."""
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 from pydantic import ConfigDict, Field
 
-from scaleset_operator.api.base import Condition, Count, Model, Resource, cel, checked
+from scaleset_operator.api.base import Condition, Count, Generation, Model, Resource, cel, checked
 
 DEFAULT_INTERVAL_SECONDS: Final = 15
 MIN_INTERVAL_SECONDS: Final = 5
@@ -82,7 +82,7 @@ class HealthProbeSpec(Model):
 class HealthProbeStatus(Model):
     """What the probe is used for, counted over all sets that name it."""
 
-    observed_generation: int = Field(default=0, ge=0, examples=[1])
+    observed_generation: Generation = Field(default=0, examples=[1])
     """The generation of the spec that the other fields speak about."""
     scale_sets: Count = Field(default=0, examples=[2])
     """How many sets name this probe."""

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from scaleset_operator.api.base import Condition, Count, LabelName, Model, Time, cut
+from scaleset_operator.api.base import Condition, Count, Generation, LabelName, Model, Time, cut
 
 MAX_UPCOMING: Final = 5
 MAX_OPERATION_MESSAGE: Final = 256
@@ -72,7 +72,7 @@ class LastOperation(Model):
 class MaintenanceWindowStatus(Model):
     """How far the maintenance is. Without a plan the times are absent, not zero (V-15)."""
 
-    observed_generation: int = Field(default=0, ge=0, examples=[1])
+    observed_generation: Generation = Field(default=0, examples=[1])
     """The generation of the spec that the other fields speak about."""
     active_window: ActiveWindow = Field(default=ActiveWindow.NONE, examples=["SelfService"])
     """Which window is open now."""

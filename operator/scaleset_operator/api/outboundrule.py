@@ -12,6 +12,7 @@ from scaleset_operator.api.base import (
     Condition,
     Count,
     Duration,
+    Generation,
     LabelName,
     Model,
     Resource,
@@ -100,7 +101,7 @@ class PortAllocation(Model):
 class OutboundRuleStatus(Model):
     """The budget of ports as it stands."""
 
-    observed_generation: int = Field(default=0, ge=0, examples=[1])
+    observed_generation: Generation = Field(default=0, examples=[1])
     """The generation of the spec that the other fields speak about."""
     pool_size: Count = Field(default=0, examples=[40])
     """Instances in the pool, unhealthy and surplus ones included (S-24, S-32)."""

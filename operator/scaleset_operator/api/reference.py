@@ -52,8 +52,7 @@ def _section(kind: Kind, schema: Schema) -> str:
         ]
         lines += [_row(*found) for found in fields_of(schema["properties"][part], part)]
     rules = list(dict.fromkeys(one["message"] for one in rules_of(schema)))
-    if rules:
-        lines += ["", f"### Rules of {kind.name}", "", *(f"- {message}." for message in rules)]
+    lines += ["", f"### Rules of {kind.name}", "", *(f"- {message}." for message in rules)]
     return "\n".join([*lines, ""])
 
 

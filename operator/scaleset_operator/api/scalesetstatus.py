@@ -13,6 +13,7 @@ from scaleset_operator.api.base import (
     MAX_INT32,
     Condition,
     Count,
+    Generation,
     LabelName,
     Model,
     ObjectName,
@@ -155,7 +156,7 @@ class MaintenanceSummary(Model):
 class ScaleSetStatus(Model):
     """What the operator reports; written whole, by compare and swap, by the operator only."""
 
-    observed_generation: int = Field(default=0, ge=0, examples=[7])
+    observed_generation: Generation = Field(default=0, examples=[7])
     """The generation of the spec that the other fields speak about."""
     replicas: Count = Field(default=0, examples=[40])
     """Pods owned that are neither Terminating nor over, surplus and witness included."""

@@ -104,12 +104,17 @@ def _not_suspended_by_platform(scene: Scene) -> Gate:
 
 
 def _known(scene: Scene, instance: Instance) -> Gate:
+    """The verdict must be fresh, and it must stand on the pod for all to see before the act."""
     verdict = scene.verdicts[instance.uid]
     inconclusive = verdict.reason is Reason.PROBE_INCONCLUSIVE
+    fresh = verdict.fresh and verdict.health is not VMHealth.UNKNOWN
+    shown = verdict.health is not VMHealth.UNHEALTHY or (
+        instance.published is not None and instance.published.health is VMHealth.UNHEALTHY
+    )
     return Gate(
         reason=Reason.PROBE_INCONCLUSIVE if inconclusive else Reason.HEALTH_UNKNOWN,
-        open=verdict.fresh and verdict.health is not VMHealth.UNKNOWN,
-        detail=verdict.message,
+        open=fresh and shown,
+        detail=verdict.message if not fresh or shown else "not yet published",
         until=verdict.changes_at,
     )
 

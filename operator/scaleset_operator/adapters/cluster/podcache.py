@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping
 from operator import attrgetter
 from typing import Any, Final
 
-from scaleset_operator.adapters.cluster.ownwrites import OwnWrites
 from scaleset_operator.adapters.cluster.pods import Json, PodRecord, label_of, pod_record
 from scaleset_operator.api.base import LABEL_NAME
 from scaleset_operator.core.observed import Instance
@@ -35,15 +34,14 @@ class PodCache:
     resourceVersion.
     """
 
-    def __init__(self, wake: Wake, own_writes: OwnWrites) -> None:
+    def __init__(self, wake: Wake) -> None:
         self._wake = wake
-        self._own_writes = own_writes
         self._records: dict[Key, PodRecord] = {}
         self._by_owner: _Index = defaultdict(dict)
         self._by_name: _Index = defaultdict(dict)
         self._by_node: _Index = defaultdict(dict)
-        self._tombstones: dict[str, int] = {}
-        self._tick = 0
+        self._tombstones: dict[str, tuple[str, int]] = {}
+        self._lists = 0
         self._reached: dict[str, int] = {}
 
     # --- Questions ---------------------------------------------------------------------------
@@ -63,6 +61,10 @@ class PodCache:
     def known(self, key: Key) -> PodRecord | None:
         """The record of one pod."""
         return self._records.get(key)
+
+    def passed(self, namespace: str) -> int:
+        """The resourceVersion that the watch over a namespace is past."""
+        return self._reached.get(namespace, self._reached.get("", 0))
 
     def live_on(self, node: str) -> tuple[Instance, ...]:
         """Live pods of any set on a node."""
@@ -86,16 +88,13 @@ class PodCache:
         metadata = pod["metadata"]
         self._tombstones.pop(metadata["uid"], None)
         record = self._records.get(Key(metadata["namespace"], metadata["name"]))
-        if record is None:
-            return
-        older = _version(record) <= int(metadata["resourceVersion"])
-        if older or record.instance.uid == metadata["uid"]:
+        if record is not None and _version(record) <= int(metadata["resourceVersion"]):
             self._remove(record)
 
     def listing(self) -> int:
         """Marks the start of a list; its end names the mark."""
-        self._tick += 1
-        return self._tick
+        self._lists += 1
+        return self._lists
 
     def listed(
         self, names: frozenset[tuple[str, str]], version: int, *, scope: str, mark: int
@@ -112,7 +111,9 @@ class PodCache:
         for record in [r for r in here if r.key not in names and _version(r) <= version]:
             self._remove(record)
         # A pod found gone before the list was begun is not on it: no news can bring it back.
-        self._tombstones = {uid: at for uid, at in self._tombstones.items() if at >= mark}
+        for uid, (namespace, tick) in list(self._tombstones.items()):
+            if tick < mark and scope in ("", namespace):
+                del self._tombstones[uid]
 
     def reached(self, version: int, *, scope: str) -> None:
         """The watch of one scope has told all up to this version."""
@@ -126,8 +127,9 @@ class PodCache:
         key = Key(metadata["namespace"], metadata["name"])
         if metadata["uid"] in self._tombstones:
             return
-        passed = self._reached.get(key.namespace, self._reached.get("", 0))
-        if key not in self._records and int(metadata["resourceVersion"]) <= passed:
+        if key not in self._records and int(metadata["resourceVersion"]) <= self.passed(
+            key.namespace
+        ):
             return  # The watch has been past this version, and told of the pod's end.
         self._take(pod)
 
@@ -166,7 +168,7 @@ class PodCache:
         self._store(old, new)
 
     def _store(self, old: PodRecord | None, new: PodRecord) -> None:
-        if old is not None:
+        if old is not None and _place(old) != _place(new):
             self._unindex(old)
         self._records[new.key] = new
         self._index(new)
@@ -177,7 +179,7 @@ class PodCache:
                 self._wake(key)
 
     def _bury(self, record: PodRecord) -> None:
-        self._tombstones[record.instance.uid] = self._tick
+        self._tombstones[record.instance.uid] = (record.key.namespace, self._lists)
         self._remove(record)
 
     def _remove(self, record: PodRecord) -> None:
@@ -186,23 +188,28 @@ class PodCache:
         self._wake(record.wakes)
 
     def _index(self, record: PodRecord) -> None:
-        for index, value in self._places(record):
+        for index, value in self._indexes(record):
             index[value][record.key] = record
 
     def _unindex(self, record: PodRecord) -> None:
-        for index, value in self._places(record):
+        for index, value in self._indexes(record):
             records = index[value]
             del records[record.key]
             if not records:
                 del index[value]
 
-    def _places(self, record: PodRecord) -> Iterable[tuple[_Index, Any]]:
+    def _indexes(self, record: PodRecord) -> Iterable[tuple[_Index, Any]]:
         if record.owner is not None:
             yield self._by_owner, record.owner.uid
         else:
             yield self._by_name, record.wakes
         if record.instance.node is not None:
             yield self._by_node, record.instance.node
+
+
+def _place(record: PodRecord) -> tuple[Any, ...]:
+    named = record.wakes if record.owner is None else None
+    return record.owner, named, record.instance.node
 
 
 def _version(record: PodRecord) -> int:

@@ -68,12 +68,16 @@ class Timing:
 
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    chance: Callable[[], float] = random.random
+    chance: Callable[[], float] = random.random  # noqa: S311 - spreads load, guards nothing
     relist_after: float = RELIST_AFTER_S
 
 
 class Reflector:
-    """One list and watch."""
+    """One list and watch.
+
+    Attributes:
+        listed: whether a list has ever been taken in.
+    """
 
     def __init__(
         self,
@@ -99,6 +103,7 @@ class Reflector:
         self._query: dict[str, str | int] = {"labelSelector": selector} if selector else {}
         self._timing = timing or Timing()
         self._version = 0
+        self.listed = False
         self._must_list = True
         self._relist_at = 0.0
         self._failures = 0
@@ -160,6 +165,7 @@ class Reflector:
                 names.add((metadata.get("namespace", ""), metadata["name"]))
                 self._sink.put(obj)
         self._sink.listed(frozenset(names), version)
+        self.listed = True
         self._reached(version)
         self._must_list = False
         spread = self._timing.relist_after * (1 + self._timing.chance()) / 2

@@ -76,7 +76,10 @@ class Outbox:
         elif self._flush_ns is None:
             self._flush_ns = record.ended + STEADY_WITHIN_NS
         if len(self._records) > self._thin_above:
-            self._thin()
+            if self.blocked:
+                self._thin()
+            else:
+                self._flush_ns = record.ended
 
     def beat(self, heartbeat: Heartbeat) -> None:
         """Takes a heartbeat; it replaces one not yet sent."""

@@ -247,7 +247,7 @@ def decode_heartbeat(body: bytes) -> Heartbeat:
     states = tuple(
         ReferenceState(*state) for state in _REFERENCE.iter_unpack(body[_HEARTBEAT.size :])
     )
-    return Heartbeat(*_HEARTBEAT.unpack_from(body), states)
+    return Heartbeat._make((*_HEARTBEAT.unpack_from(body), states))
 
 
 class FrameReader:

@@ -1,0 +1,172 @@
+"""The cluster as the caches have it: pods and nodes, each kept in step by a list and a watch.
+
+Must not know: what is written to the cluster, or why.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+from scaleset_operator.adapters.cluster.connection import Connection
+from scaleset_operator.adapters.cluster.freshness import Freshness
+from scaleset_operator.adapters.cluster.podcache import PodCache
+from scaleset_operator.adapters.cluster.pods import Json
+from scaleset_operator.adapters.cluster.reflector import Reflector, Timing
+from scaleset_operator.api.base import LABEL_NAME
+from scaleset_operator.core.observed import Instance
+from scaleset_operator.reconciler.ports import Owner, Pods, Wake
+
+UNHEALTHY_AFTER_S: Final = 150.0
+"""A watch that has been gone for so long is a matter for the readiness probe."""
+
+
+class ClusterView:
+    """All that is known without asking."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        wake: Wake,
+        namespaces: tuple[str, ...] = (),
+        *,
+        timing: Timing | None = None,
+    ) -> None:
+        """Prepares it; nothing is sent before `start`.
+
+        Args:
+            connection: the one that lists and watches go over.
+            wake: called with each set that has to be looked at again.
+            namespaces: the ones in view; none for all.
+            timing: clocks and chance.
+        """
+        timing = timing or Timing()
+        self.cache = PodCache(wake)
+        self._freshness = Freshness(wake, monotonic=timing.monotonic)
+        self._nodes = _Nodes(self.cache, wake)
+        self._pods = {
+            scope: Reflector(
+                connection,
+                pods_path(scope),
+                _Pods(self.cache, self._freshness, scope),
+                selector=LABEL_NAME,
+                timing=timing,
+            )
+            for scope in namespaces or ("",)
+        }
+        self._reflectors = [
+            *self._pods.values(),
+            Reflector(connection, "/api/v1/nodes", self._nodes, timing=timing),
+        ]
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Begins to list and to watch."""
+        self._tasks = [asyncio.create_task(reflector.run()) for reflector in self._reflectors]
+
+    async def close(self) -> None:
+        """Ends every watch, and returns once it has ended."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+
+    def healthy(self) -> bool:
+        """Whether all pods were listed and no pod watch has been gone for long.
+
+        Nodes do not count: whoever may see single namespaces only may see no node.
+        """
+        return all(
+            reflector.listed and reflector.cut_for() < UNHEALTHY_AFTER_S
+            for reflector in self._pods.values()
+        )
+
+    def pods(self, owner: Owner) -> Pods:
+        """One set's pods; never fresh in a namespace that is not in view."""
+        reflector = self._pods.get(owner.key.namespace) or self._pods.get("")
+        in_touch = reflector is not None and reflector.in_touch
+        return self.cache.view(owner, fresh=self._freshness.of(owner, in_touch=in_touch))
+
+    def wrote(self, owner: Owner, pod: Json) -> None:
+        """Takes in the answer to a write of ours; the set is fresh again once the watch has it."""
+        self.cache.feed(pod)
+        version = int(pod["metadata"]["resourceVersion"])
+        if version > self.cache.passed(owner.key.namespace):
+            self._freshness.expect(owner, version)
+
+    def node_ready(self) -> Mapping[str, bool]:
+        """Node name -> whether it is Ready; empty where nodes may not be read."""
+        return dict(self._nodes.ready)
+
+    def pods_on(self, node: str) -> tuple[Instance, ...]:
+        """Live pods of any set on a node."""
+        return self.cache.live_on(node)
+
+
+def pods_path(namespace: str) -> str:
+    """The collection of pods of one namespace, or with none of all."""
+    return f"/api/v1/namespaces/{namespace}/pods" if namespace else "/api/v1/pods"
+
+
+class _Pods:
+    """The sink of one scope's pods."""
+
+    def __init__(self, cache: PodCache, freshness: Freshness, scope: str) -> None:
+        self._cache = cache
+        self._freshness = freshness
+        self._scope = scope
+        self._mark = 0
+        self.put = cache.put
+        self.drop = cache.drop
+
+    def listing(self) -> None:
+        self._mark = self._cache.listing()
+
+    def listed(self, names: frozenset[tuple[str, str]], version: int) -> None:
+        self._cache.listed(names, version, scope=self._scope, mark=self._mark)
+
+    def reached(self, version: int) -> None:
+        self._cache.reached(version, scope=self._scope)
+        self._freshness.reached(version, scope=self._scope)
+
+    def in_touch(self) -> None:
+        self._freshness.in_touch(scope=self._scope)
+
+
+class _Nodes:
+    """The sink of the nodes: of each, whether it is Ready; its sets hear when that changes."""
+
+    def __init__(self, cache: PodCache, wake: Wake) -> None:
+        self._cache = cache
+        self._wake = wake
+        self.ready: dict[str, bool] = {}
+
+    def put(self, node: Json) -> None:
+        name = node["metadata"]["name"]
+        conditions = (node.get("status") or {}).get("conditions") or ()
+        ready = any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+        if self.ready.get(name) is not ready:
+            self.ready[name] = ready
+            self._tell(name)
+
+    def drop(self, node: Json) -> None:
+        name = node["metadata"]["name"]
+        if self.ready.pop(name, None) is not None:
+            self._tell(name)
+
+    def listing(self) -> None:
+        pass
+
+    def listed(self, names: frozenset[tuple[str, str]], version: int) -> None:  # noqa: ARG002
+        for name in [name for name in self.ready if ("", name) not in names]:
+            del self.ready[name]
+            self._tell(name)
+
+    def reached(self, version: int) -> None:
+        pass
+
+    def in_touch(self) -> None:
+        pass
+
+    def _tell(self, node: str) -> None:
+        for key in self._cache.sets_on(node):
+            self._wake(key)

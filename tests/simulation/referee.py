@@ -1,0 +1,138 @@
+"""Whoever watches the simulated API server and calls a foul: the invariants, from its own books.
+
+Looks at pods and the sets' specs only; what a DELETE was for is announced before it is sent. It
+trusts neither the ledger nor any decision.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from scaleset_operator.api.base import (
+    ANNOTATION_REPLACES,
+    CONDITION_HEALTHY,
+    LABEL_PROTECT_FROM_ACTIONS,
+    LABEL_PROTECT_FROM_SCALE_IN,
+)
+from scaleset_operator.core.plan import DeleteInstance, Purpose
+from tests.support.fake_api_server import Change, FakeApiServer
+from tests.support.fake_objects import FakePod
+
+GRACE: Final = timedelta(seconds=20)
+SLOT_GRACE: Final = timedelta(seconds=20)
+"""Of a set with a grace of 20 s under a probe of 5/11."""
+SPEC_LAG: Final = timedelta(seconds=6)
+"""A deletion follows its record within 5 s; the spec may have changed since."""
+
+
+@dataclass(slots=True)
+class Debt:
+    """An instance deleted by a repair and not made up for yet."""
+
+    name: str
+    deleted: datetime
+
+
+@dataclass
+class Referee:
+    """Books of one server.
+
+    Attributes:
+        repaired: names of instances deleted by a repair, in order.
+        most_in_flight: the largest number of debts seen at once.
+        allow_healthy_repairs: names whose repair is no foul although their endpoint answers.
+    """
+
+    server: FakeApiServer
+    repaired: list[str] = field(default_factory=list)
+    most_in_flight: int = 0
+    fouls: list[str] = field(default_factory=list)
+    debts: dict[str, Debt] = field(default_factory=dict)
+    surplus: int = 1
+    _purposes: dict[str, Purpose] = field(default_factory=dict)
+    _names: dict[str, str] = field(default_factory=dict)
+    _desired: list[tuple[datetime, int]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Begin to watch."""
+        self.server.subscribe(self._see)
+
+    def announce(self, action: DeleteInstance) -> None:
+        """A DELETE for this purpose is about to be sent."""
+        self._purposes[action.uid] = action.purpose
+
+    def check(self) -> None:
+        """Settle the debts that are made up for, and fail on the first foul."""
+        self._settle()
+        assert not self.fouls, self.fouls[0]
+
+    def allowance(self) -> int:
+        """The most repairs any record of the last seconds could allow."""
+        now = self.server.clock.now()
+        recent = [n for at, n in self._desired if now - at <= SPEC_LAG]
+        latest = self._desired[-1][1] if self._desired else 0
+        return max(1, max([*recent, latest]) * 5 // 100)
+
+    def _see(self, change: Change) -> None:
+        now = self.server.clock.now()
+        if change.key.kind == "ScaleSet" and change.verb != "DELETED":
+            replicas = change.manifest()["spec"]["replicas"]
+            if self._desired and self._desired[-1][1] != replicas:
+                # The old value may have been acted on until just now.
+                self._desired.append((now, self._desired[-1][1]))
+            self._desired.append((now, replicas))
+        stored = change.stored
+        if isinstance(stored, FakePod) and stored.controller is not None:
+            self._see_pod(change.verb, stored)
+
+    def _see_pod(self, verb: str, pod: FakePod) -> None:
+        if verb == "ADDED":
+            first = self._names.setdefault(pod.name, pod.uid)
+            if first != pod.uid:
+                self.fouls.append(f"{pod.name} was created twice")
+            return
+        purpose = self._purposes.get(pod.uid)
+        if purpose is Purpose.REPAIR and (pod.terminating or verb == "DELETED"):
+            del self._purposes[pod.uid]
+            self._repair(pod)
+
+    def _repair(self, pod: FakePod) -> None:
+        now = self.server.clock.now()
+        self._settle()
+        self.repaired.append(pod.name)
+        self.debts[pod.name] = Debt(pod.name, now)
+        self.most_in_flight = max(self.most_in_flight, len(self.debts))
+        if len(self.debts) > self.allowance():
+            self.fouls.append(
+                f"{sorted(self.debts)} are under repair at once; allowed are {self.allowance()}"
+            )
+        if pod.started is None or now < pod.started + GRACE:
+            self.fouls.append(f"{pod.name} was repaired inside its grace")
+        for label in (LABEL_PROTECT_FROM_ACTIONS, LABEL_PROTECT_FROM_SCALE_IN):
+            if pod.labels.get(label) == "true":
+                self.fouls.append(f"{pod.name} was repaired although protected")
+        healthy = pod.conditions.get(CONDITION_HEALTHY)
+        if healthy is None or healthy.status != "False":
+            self.fouls.append(f"{pod.name} was repaired while {healthy} stood on it")
+
+    def _settle(self) -> None:
+        """A debt is made up for by a replacement that is Healthy or out of its grace (rule 28)."""
+        now = self.server.clock.now()
+        pods = self.server.pods()
+        desired = self._desired[-1][1] if self._desired else 0
+        for name, debt in list(self.debts.items()):
+            heirs = [p for p in pods if p.annotations.get(ANNOTATION_REPLACES) == name and p.live]
+            made_up = any(_healthy(p) or _out_of_grace(p, debt, now) for p in heirs)
+            never_came = not heirs and now >= debt.deleted + SLOT_GRACE
+            scaled_in = sum(p.live for p in pods if p.controller is not None) >= desired
+            if made_up or never_came or (scaled_in and not heirs):
+                del self.debts[name]
+
+
+def _healthy(pod: FakePod) -> bool:
+    condition = pod.conditions.get(CONDITION_HEALTHY)
+    return condition is not None and condition.status == "True"
+
+
+def _out_of_grace(pod: FakePod, debt: Debt, now: datetime) -> bool:
+    return now >= (pod.started or debt.deleted) + SLOT_GRACE

@@ -1,0 +1,226 @@
+"""The machine that tries to break the promises: every rule a misfortune, the referee after each.
+
+Proves the cap, the grace and "no duplicate, no lost instance" under crashes at any request, two
+operators, stopped processes, stale caches, API errors and edits in the middle.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from scaleset_operator.api.base import (
+    CONDITION_HEALTHY,
+    LABEL_PROTECT_FROM_ACTIONS,
+    LABEL_PROTECT_FROM_SCALE_IN,
+)
+from tests.simulation.world import KEY, NAMESPACE, Operator, World, probe_spec, set_spec
+from tests.support.fake_endpoints import GARBAGE, HANG, OK, REFUSED, STATUS_500
+from tests.support.fake_objects import FakePod
+from tests.support.fake_probes import Blindness
+
+SIZES = st.sampled_from([10, 20, 40, 60])
+PICK = st.integers(0, 59)
+SETTLE_SECONDS = 240
+
+
+class ScaleSetMachine(RuleBasedStateMachine):
+    """One set, one API server, at most two operators, and bad luck.
+
+    R-11, R-13..R-18, R-21..R-24, R-29, R-33, R-48, R-49, X-07, X-08; rules 1 to 9, 18, 24, 28.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.world = World()
+        self.paths = 0
+        self.replicas = 0
+
+    @initialize(seed=st.integers(0, 2**32), replicas=SIZES)
+    def begin(self, seed: int, replicas: int) -> None:
+        """A set that has come up, under one operator."""
+        self.world = World(seed)
+        self.replicas = replicas
+        self.world.server.apply("HealthProbe", NAMESPACE, "web-http", probe_spec())
+        self.world.server.apply("ScaleSet", NAMESPACE, KEY.name, set_spec(replicas))
+        self.world.start()
+        self._run(40)
+
+    def _run(self, seconds: int) -> None:
+        self.loop.run_until_complete(self.world.run(seconds))
+
+    def _pod(self, pick: int) -> FakePod | None:
+        pods = self.world.live()
+        return pods[pick % len(pods)] if pods else None
+
+    def _on(self, pick: int, act: Callable[[FakePod], None]) -> None:
+        pod = self._pod(pick)
+        if pod is not None:
+            act(pod)
+
+    @rule(seconds=st.integers(1, 30))
+    def time_passes(self, seconds: int) -> None:
+        """Turns are taken each second."""
+        self._run(seconds)
+
+    @rule(picks=st.lists(PICK, min_size=1, max_size=9), how=st.sampled_from([STATUS_500, REFUSED, GARBAGE, HANG]))
+    def instances_fail(self, picks: list[int], how: object) -> None:
+        """Some endpoints go bad at once."""
+        for pick in picks:
+            self._on(pick, lambda pod: self.world.endpoints.set(pod.uid, how))  # type: ignore[arg-type] # one of the four
+
+    @rule(pick=PICK)
+    def an_instance_heals(self, pick: int) -> None:
+        """By itself, before or while it is repaired."""
+        self._on(pick, lambda pod: self.world.endpoints.heal(pod.uid))
+
+    @rule(pick=PICK)
+    def an_instance_will_stick_in_terminating(self, pick: int) -> None:
+        """Its node or a finalizer holds it (R-15)."""
+        self._on(pick, self.world.kubelet.stick)
+
+    @rule(pick=PICK)
+    def an_instance_ends_by_itself(self, pick: int) -> None:
+        """Evicted."""
+        self._on(pick, self.world.kubelet.die)
+
+    @rule(pick=PICK)
+    def a_person_deletes_an_instance(self, pick: int) -> None:
+        """Protected or not (R-50)."""
+        self._on(pick, lambda pod: self.world.server.delete_pod(pod.namespace, pod.name))
+
+    @rule(pick=PICK, label=st.sampled_from([LABEL_PROTECT_FROM_ACTIONS, LABEL_PROTECT_FROM_SCALE_IN]))
+    def an_instance_is_protected(self, pick: int, label: str) -> None:
+        """In the middle of anything (R-47)."""
+        self._on(
+            pick, lambda pod: void(self.world.server.change_pod(pod, labels={**pod.labels, label: "true"}))
+        )
+
+    @rule(replicas=SIZES)
+    def the_set_is_scaled(self, replicas: int) -> None:
+        """With repairs in flight (R-18)."""
+        self.replicas = replicas
+        self._apply()
+
+    def _apply(self) -> None:
+        self.world.server.apply("ScaleSet", NAMESPACE, KEY.name, set_spec(self.replicas))
+
+    @rule()
+    def the_probe_is_edited(self) -> None:
+        """All evidence starts anew (P-25)."""
+        self.paths += 1
+        spec = probe_spec(path=f"/healthz/{self.paths}")
+        self.world.server.apply("HealthProbe", NAMESPACE, "web-http", spec)
+
+    @rule(hours=st.integers(-2, 2))
+    def the_wall_clock_jumps(self, hours: int) -> None:
+        """Nobody may notice (X-10)."""
+        self.world.clock.jump_wall(hours * (self.world.clock.now() - self.world.clock.now().replace(hour=0)))
+
+    def _operator(self, pick: int) -> Operator | None:
+        operators = self.world.operators
+        return operators[pick % len(operators)] if operators else None
+
+    @rule(pick=PICK, point=st.integers(0, 12))
+    def an_operator_will_be_killed(self, pick: int, point: int) -> None:
+        """Before or after one of its next writes (R-16)."""
+        operator = self._operator(pick)
+        if operator is not None:
+            operator.trouble.crash_at = point
+
+    @rule(pick=PICK, point=st.integers(0, 8))
+    def an_operator_will_be_stopped(self, pick: int, point: int) -> None:
+        """SIGSTOP between two requests; rule 5 drops what it was about to do."""
+        operator = self._operator(pick)
+        if operator is not None and not operator.trouble.held:
+            operator.trouble.go.clear()
+            operator.trouble.hold_at = point
+
+    @rule(pick=PICK)
+    def a_stopped_operator_goes_on(self, pick: int) -> None:
+        """SIGCONT."""
+        operator = self._operator(pick)
+        if operator is not None:
+            operator.trouble.go.set()
+
+    @precondition(lambda self: len(self.world.operators) < 2)
+    @rule(lag=st.sampled_from([0.0, 0.0, 1.5, 5.0, 30.0]), resources=st.sampled_from([0.0, 0.0, 3.0, 30.0]))
+    def an_operator_starts(self, lag: float, resources: float) -> None:
+        """A second one, or the one that takes over, with caches as stale as can be (R-17)."""
+        self.world.start(lag=lag, resource_lag=resources)
+
+    @rule(pick=PICK, rate=st.sampled_from([0.0, 0.1, 0.4]))
+    def requests_fail(self, pick: int, rate: float) -> None:
+        """409, 403, 422, 429, 500, and answers lost after the deed."""
+        operator = self._operator(pick)
+        if operator is not None:
+            operator.fault_rate = rate
+
+    @rule(pick=PICK)
+    def a_watch_is_cut(self, pick: int) -> None:
+        """And comes back with a list in `time_passes`."""
+        operator = self._operator(pick)
+        if operator is not None:
+            operator.cluster.view.cut()
+            self._run(3)
+            operator.cluster.view.relist()
+
+    @rule(pick=PICK, blindness=st.sampled_from(list(Blindness)))
+    def a_prober_sees_less_or_more(self, pick: int, blindness: Blindness) -> None:
+        """Everything silent is nobody's guilt (X-05)."""
+        operator = self._operator(pick)
+        if operator is not None:
+            operator.probes.blind(blindness)
+
+    def teardown(self) -> None:
+        """Fortune returns: the set must come to what is wanted, and rest (ESR)."""
+        try:
+            if self.replicas:
+                self._settles()
+        finally:
+            self.loop.run_until_complete(self.world.close())
+            self.loop.close()
+
+    def _settles(self) -> None:
+        world = self.world
+        for operator in list(world.operators):
+            world.kill(operator)
+        for pod in world.server.pods(NAMESPACE):
+            world.endpoints.heal(pod.uid)
+            if pod.terminating:
+                world.kubelet.release_stuck(pod)
+        world.start()
+        self._run(SETTLE_SECONDS)
+        live = world.live()
+        protected = sum(any("protect" in label for label in p.labels) for p in live)
+        assert self.replicas <= len(live) <= max(self.replicas, protected), len(live)
+        assert all(p.conditions[CONDITION_HEALTHY].status == "True" for p in live)
+        assert len({p.instance_id for p in live}) == len(live)
+        status = world.status()
+        assert not status["repairs"]["inFlight"], status["repairs"]["inFlight"]
+        assert not status["repairs"]["doubts"]
+        assert not status["creating"]
+        assert not status["scaleIn"]
+        before = world.server.resource("ScaleSet", NAMESPACE, KEY.name)["metadata"]["resourceVersion"]
+        written = len([p.resource_version for p in live])
+        versions = {p.name: p.resource_version for p in live}
+        self._run(60)
+        after = world.server.resource("ScaleSet", NAMESPACE, KEY.name)["metadata"]["resourceVersion"]
+        assert after == before, "the status is still being written"
+        assert {p.name: p.resource_version for p in world.live()} == versions, written
+
+
+def void(_: object) -> None:
+    """Take a value and give none."""
+
+
+ScaleSetMachine.TestCase.settings = settings(
+    max_examples=40,
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+TestScaleSet = ScaleSetMachine.TestCase

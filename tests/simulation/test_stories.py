@@ -1,0 +1,27 @@
+"""The repair loop from end to end in virtual time: the stories that the issue tells."""
+
+from tests.simulation.world import ready_world
+from tests.support.fake_endpoints import HANG, STATUS_500
+
+
+async def test_two_of_forty_are_repaired_at_a_time_until_all_are_healthy() -> None:
+    """R-11, R-20, R-29: nine break, they go two by two, and forty stand at the end."""
+    world = await ready_world(1, 40)
+    broken = [p for p in world.live() if p.instance_id is not None and p.instance_id % 5 == 0][:9]
+    for pod in broken:
+        world.endpoints.set(pod.uid, STATUS_500)
+    await world.run(300)
+    assert sorted(world.referee.repaired) == sorted(p.name for p in broken)
+    assert world.referee.most_in_flight == 2
+    assert len(world.live()) == 40
+    await world.close()
+
+
+async def test_a_lone_hung_instance_in_a_living_set_is_repaired() -> None:
+    """X-05: silence of one among many that answer is the instance's own."""
+    world = await ready_world(2, 40)
+    hung = world.live()[7]
+    world.endpoints.set(hung.uid, HANG)
+    await world.run(60)
+    assert world.referee.repaired == [hung.name]
+    await world.close()
