@@ -10,7 +10,6 @@ import json
 import ssl
 from typing import Any
 
-_TIMEOUT_SECONDS = 10.0
 _MERGE_PATCH = "application/merge-patch+json"
 _STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 
@@ -26,12 +25,12 @@ class ApiError(RuntimeError):
 class ApiClient:
     """One identity's connection to one API server; not safe to share between threads."""
 
-    def __init__(self, port: int, *, token: str, ca: bytes) -> None:
+    def __init__(self, port: int, *, token: str, ca: bytes, timeout: float) -> None:
         self._token = token
         self._connection = http.client.HTTPSConnection(
             "127.0.0.1",
             port,
-            timeout=_TIMEOUT_SECONDS,
+            timeout=timeout,
             context=ssl.create_default_context(cadata=ca.decode()),
         )
 
@@ -63,10 +62,6 @@ class ApiClient:
     def patch_status(self, path: str, status: dict[str, Any]) -> Any:
         """Apply a strategic merge patch to an object's status; raises ApiError."""
         return self._request("PATCH", f"{path}/status", {"status": status}, _STRATEGIC_PATCH)
-
-    def delete(self, path: str) -> Any:
-        """Delete the object at `path`; raises ApiError."""
-        return self._request("DELETE", path, None, "application/json")
 
     def _request(self, method: str, path: str, body: Any, content_type: str) -> Any:
         headers = {

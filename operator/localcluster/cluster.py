@@ -240,11 +240,9 @@ class LocalCluster:
         self.responder = Responder(control)
         closing.callback(self.responder.close)
         plane.wait_until(self.responder.is_up, "the responder listened")
-        client = plane.client()
-        closing.callback(client.close)
         blocks = NodeBlocks(slot.pod_cidr, self._tuning.node_prefix)
         tainted = components.CONTROLLER_MANAGER in self._components
-        self._nodes = Nodes(client, blocks, untaint=tainted)
+        self._nodes = Nodes(plane.client, blocks, untaint=tainted)
         if components.KWOK in self._components:
             self.add_nodes(self._wanted_nodes)
         slot.write_state(self._state(supervisor))

@@ -70,12 +70,13 @@ class ControlPlane:
         """Give the kubeconfig of a user the cluster knows; raises KeyError for any other."""
         return self._layout.folder / f"{self._users[user].name.replace(':', '-')}.kubeconfig"
 
-    def client(self) -> ApiClient:
-        """Give a new connection to the API server as admin."""
+    def client(self, timeout: float = 10.0) -> ApiClient:
+        """Give a new connection to the API server as admin, each answer within `timeout` s."""
         return ApiClient(
             self._layout.ports.apiserver,
             token=self._users[credentials.ADMIN].token,
             ca=self.ca_file.read_bytes(),
+            timeout=timeout,
         )
 
     def prepare(self, stage_objects: Iterable[Mapping[str, object]], pod_cidr: str) -> None:
@@ -170,8 +171,10 @@ class ControlPlane:
         clients: list[ApiClient] = []
 
         def ready() -> bool:
-            if not clients and self.ca_file.exists():
-                clients.append(self.client())
+            # The key is written after the certificates: with it there, they are whole.
+            if not clients and self.ca_file.with_suffix(".key").exists():
+                # A short time: it may be somebody else who listens there, and says nothing.
+                clients.append(self.client(timeout=1))
             return bool(clients) and clients[0].is_ready()
 
         try:

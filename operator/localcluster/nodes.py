@@ -16,12 +16,19 @@ from localcluster.api import ApiError
 from localcluster.stages import KUBELET_LABEL, KUBELET_RUNNING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
     from localcluster.api import ApiClient
 
 _NODES = "/api/v1/nodes"
 _ZONES = 3
+_SILENT = {
+    "status": "Unknown",
+    "reason": "NodeStatusUnknown",
+    "message": "Kubelet stopped posting node status.",
+}
+# The first may cross a last word of the pretended kubelet's.
+_PASSES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +57,17 @@ class NodeBlocks:
 class Nodes:
     """The nodes of one cluster."""
 
-    def __init__(self, api: ApiClient, blocks: NodeBlocks, *, untaint: bool) -> None:
+    def __init__(
+        self, connect: Callable[[], ApiClient], blocks: NodeBlocks, *, untaint: bool
+    ) -> None:
         """Remember how to make nodes.
 
         Args:
-            api: the connection to use.
+            connect: gives a new connection; one kept for long may be closed at the other end.
             blocks: the addresses of their pods.
             untaint: whether a controller manager will lift the taint new nodes bear.
         """
-        self._api = api
+        self._connect = connect
         self._blocks = blocks
         self._untaint = untaint
         self._made = 0
@@ -70,10 +79,11 @@ class Nodes:
     def add(self, count: int) -> list[str]:
         """Make more nodes, spread over three zones, and give their names; raises ApiError."""
         names = []
-        for index in range(self._made, self._made + count):
-            node = _node(index, self._blocks.block(index))
-            self._api.create(_NODES, node)
-            names.append(node["metadata"]["name"])
+        with contextlib.closing(self._connect()) as api:
+            for index in range(self._made, self._made + count):
+                node = _node(index, self._blocks.block(index))
+                api.create(_NODES, node)
+                names.append(node["metadata"]["name"])
         self._made += count
         return names
 
@@ -83,45 +93,50 @@ class Nodes:
         Its lease is no longer renewed and its pods are looked after by nobody; it is not Ready,
         and neither are they.
         """
-        self._mark(name, None)
-        self._unready(
-            f"{_NODES}/{name}",
-            status="Unknown",
-            reason="NodeStatusUnknown",
-            message="Kubelet stopped posting node status.",
-        )
-        for pod in self._api.get(f"/api/v1/pods?fieldSelector=spec.nodeName%3D{name}")["items"]:
-            meta = pod["metadata"]
-            self._unready(
-                f"/api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}",
-                status="False",
-                reason="NodeNotReady",
-                message="",
-            )
+        with contextlib.closing(self._connect()) as api:
+            _mark(api, name, None)
+            _unready(api, f"{_NODES}/{name}", **_SILENT)
+            for _ in range(_PASSES):
+                for path in _ready_pods(api, name):
+                    _unready(api, path, status="False", reason="NodeNotReady", message="")
 
     def start(self, name: str) -> None:
         """Bring a lost node back."""
-        self._mark(name, KUBELET_RUNNING)
+        with contextlib.closing(self._connect()) as api:
+            _mark(api, name, KUBELET_RUNNING)
 
     def are_ready(self, names: list[str]) -> bool:
         """Say whether these nodes are Ready and take pods."""
         return set(names) <= {node["metadata"]["name"] for node in self._all() if self._fit(node)}
 
-    def _unready(self, path: str, **condition: str) -> None:
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        ready = {"type": "Ready", "lastTransitionTime": now, **condition}
-        # What is gone meanwhile needs no telling.
-        with contextlib.suppress(ApiError):
-            self._api.patch_status(path, {"conditions": [ready]})
-
-    def _mark(self, name: str, value: str | None) -> None:
-        self._api.merge(f"{_NODES}/{name}", {"metadata": {"labels": {KUBELET_LABEL: value}}})
-
     def _fit(self, node: dict[str, Any]) -> bool:
         return _is_ready(node) and not (self._untaint and node["spec"].get("taints"))
 
-    def _all(self) -> Iterator[dict[str, Any]]:
-        yield from self._api.get(_NODES)["items"]
+    def _all(self) -> list[dict[str, Any]]:
+        with contextlib.closing(self._connect()) as api:
+            items: list[dict[str, Any]] = api.get(_NODES)["items"]
+        return items
+
+
+def _mark(api: ApiClient, name: str, value: str | None) -> None:
+    api.merge(f"{_NODES}/{name}", {"metadata": {"labels": {KUBELET_LABEL: value}}})
+
+
+def _unready(api: ApiClient, path: str, **condition: str) -> None:
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    ready = {"type": "Ready", "lastTransitionTime": now, **condition}
+    # What is gone meanwhile needs no telling.
+    with contextlib.suppress(ApiError):
+        api.patch_status(path, {"conditions": [ready]})
+
+
+def _ready_pods(api: ApiClient, node: str) -> list[str]:
+    pods = api.get(f"/api/v1/pods?fieldSelector=spec.nodeName%3D{node}")["items"]
+    return [
+        f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods/{pod['metadata']['name']}"
+        for pod in pods
+        if _is_ready(pod)
+    ]
 
 
 def _node(index: int, block: str | None) -> dict[str, Any]:
@@ -144,8 +159,8 @@ def _node(index: int, block: str | None) -> dict[str, Any]:
     }
 
 
-def _is_ready(node: dict[str, Any]) -> bool:
+def _is_ready(thing: dict[str, Any]) -> bool:
     return any(
         condition["type"] == "Ready" and condition["status"] == "True"
-        for condition in node.get("status", {}).get("conditions", ())
+        for condition in thing.get("status", {}).get("conditions", ())
     )

@@ -24,6 +24,24 @@ from scaleset_operator.core.observed import (
 )
 from tests.support.fake_clock import T0
 
+__all__ = [
+    "HOUR",
+    "INTERVAL",
+    "MODEL",
+    "T0",
+    "TEMPLATE",
+    "TIMEOUT",
+    "evidence",
+    "instance",
+    "instances",
+    "neighbours",
+    "observed",
+    "probe_view",
+    "raw_probe",
+    "raw_spec",
+    "scale_set_spec",
+]
+
 MODEL: Final = "m1"
 HOUR: Final = timedelta(hours=1)
 INTERVAL: Final = timedelta(seconds=5)

@@ -217,14 +217,21 @@ class FakeApiServer:
         return self._store_raw("MODIFIED", key, with_annotations(resource, full))
 
     def apply_status(
-        self, namespace: str, name: str, version: str, status: Mapping[str, Any]
+        self,
+        namespace: str,
+        name: str,
+        version: str,
+        status: Mapping[str, Any],
+        *,
+        kind: str = "ScaleSet",
     ) -> Raw:
         """The operator's apply of the whole status; ServerError 404, 409 when `version` is old."""
-        resource = self.resource("ScaleSet", namespace, name)
+        resource = self.resource(kind, namespace, name)
         if version != resource["metadata"]["resourceVersion"]:
             raise ServerError(CONFLICT, f"the object has been modified since {version}")
-        key = ObjectKey("ScaleSet", namespace, name)
-        now = merged(self._others.get(key, {}), checked_status(status))
+        key = ObjectKey(kind, namespace, name)
+        checked = checked_status(status) if kind == "ScaleSet" else dict(status)
+        now = merged(self._others.get(key, {}), checked)
         return self._store_raw("MODIFIED", key, {**resource, "status": now})
 
     def edit_status(self, namespace: str, name: str, fields: Mapping[str, Any]) -> Raw:

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from scaleset_operator.api.base import LABEL_INSTANCE_ID, LABEL_NAME, Reason
+from scaleset_operator.api.healthprobe import HealthProbeStatus
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.plan import (
     AdoptInstance,
@@ -137,6 +138,17 @@ class FakeCluster:
 
         return await self.wire.call(Request(Verb.STATUS, owner.key.name), send)
 
+    async def record_probe_status(
+        self, key: Key, resource_version: str, status: HealthProbeStatus
+    ) -> None:
+        """See the port."""
+        body = status.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+        def send() -> None:
+            self.server.apply_status(*key, resource_version, body, kind="HealthProbe")
+
+        await self.wire.call(Request(Verb.STATUS, key.name), send)
+
     async def create_instance(
         self, owner: Owner, action: CreateInstance, not_after: int
     ) -> Created:
@@ -234,8 +246,8 @@ class FakeCluster:
         return controlled and pod.instance_id is not None
 
     def _check_ours(self, owner: Owner, action: CreateInstance) -> None:
-        """AlreadyExists is success for our own live pod of this id only (design.md section 2)."""
+        """AlreadyExists is success for our own pod of this id that stays (design.md section 2)."""
         pod = self.server.pod(owner.key.namespace, action.name)
         same = pod.labels.get(LABEL_INSTANCE_ID) == str(action.instance_id)
-        if not (self._is_instance(owner, pod) and same and pod.live):
+        if not (self._is_instance(owner, pod) and same) or pod.terminating:
             raise ServerError(CONFLICT, f"{action.name} is taken")

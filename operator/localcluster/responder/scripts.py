@@ -22,6 +22,9 @@ class Script:
     (200, a byte at a time with this pause), `binary` (no HTTP at all), `hang` (never a byte),
     `close` (a clean end without a byte), `refuse` (reset at once), `flap:SECONDS` (200 and 500 in
     turns of this length). `any-path` behind it makes every path answer, not /healthz alone.
+
+    What takes a packet filter is not among them: a black hole (`hang` comes nearest), and a
+    connection refused outright (`refuse` resets one that was accepted).
     """
 
     verb: str

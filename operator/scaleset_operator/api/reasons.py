@@ -93,6 +93,8 @@ class Reason(StrEnum):
     REPAIRS_RESUMED = "RepairsResumed"
     RESUME_IGNORED = "ResumeIgnored"
     REQUEST_REFUSED = "RequestRefused"
+    WITNESS_CREATED = "WitnessCreated"
+    WITNESS_SILENT = "WitnessSilent"
 
 
 REASON_TEXT: Final[dict[Reason, str]] = {
@@ -170,5 +172,7 @@ REASON_TEXT: Final[dict[Reason, str]] = {
     Reason.REPAIRS_RESUMED: "Repairs of the set went from Suspended to Running.",
     Reason.RESUME_IGNORED: "A request to resume is not newer than what it is to resume.",
     Reason.REQUEST_REFUSED: "A request by annotation was refused; the message says why.",
+    Reason.WITNESS_CREATED: "An extra instance shows whether a silent set is dead or unseen.",
+    Reason.WITNESS_SILENT: "The witness of a silent set did not answer either, and goes.",
 }
 """One sentence for each code, for people."""

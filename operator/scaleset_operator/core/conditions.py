@@ -44,7 +44,10 @@ def _timed(scene: Scene, before: Condition | None, word: Word) -> Condition:
         status=word.status,
         reason=word.reason,
         message=word.message,
-        last_transition_time=before.last_transition_time if before and same else scene.now,
+        # Whole seconds, as every condition in Kubernetes.
+        last_transition_time=(
+            before.last_transition_time if before and same else scene.now.replace(microsecond=0)
+        ),
         observed_generation=scene.observed.generation,
     )
 

@@ -33,7 +33,7 @@ from scaleset_operator.core.rollout import Rollout, roll_out
 from scaleset_operator.core.scaling import Domains, Scaling, scale
 from scaleset_operator.core.scene import Scene
 from scaleset_operator.core.suspension import count
-from scaleset_operator.core.witness import Doubts, look_into
+from scaleset_operator.core.witness import Doubts, look_into, witnesses
 
 
 def decide(spec: ScaleSetSpec, observed: Observed, now: datetime) -> Plan:
@@ -62,14 +62,10 @@ class _Turn:
         self.progress: Progress = advance(scene, self.names)
         domain = Domains(scene, self.progress.open).smallest()
         self.doubts: Doubts = look_into(scene, self.names, domain)
-        witness = next((d.witness for d in self.doubts.stand if d.witness), None)
-        if any(e.replacement == witness for e in self.progress.open):
-            witness = None
-        self.scaling: Scaling = scale(scene, self.names, self.progress.open, witness)
+        extra = witnesses(scene, self.doubts) - {e.replacement for e in self.progress.open}
+        self.scaling: Scaling = scale(scene, self.names, self.progress.open, extra)
         self.scaling.removing.extend(self.doubts.removals)
-        self.opened: Opened = open_repairs(
-            scene, self.names, self.scaling.entries, self.doubts.stand
-        )
+        self.opened: Opened = open_repairs(scene, self.names, self.scaling, self.doubts.stand)
         self.in_flight = [*self.scaling.entries, *self.opened.entries]
         self.closed: list[Closed] = [*self.progress.closed, *self.scaling.closed]
         self.rollout: Rollout = roll_out(scene, self.scaling, self.in_flight)

@@ -26,7 +26,9 @@ class Doubtfulness(Enum):
     UNDECIDED = auto()
     """Not all others have been heard since; published conditions stand."""
     HELD = auto()
-    """A part of the set fell silent together: wait for its time (rules 17 and 19)."""
+    """A node fell silent, others answer: wait for the node's own report (rule 17)."""
+    RETURNING = auto()
+    """Sight has just come back: one more full timeout, rotation as it was (rules 19, 20)."""
     SET_SILENT = auto()
     """Nobody in the set has answered since (rule 18)."""
     BLIND = auto()
@@ -128,7 +130,7 @@ def _among_the_heard(
     sight = watch.sight_since(fell)
     if sight is not None and sight > fell and now < sight + probe.timeout:
         return Found(
-            kind=Doubtfulness.HELD,
+            kind=Doubtfulness.RETURNING,
             message="sight came back; one more full timeout is waited",
             until=sight + probe.timeout,
         )

@@ -158,9 +158,15 @@ def _not_refused(scene: Scene, instance: Instance) -> Gate:
     )
 
 
-def _not_in_rollout(scene: Scene, instance: Instance) -> Gate:
-    batch = {v.uid for v in scene.observed.status.scale_in if v.purpose is RemovalPurpose.ROLLOUT}
-    return Gate(reason=Reason.ROLLOUT_IN_PROGRESS, open=instance.uid not in batch)
+def _not_leaving(scene: Scene, instance: Instance) -> Gate:
+    """One that is to be removed anyway is not repaired as well (R-22)."""
+    purpose = next(
+        (v.purpose for v in scene.observed.status.scale_in if v.uid == instance.uid), None
+    )
+    in_batch = purpose is RemovalPurpose.ROLLOUT
+    return Gate(
+        reason=Reason.ROLLOUT_IN_PROGRESS if in_batch else Reason.SCALED_IN, open=purpose is None
+    )
 
 
 def _supported(scene: Scene) -> Gate:
@@ -192,7 +198,7 @@ OF_THE_INSTANCE: Final[tuple[Callable[[Scene, Instance], Gate], ...]] = (
     _unprotected,
     _out_of_grace,
     _not_refused,
-    _not_in_rollout,
+    _not_leaving,
 )
 
 

@@ -68,6 +68,10 @@ def advance(scene: Scene, names: Names) -> Progress:
     for entry in sorted(scene.entries, key=lambda e: (e.start_time, e.instance), reverse=True):
         if scene.past_delete(entry):
             _replace(scene, names, entry, progress)
+        elif entry.instance not in scene.observed.live_reads:
+            # Neither a DELETE nor a close stands on a cache: the victim may be gone already.
+            progress.reads.add(entry.instance)
+            progress.open.append(entry)
         elif surplus > 0:
             surplus -= 1
             _close(progress, entry, RepairResult.CANCELLED, Reason.BATCH_LIMIT_REACHED)
@@ -97,9 +101,6 @@ def _before_delete(scene: Scene, entry: RepairEntry, progress: Progress) -> None
         _recovered(victim, entry, progress)
         return
     progress.open.append(entry)
-    if victim.name not in scene.observed.live_reads:
-        progress.reads.add(victim.name)
-        return
     progress.acts.append(
         DeleteInstance(
             name=victim.name,
@@ -108,7 +109,8 @@ def _before_delete(scene: Scene, entry: RepairEntry, progress: Progress) -> None
             purpose=Purpose.REPAIR,
         )
     )
-    progress.acts.append(_creation(scene, entry, after=victim.uid))
+    if scene.replacement(entry) is None:
+        progress.acts.append(_creation(scene, entry, after=victim.uid))
 
 
 def _recovered(victim: Instance, entry: RepairEntry, progress: Progress) -> None:
@@ -154,15 +156,21 @@ def _without_replacement(
         progress.open.append(_succeed(scene, names, entry))
         return
     ends = _slot_ends(scene, entry, None)
-    if scene.now >= ends:
+    asked = {entry.instance} if scene.by_uid.get(entry.uid) is None else set()
+    asked |= {entry.replacement or ""} if scene.now >= ends else set()
+    if asked - scene.observed.live_reads:
+        # A cache that has not seen a pod yet looks like one whose pod is gone.
+        progress.reads |= asked
+        progress.open.append(entry)
+    elif scene.now >= ends:
         _close(progress, entry, RepairResult.FAILED, Reason.GRACE_EXPIRED, "never created")
-        return
-    progress.again.append(ends)
-    progress.open.append(entry)
-    if scene.by_uid.get(entry.uid) is None and entry.instance not in scene.observed.live_reads:
-        # A cache that has not seen the victim yet looks like one whose victim is gone.
-        progress.reads.add(entry.instance)
-        return
+    else:
+        progress.again.append(ends)
+        progress.open.append(entry)
+        _create(scene, entry, progress)
+
+
+def _create(scene: Scene, entry: RepairEntry, progress: Progress) -> None:
     if _may_create(scene):
         progress.acts.append(_creation(scene, entry))
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from scaleset_operator.api.base import Reason
 from scaleset_operator.api.ledger import RepairEntry, RepairResult
-from scaleset_operator.api.scalesetstatus import ScaleSetStatus
+from scaleset_operator.api.scalesetstatus import ScaleSetStatus, ServiceState
 from scaleset_operator.core.ledger import Closed
 from scaleset_operator.core.plan import Note
 from scaleset_operator.core.scene import Scene
@@ -26,15 +26,16 @@ def tell(
     if opened:
         batch = "; ".join(f"{e.instance}: {e.cause}" for e in opened[:MAX_NAMED])
         share = f"{len(status.repairs.in_flight)} of {status.repairs.batch_limit} in flight"
-        yield Note(reason="RepairStarted", message=f"{batch} ({share})")
+        yield Note(reason=Reason.REPAIR_STARTED, message=f"{batch} ({share})")
     failed = [c for c in closed if c.result is RepairResult.FAILED]
     if failed:
         said = "; ".join(f"{c.entry.instance}: {c.message or c.reason}" for c in failed[:MAX_NAMED])
-        yield Note(reason="RepairFailed", message=said, warning=True)
+        yield Note(reason=Reason.REPAIR_FAILED, message=said, warning=True)
     cancelled = [c for c in closed if c.result is RepairResult.CANCELLED]
     if cancelled:
         said = "; ".join(f"{c.entry.instance}: {c.reason}" for c in cancelled[:MAX_NAMED])
-        yield Note(reason="RepairCancelled", message=said)
+        yield Note(reason=Reason.REPAIR_CANCELLED, message=said)
+    yield from _service_changes(scene, status)
     before = {c.type: c.status for c in scene.observed.status.conditions}
     for condition in status.conditions:
         if condition.type == "Accepted" and before.get("Accepted") != condition.status:
@@ -44,3 +45,16 @@ def tell(
     ended = scene.observed.status.repairs.doubts and not status.repairs.doubts
     if ended:
         yield Note(reason=Reason.ANSWERING, message="the set's silence is resolved")
+
+
+def _service_changes(scene: Scene, status: ScaleSetStatus) -> Iterator[Note]:
+    """One Event when repairs went from one state to another (R-46)."""
+    then = next(iter(scene.observed.status.orchestration_services), None)
+    now = next(iter(status.orchestration_services), None)
+    if now is None or (then is not None and then.service_state == now.service_state):
+        return
+    if now.service_state is ServiceState.SUSPENDED:
+        why = status.repairs.suspended_cause or f"by request: {now.reason}"
+        yield Note(reason=Reason.REPAIRS_SUSPENDED, message=why, warning=True)
+    elif then is not None and then.service_state is ServiceState.SUSPENDED:
+        yield Note(reason=Reason.REPAIRS_RESUMED, message=f"repairs are {now.service_state}")

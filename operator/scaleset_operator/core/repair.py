@@ -14,6 +14,7 @@ from scaleset_operator.core.gates import first_closed
 from scaleset_operator.core.naming import Names
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.plan import Decision
+from scaleset_operator.core.scaling import Scaling
 from scaleset_operator.core.scene import Scene
 
 
@@ -31,19 +32,19 @@ class Opened:
     again: list[datetime] = field(default_factory=list)
 
 
-def open_repairs(
-    scene: Scene, names: Names, in_flight: list[RepairEntry], doubts: tuple[Doubt, ...]
-) -> Opened:
+def open_repairs(scene: Scene, names: Names, scaling: Scaling, doubts: tuple[Doubt, ...]) -> Opened:
     """Open as many repairs as the allowance leaves room for.
 
     Args:
         scene: what this decision looks at.
         names: hands out the replacements' names.
-        in_flight: entries that go on; each holds a slot.
+        scaling: of this decision: entries that go on, each holding a slot, and who leaves anyway.
         doubts: as they stand; a healthy witness becomes the first replacement (rule 18).
     """
     opened = Opened()
+    in_flight = scaling.entries
     taken = {entry.uid for entry in in_flight}
+    leaving = {victim.uid for victim in scaling.removing}
     witness = _healthy_witness(scene, in_flight, doubts)
     free = scene.allowance - len(in_flight)
     for instance in _not_healthy(scene):
@@ -52,6 +53,8 @@ def open_repairs(
         closed = first_closed(scene, instance)
         if closed is not None:
             _leave(scene, opened, instance, closed.reason, (closed.detail, closed.until))
+        elif instance.uid in leaving:
+            _leave(scene, opened, instance, Reason.SCALED_IN, ("chosen to be removed", None))
         elif scene.verdicts[instance.uid].health is not VMHealth.UNHEALTHY:
             _leave(scene, opened, instance, Reason.HEALTH_UNKNOWN, ("", None))
         elif free <= 0:

@@ -67,7 +67,7 @@ class Domains:
         self.sizes = Counter(dict.fromkeys(range(count), 0))
         self.sizes.update(i.update_domain for i in scene.live)
         for entry in entries:
-            if scene.past_delete(entry) and scene.replacement(entry) is None:
+            if scene.owes(entry):
                 self.sizes[entry.update_domain] += 1
         self.count = count
 
@@ -82,14 +82,14 @@ class Domains:
         return domain
 
 
-def scale(scene: Scene, names: Names, entries: list[RepairEntry], witness: str | None) -> Scaling:
+def scale(scene: Scene, names: Names, entries: list[RepairEntry], extra: frozenset[str]) -> Scaling:
     """Compare what is there with what is wanted, and say what follows.
 
     Args:
         scene: what this decision looks at.
         names: hands out the names that are recorded.
         entries: repairs in flight; each owes the set one instance.
-        witness: an extra instance that does not count while doubt lasts (rule 18).
+        extra: witnesses: they do not count while doubt lasts, nor on their way out (rule 18).
     """
     result = Scaling(entries=list(entries))
     status = scene.observed.status
@@ -97,9 +97,12 @@ def scale(scene: Scene, names: Names, entries: list[RepairEntry], witness: str |
         result.creating, result.removing = list(status.creating), list(status.scale_in)
         return result
     result.creating = _still_owed(scene)
-    live = [i for i in scene.live if i.name != witness]
-    owed = sum(_owes(scene, e) for e in entries) + len(result.creating)
+    early = {e.replacement for e in entries if not scene.past_delete(e)}
+    live = [i for i in scene.live if i.name not in extra and i.name not in early]
+    owed = sum(scene.owes(e) for e in entries) + len(result.creating)
     want = scene.spec.replicas - len(live) - owed
+    if want > 0:
+        want = max(0, want - sum(pod.live for pod in scene.observed.adoptable))
     result.missing = max(0, want) + len(result.creating)
     if want > 0:
         result.removing = _still_leaving(scene, 0)
@@ -109,12 +112,6 @@ def scale(scene: Scene, names: Names, entries: list[RepairEntry], witness: str |
     _create(scene, result)
     _delete(scene, result)
     return result
-
-
-def _owes(scene: Scene, entry: RepairEntry) -> bool:
-    """Whether this repair's replacement is still to come (rule 6)."""
-    successor = scene.replacement(entry)
-    return scene.past_delete(entry) and (successor is None or not successor.live)
 
 
 def _still_owed(scene: Scene) -> list[CreatingInstance]:
@@ -177,10 +174,13 @@ def _shrink(scene: Scene, result: Scaling, live: list[Instance], surplus: int) -
     while surplus > 0 and result.creating:
         result.creating.pop()
         surplus -= 1
-    for entry in sorted(result.entries, key=lambda e: e.start_time, reverse=True):
-        if surplus > 0 and _owes(scene, entry):
-            _give_up(result, entry)
-            surplus -= 1
+    owing = [e for e in result.entries if scene.owes(e)]
+    if surplus > 0 and owing and not scene.observed.listed:
+        result.removing, result.list_live = _still_leaving(scene, surplus), True
+        return
+    for entry in sorted(owing, key=lambda e: e.start_time, reverse=True)[: max(0, surplus)]:
+        _give_up(result, entry)
+        surplus -= 1
     result.removing = _still_leaving(scene, surplus)
     leaving = {v.uid for v in result.removing}
     surplus -= sum(v.purpose is RemovalPurpose.SCALE_IN for v in result.removing)

@@ -81,6 +81,11 @@ class Scene:
         victim = self.by_uid.get(entry.uid)
         return victim is None or not victim.live
 
+    def owes(self, entry: RepairEntry) -> bool:
+        """Whether this repair's replacement is still to come (rule 6)."""
+        successor = self.replacement(entry)
+        return self.past_delete(entry) and (successor is None or not successor.live)
+
     def replacement(self, entry: RepairEntry) -> Instance | None:
         """The pod that makes up for the victim, if it is there in any state."""
         return self.by_name.get(entry.replacement or "")

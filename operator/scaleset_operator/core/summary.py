@@ -94,7 +94,7 @@ def explained(decisions: Iterable[Decision]) -> tuple[UnhealthyInstance, ...]:
 
 
 def history(scene: Scene, closed: Iterable[Closed]) -> tuple[RepairRecord, ...]:
-    """The last repairs that ended, newest last, bounded."""
+    """The last repairs that ended, newest first, bounded."""
     ended = [
         RepairRecord(
             instance=end.entry.instance,
@@ -108,7 +108,7 @@ def history(scene: Scene, closed: Iterable[Closed]) -> tuple[RepairRecord, ...]:
         )
         for end in closed
     ]
-    return (*scene.observed.status.repairs.history, *ended)[-MAX_HISTORY:]
+    return (*reversed(ended), *scene.observed.status.repairs.history)[:MAX_HISTORY]
 
 
 def next_eligible(decisions: Iterable[Decision], now: datetime) -> datetime | None:

@@ -31,7 +31,6 @@ def count(scene: Scene, closed: list[Closed]) -> tuple[RepairsStatus, list[Note]
             repairs = repairs.model_copy(
                 update={"suspended_since": scene.now, "suspended_cause": cause}
             )
-            notes.append(Note(reason=Reason.SUSPENDED_BY_PLATFORM, message=cause, warning=True))
     return repairs.model_copy(update={"enabled_time": _enabled_time(scene)}), notes
 
 
@@ -99,17 +98,9 @@ def _resume(scene: Scene, repairs: RepairsStatus) -> tuple[RepairsStatus, list[N
             f"the suspension of {format_time(since or scene.now)}"
         )
         noted = repairs.model_copy(update={"last_handled_resume_request": asked})
-        return noted, [Note(reason="ResumeRefused", message=message, warning=True)]
-    done = repairs.model_copy(
-        update={
-            **_forgotten(),
-            "suspended_since": None,
-            "suspended_cause": "",
-            "last_handled_resume_request": asked,
-        }
-    )
-    resumed = [Note(reason="RepairsResumed", message=f"as asked at {format_time(asked)}")]
-    return done, resumed if since is not None else []
+        return noted, [Note(reason=Reason.RESUME_IGNORED, message=message, warning=True)]
+    done = {"suspended_since": None, "suspended_cause": "", "last_handled_resume_request": asked}
+    return repairs.model_copy(update=_forgotten() | done), []
 
 
 def requested_at(scene: Scene) -> datetime | None:

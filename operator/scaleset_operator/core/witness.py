@@ -12,7 +12,7 @@ from scaleset_operator.api.base import Reason, VMHealth
 from scaleset_operator.api.ledger import Doubt
 from scaleset_operator.api.scalesetstatus import RemovalPurpose, ScaleInVictim
 from scaleset_operator.core.doubt import Doubtfulness, hold_time
-from scaleset_operator.core.gates import closed_to_all
+from scaleset_operator.core.gates import closed_to_all, first_closed
 from scaleset_operator.core.naming import Names
 from scaleset_operator.core.observed import Instance, ProbeView
 from scaleset_operator.core.plan import CreateInstance, Note
@@ -27,7 +27,7 @@ class Doubts:
 
     Attributes:
         stand: doubts to be recorded; at most one, for the set as a whole.
-        removals: witnesses that stayed silent.
+        removals: witnesses that stayed silent, or that nobody needs any more.
     """
 
     stand: tuple[Doubt, ...] = ()
@@ -57,9 +57,18 @@ def look_into(scene: Scene, names: Names, domain: int) -> Doubts:
             _begin(scene, probe, found)
     elif silent:
         found.stand = (_carry_on(scene, names, domain, recorded, found),)
-    elif kinds & {Doubtfulness.HELD, Doubtfulness.UNDECIDED} or _unresolved(scene, recorded):
+    elif kinds - {None} or _is_awaited(scene, recorded):
         found.stand = (recorded,)
+    else:
+        _dismiss(scene, recorded, found)
     return found
+
+
+def witnesses(scene: Scene, doubts: Doubts) -> frozenset[str]:
+    """Names of the instances that do not count: a witness, and those on their way out."""
+    leaving = (v for v in scene.observed.status.scale_in if v.purpose is RemovalPurpose.WITNESS)
+    names = {v.name for v in (*leaving, *doubts.removals)}
+    return frozenset(names | {d.witness for d in doubts.stand if d.witness})
 
 
 def _begin(scene: Scene, probe: ProbeView, found: Doubts) -> None:
@@ -80,14 +89,32 @@ def _begin(scene: Scene, probe: ProbeView, found: Doubts) -> None:
     )
 
 
-def _unresolved(scene: Scene, doubt: Doubt) -> bool:
-    """Whether the witness is still an extra instance that somebody must remember."""
+def _surplus_witness(scene: Scene, doubt: Doubt) -> Instance | None:
+    """The witness while it is an extra instance; None once it has taken another one's place."""
     pod = scene.by_name.get(doubt.witness or "")
-    if pod is None or not pod.live:
-        return False
-    if any(e.replacement == pod.name for e in scene.entries):
-        return False
-    return len(scene.live) > scene.spec.replicas
+    if pod is None or not pod.live or any(e.replacement == pod.name for e in scene.entries):
+        return None
+    owed = sum(scene.owes(e) for e in scene.entries)
+    return pod if len(scene.live) + owed > scene.spec.replicas else None
+
+
+def _is_awaited(scene: Scene, doubt: Doubt) -> bool:
+    """Whether a repair is due, or about to be, whose replacement the witness shall be."""
+    pod = _surplus_witness(scene, doubt)
+    bad = [i for i in scene.live if scene.verdicts[i.uid].health is VMHealth.UNHEALTHY]
+    gates = (first_closed(scene, i) for i in bad if pod is not None and i.uid != pod.uid)
+    return any(gate is None or gate.reason is Reason.HEALTH_UNKNOWN for gate in gates)
+
+
+def _dismiss(scene: Scene, doubt: Doubt, found: Doubts) -> None:
+    """Doubt ended otherwise: a witness that nobody needs goes first (rule 18)."""
+    pod = _surplus_witness(scene, doubt)
+    if pod is not None:
+        found.removals.append(_removal(pod))
+
+
+def _removal(pod: Instance) -> ScaleInVictim:
+    return ScaleInVictim(name=pod.name, uid=pod.uid, purpose=RemovalPurpose.WITNESS)
 
 
 def _carry_on(scene: Scene, names: Names, domain: int, doubt: Doubt, found: Doubts) -> Doubt:
@@ -115,7 +142,7 @@ def _send(scene: Scene, names: Names, doubt: Doubt, found: Doubts) -> Doubt:
         return doubt
     name = names.take()
     found.notes.append(
-        Note(reason="WitnessCreated", message=f"{name} shows whether the prober can see")
+        Note(reason=Reason.WITNESS_CREATED, message=f"{name} shows whether the prober can see")
     )
     return doubt.model_copy(update={"witness": name, "witness_uid": None})
 
@@ -149,7 +176,7 @@ def _await_word(scene: Scene, doubt: Doubt, pod: Instance, found: Doubts) -> Dou
     if scene.now < ends:
         found.again.append(ends)
         return doubt
-    found.removals.append(ScaleInVictim(name=pod.name, uid=pod.uid, purpose=RemovalPurpose.WITNESS))
+    found.removals.append(_removal(pod))
     return _silent_witness(scene, doubt, found)
 
 
@@ -160,7 +187,11 @@ def _silent_witness(scene: Scene, doubt: Doubt, found: Doubts) -> Doubt:
     wait = min(hold * 2 ** min(attempts, 12), LONGEST_WAIT)
     found.again.append(scene.now + wait)
     found.notes.append(
-        Note(reason="WitnessSilent", message=f"{doubt.witness} did not answer either", warning=True)
+        Note(
+            reason=Reason.WITNESS_SILENT,
+            message=f"{doubt.witness} did not answer either",
+            warning=True,
+        )
     )
     return doubt.model_copy(
         update={

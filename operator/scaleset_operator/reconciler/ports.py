@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
 from scaleset_operator.api.base import Reason
-from scaleset_operator.api.healthprobe import HealthProbeSpec
+from scaleset_operator.api.healthprobe import HealthProbeSpec, HealthProbeStatus
 from scaleset_operator.core.observed import Evidence, Instance, Neighbour, ProberView
 from scaleset_operator.core.plan import (
     AdoptInstance,
@@ -162,6 +162,12 @@ class Cluster(Protocol):
             Conflict: the resourceVersion is stale: throw the plan away.
             Gone: the ScaleSet is not there any more.
         """
+        ...
+
+    async def record_probe_status(
+        self, key: Key, resource_version: str, status: HealthProbeStatus
+    ) -> None:
+        """Apply a HealthProbe's whole status; raises as `record_status` does."""
         ...
 
     async def create_instance(

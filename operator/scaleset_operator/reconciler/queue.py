@@ -40,7 +40,7 @@ class KeyQueue(Generic[K]):
     _due: dict[K, float] = field(default_factory=dict)
     _failures: dict[K, int] = field(default_factory=dict)
     _wakened: asyncio.Event = field(default_factory=asyncio.Event)
-    _order: itertools.count[int] = field(default_factory=itertools.count)
+    _order: "itertools.count[int]" = field(default_factory=itertools.count)
     beat: float = 0.0
 
     def wake(self, key: K) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from scaleset_operator.api.healthprobe import HealthProbe
+from scaleset_operator.api.healthprobe import HealthProbe, HealthProbeStatus
 from scaleset_operator.api.scaleset import ScaleSet
 from scaleset_operator.api.scalesetstatus import ScaleSetStatus
 from scaleset_operator.core.model import model_of
@@ -93,6 +93,12 @@ class Resources:
         meta = known.resource.metadata.model_copy(update={"resource_version": resource_version})
         resource = known.resource.model_copy(update={"status": status, "metadata": meta})
         self._sets[key] = KnownSet(key=key, resource=resource, model=known.model)
+
+    def put_probe_status(self, key: Key, status: HealthProbeStatus) -> None:
+        """Take in what we have just written ourselves."""
+        known = self._probes.get(key)
+        if known is not None:
+            self._probes[key] = known.model_copy(update={"status": status})
 
     def drop_scale_set(self, key: Key) -> None:
         """The ScaleSet is gone."""

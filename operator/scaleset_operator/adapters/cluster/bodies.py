@@ -23,6 +23,7 @@ from scaleset_operator.api.base import (
     VMHealth,
     format_time,
 )
+from scaleset_operator.api.healthprobe import HealthProbeStatus
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.plan import (
     AdoptInstance,
@@ -31,7 +32,7 @@ from scaleset_operator.core.plan import (
     PublishHealth,
     ReleaseInstance,
 )
-from scaleset_operator.reconciler.ports import Owner
+from scaleset_operator.reconciler.ports import Key, Owner
 
 Body = dict[str, Any]
 
@@ -54,6 +55,20 @@ def status_apply(owner: Owner, status: Mapping[str, Any]) -> Body:
             "resourceVersion": owner.resource_version,
         },
         "status": status,
+    }
+
+
+def probe_status_apply(key: Key, resource_version: str, status: HealthProbeStatus) -> Body:
+    """The whole status of a HealthProbe, on the version it was made from."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "HealthProbe",
+        "metadata": {
+            "name": key.name,
+            "namespace": key.namespace,
+            "resourceVersion": resource_version,
+        },
+        "status": status.model_dump(mode="json", by_alias=True, exclude_none=True),
     }
 
 

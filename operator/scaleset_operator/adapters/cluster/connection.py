@@ -79,6 +79,11 @@ class Connection:
         """Connects as `Credentials.load` says; no request is made yet."""
         return cls(await Credentials.load(kubeconfig))
 
+    @property
+    def server(self) -> str:
+        """The API server's URL."""
+        return self._credentials.server
+
     async def close(self) -> None:
         """Closes every connection; calls on their way end as Unavailable."""
         await self._session.close()
@@ -150,6 +155,9 @@ class Connection:
         raise fault
 
     async def _settings(self, call: Call) -> dict[str, Any]:
+        if self._session.closed:
+            message = "the connection was closed"
+            raise Unavailable(message)
         headers = {"Accept": call.accept, "Accept-Encoding": "identity"}
         if call.body is not None:
             headers["Content-Type"] = call.content_type

@@ -20,6 +20,7 @@ from scaleset_operator.adapters.cluster.pods import PodRecord, pod_record
 from scaleset_operator.adapters.cluster.reflector import Timing, pages
 from scaleset_operator.adapters.cluster.view import ClusterView, pods_path
 from scaleset_operator.api.base import API_VERSION, FIELD_MANAGER, LABEL_NAME
+from scaleset_operator.api.healthprobe import HealthProbeStatus
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.plan import (
     AdoptInstance,
@@ -158,13 +159,23 @@ class KubernetesCluster:
 
     async def record_status(self, owner: Owner, status: Mapping[str, Any]) -> str:
         """See the port."""
-        collection = f"/apis/{API_VERSION}/namespaces/{owner.key.namespace}/scalesets"
+        body = bodies.status_apply(owner, status)
+        return await self._apply_status("scalesets", owner.key, body)
+
+    async def record_probe_status(
+        self, key: Key, resource_version: str, status: HealthProbeStatus
+    ) -> None:
+        """See the port."""
+        body = bodies.probe_status_apply(key, resource_version, status)
+        await self._apply_status("healthprobes", key, body)
+
+    async def _apply_status(self, kinds: str, key: Key, body: Mapping[str, Any]) -> str:
         answer = await self._connection.write(
             Call(
                 method="PATCH",
-                path=f"{collection}/{owner.key.name}/status",
+                path=f"/apis/{API_VERSION}/namespaces/{key.namespace}/{kinds}/{key.name}/status",
                 query={"fieldManager": FIELD_MANAGER, "force": "true"},
-                body=bodies.status_apply(owner, status),
+                body=body,
                 content_type=APPLY,
             ),
             Urgency.RECORD,

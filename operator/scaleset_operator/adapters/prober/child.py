@@ -51,7 +51,7 @@ class Child(asyncio.Protocol):
         child = cls(process, on_frame)
         try:
             loop = asyncio.get_running_loop()
-            await loop.create_unix_connection(lambda: child, sock=ours)
+            child._transport, _ = await loop.create_unix_connection(lambda: child, sock=ours)
         except BaseException:
             ours.close()
             process.kill()
@@ -77,11 +77,6 @@ class Child(asyncio.Protocol):
             self._transport.abort()
         await asyncio.to_thread(self._process.wait)
         await self.gone.wait()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keeps the transport."""
-        if isinstance(transport, asyncio.WriteTransport):
-            self._transport = transport
 
     def data_received(self, data: bytes) -> None:
         """Hands on every frame that is whole; a child that speaks nonsense is let go."""

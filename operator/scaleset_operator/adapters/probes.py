@@ -1,0 +1,146 @@
+"""The prober's reports as the loop's evidence: whose pod it is, and in the operator's time.
+
+Keeps which set asked for which pod, so that an outcome wakes the right one. Forms no verdict.
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from scaleset_operator.adapters.prober.evidence import TargetEvidence, TargetSpec
+from scaleset_operator.adapters.prober.link import ProberLink
+from scaleset_operator.core.observed import Evidence, Neighbour, ProberView
+from scaleset_operator.reconciler.ports import Key, ProbeTarget, Wake
+
+
+class Calendar(Protocol):
+    """Turns CLOCK_BOOTTIME into the operator's time."""
+
+    def at(self, boottime_ns: int) -> datetime:
+        """Aware datetime of the steady clock at that moment."""
+        ...
+
+
+class ProberProbes:
+    """The port `Probes`, over one prober process."""
+
+    def __init__(self, calendar: Calendar, wake: Wake, *, frequent_restarts: bool = False) -> None:
+        """Prepares it; nothing runs before `start`.
+
+        Args:
+            calendar: makes times of the prober's nanoseconds.
+            wake: called with every set that a new outcome concerns.
+            frequent_restarts: whether this operator began again too often to watch (rule 21).
+        """
+        self._calendar = calendar
+        self._wake = wake
+        self._frequent_restarts = frequent_restarts
+        self._link = ProberLink(on_change=self._changed, on_state=self._wake_all)
+        self._targets: dict[Key, Mapping[str, ProbeTarget]] = {}
+        self._owners: dict[str, Key] = {}
+        self._read: dict[str, tuple[int, int, Evidence]] = {}
+
+    def start(self, references: Sequence[tuple[str, int]]) -> None:
+        """Starts the prober.
+
+        Args:
+            references: (address, port) pairs that tell blindness from silence (rule 18).
+        """
+        self._link.set_references(references)
+        self._link.start()
+
+    async def close(self) -> None:
+        """Ends the prober."""
+        await self._link.close()
+
+    def beating(self) -> bool:
+        """Whether the prober's heart beats."""
+        return self._link.state().beating_since is not None
+
+    def watch(self, owner: Key, targets: Mapping[str, ProbeTarget]) -> None:
+        """See the port."""
+        before = self._targets.get(owner, {})
+        for uid in before.keys() - targets.keys():
+            if self._owners.get(uid) == owner:
+                self._forget(uid)
+        for uid, target in targets.items():
+            self._owners[uid] = owner
+            if before.get(uid) != target:
+                self._link.set_target(uid, _spec(target))
+        if targets:
+            self._targets[owner] = targets
+        else:
+            self._targets.pop(owner, None)
+
+    def evidence(self, pod_uid: str) -> Evidence | None:
+        """See the port."""
+        found = self._link.evidence(pod_uid)
+        if found is None:
+            return None
+        known = self._read.get(pod_uid)
+        if known is not None and known[:2] == (found.watched_since, found.sequence):
+            return known[2]
+        evidence = self._translate(found)
+        self._read[pod_uid] = (found.watched_since, found.sequence, evidence)
+        return evidence
+
+    def neighbour(self, pod_uid: str) -> Neighbour | None:
+        """See the port."""
+        found = self._link.evidence(pod_uid)
+        if found is None:
+            return None
+        return Neighbour(
+            uid=pod_uid, silent=found.silent, last_ended=self._moment(found.last_ended)
+        )
+
+    def view(self) -> ProberView:
+        """See the port."""
+        state = self._link.state()
+        return ProberView(
+            beating_since=self._moment(state.beating_since),
+            sees=state.sees,
+            frequent_restarts=self._frequent_restarts,
+        )
+
+    def _forget(self, uid: str) -> None:
+        self._link.drop_target(uid)
+        self._owners.pop(uid, None)
+        self._read.pop(uid, None)
+
+    def _changed(self, target: Hashable) -> None:
+        owner = self._owners.get(str(target))
+        if owner is not None:
+            self._wake(owner)
+
+    def _wake_all(self) -> None:
+        for owner in self._targets:
+            self._wake(owner)
+
+    def _moment(self, boottime_ns: int | None) -> datetime | None:
+        return None if boottime_ns is None else self._calendar.at(boottime_ns)
+
+    def _translate(self, found: TargetEvidence) -> Evidence:
+        return Evidence(
+            watched_since=self._calendar.at(found.watched_since),
+            last_ended=self._moment(found.last_ended),
+            last_begun=self._moment(found.last_begun),
+            outcome=found.outcome,
+            http_status=found.status,
+            last_success=self._moment(found.last_success),
+            answering_since=self._moment(found.answering_since),
+            failing_since=self._moment(found.failing_since),
+            silent_since=self._moment(found.silent_since),
+        )
+
+
+def _spec(target: ProbeTarget) -> TargetSpec:
+    return TargetSpec(
+        pod_uid=target.pod_uid,
+        ip=target.ip,
+        probe_key=target.key,
+        protocol=target.spec.protocol,
+        port=target.key.port,
+        path=target.spec.path or "",
+        interval=float(target.spec.interval_in_seconds),
+        timeout=float(target.spec.timeout_in_seconds),
+    )

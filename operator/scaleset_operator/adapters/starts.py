@@ -1,0 +1,45 @@
+"""How often the operator was started lately on this machine: a few times in a small file.
+
+An operator that restarts faster than a timeout never watches a full one and so never repairs;
+it must say so (protocol rule 21). Pacing of words only: losing the file loses nothing else.
+"""
+
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+OFTEN: Final = 3
+WITHIN: Final = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Starts:
+    """The file with the times of the latest starts."""
+
+    path: Path
+
+    @classmethod
+    def of_this_machine(cls) -> "Starts":
+        """In STATE_DIRECTORY (as systemd sets it) or the folder for temporary files."""
+        folder = os.environ.get("STATE_DIRECTORY") or tempfile.gettempdir()
+        return cls(Path(folder) / f"scaleset-operator-{os.getuid()}.starts")
+
+    def note(self, now: datetime) -> bool:
+        """Write down a start; tells whether there were three within ten minutes."""
+        recent = [at for at in self._read() if timedelta(0) <= now - at < WITHIN][-OFTEN:]
+        recent.append(now)
+        try:
+            self.path.write_text(json.dumps([at.isoformat() for at in recent]))
+        except OSError:
+            return False
+        return len(recent) >= OFTEN
+
+    def _read(self) -> list[datetime]:
+        try:
+            return [datetime.fromisoformat(text) for text in json.loads(self.path.read_text())]
+        except (OSError, ValueError, TypeError):
+            return []

@@ -1,0 +1,165 @@
+"""The running operator: the parts, wired together, started in order and ended in reverse.
+
+Decides nothing and speaks to nobody itself.
+"""
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Final, Protocol, Self
+from urllib.parse import urlsplit
+
+from scaleset_operator.adapters.cluster.connection import Connection
+from scaleset_operator.adapters.cluster.gateway import KubernetesCluster
+from scaleset_operator.adapters.definitions import await_definitions
+from scaleset_operator.adapters.health import HealthServer
+from scaleset_operator.adapters.probes import Calendar, ProberProbes
+from scaleset_operator.adapters.starts import Starts
+from scaleset_operator.handlers.supervision import CustomResourceWatch
+from scaleset_operator.handlers.watching import KINDS, SCALE_SETS
+from scaleset_operator.reconciler.ports import Clock, Key
+from scaleset_operator.reconciler.probe_turn import ProbeReporter
+from scaleset_operator.reconciler.queue import KeyQueue
+from scaleset_operator.reconciler.resources import Resources, key_of
+from scaleset_operator.reconciler.turn import Reconciler
+from scaleset_operator.settings import Settings
+
+STUCK_AFTER_S: Final = 30.0
+_log = logging.getLogger(__name__)
+
+
+class SteadyCalendar(Clock, Calendar, Protocol):
+    """A clock that also dates moments of CLOCK_BOOTTIME; `__main__` has the only one."""
+
+
+class Operation:
+    """An async context: inside it, the operator runs."""
+
+    def __init__(self, settings: Settings, clock: SteadyCalendar) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._resources = Resources()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._exits = contextlib.AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        """Start everything; returns when turns are being taken."""
+        try:
+            await self._start()
+        except BaseException:
+            await self._exits.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End everything, watches first."""
+        await self._exits.aclose()
+
+    async def _start(self) -> None:
+        connection = await Connection.open()
+        self._exits.push_async_callback(connection.close)
+        await await_definitions(connection, KINDS)
+        frequent = Starts.of_this_machine().note(self._clock.now())
+        self._probes = ProberProbes(self._clock, self._wake, frequent_restarts=frequent)
+        self._exits.push_async_callback(self._probes.close)
+        self._cluster = KubernetesCluster(
+            connection, self._clock, self._wake, self._settings.namespaces
+        )
+        self._exits.push_async_callback(self._cluster.close)
+        self._reconciler = Reconciler(
+            resources=self._resources,
+            cluster=self._cluster,
+            probes=self._probes,
+            clock=self._clock,
+        )
+        self._queue = KeyQueue[Key](turn=self._turn, clock=self._clock)
+        reporter = ProbeReporter(self._resources, self._cluster, self._clock)
+        self._probe_queue = KeyQueue[Key](turn=reporter.turn, clock=self._clock, workers=1)
+        self._probes.start(await _references(connection.server))
+        await self._cluster.start()
+        self._run(self._queue.run())
+        self._run(self._probe_queue.run())
+        self._listen()
+        health = HealthServer(self._settings.port, self._alive, self._ready)
+        self._exits.push_async_callback(health.close)
+        await health.start()
+
+    def _run(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.append(task)
+        self._exits.push_async_callback(_end, task)
+
+    def _listen(self) -> None:
+        loop = asyncio.get_running_loop()
+        watch = CustomResourceWatch(loop, self._heard, self._settings.namespaces)
+        watch.start()
+        self._exits.push_async_callback(asyncio.to_thread, watch.stop)
+
+    def _wake(self, key: Key) -> None:
+        self._queue.wake(key)
+
+    async def _turn(self, key: Key) -> Any:
+        again = await self._reconciler.turn(key)
+        plan = self._reconciler.last_plan(key)
+        if plan is not None:
+            _log.debug("%s/%s: %s", *key, plan)
+        known = self._resources.scale_set(key)
+        ref = known.resource.spec.health_probe_ref if known is not None else None
+        if ref is not None:
+            self._probe_queue.wake(Key(key.namespace, ref.name))
+        return again
+
+    def _heard(self, kind: str, gone: bool, body: Mapping[str, Any]) -> None:  # noqa: FBT001 - shape of Heard
+        """An event of a custom resource: keep it, and wake whom it concerns."""
+        key = key_of(body)
+        if kind == SCALE_SETS:
+            self._heard_of_set(key, gone=gone, body=body)
+            return
+        if gone:
+            self._resources.drop_probe(key)
+        else:
+            self._resources.put_probe(body)
+            self._probe_queue.wake(key)
+        for user in tuple(self._resources.users_of(key)):
+            self._wake(user.key)
+
+    def _heard_of_set(self, key: Key, *, gone: bool, body: Mapping[str, Any]) -> None:
+        if gone:
+            self._resources.drop_scale_set(key)
+        else:
+            self._resources.put_scale_set(body)
+        problem = self._resources.unreadable.get(("ScaleSet", key))
+        if problem is not None:
+            _log.error("%s/%s cannot be read and is left alone: %s", *key, problem)
+        self._wake(key)
+
+    def _alive(self) -> bool:
+        """Whether the loop takes turns; the API server being away is no reason to restart."""
+        now = asyncio.get_running_loop().time()
+        return now - self._queue.beat < STUCK_AFTER_S and not any(t.done() for t in self._tasks)
+
+    def _ready(self) -> bool:
+        return self._alive() and self._cluster.healthy() and self._probes.beating()
+
+
+async def _end(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def _references(server: str) -> list[tuple[str, int]]:
+    """The API server's address, as the prober's reference target (rule 18)."""
+    parts = urlsplit(server)
+    loop = asyncio.get_running_loop()
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    found = await loop.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
+    return [(str(address[0]), port) for *_, address in found[:1]]

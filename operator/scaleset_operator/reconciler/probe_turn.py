@@ -1,0 +1,90 @@
+"""The status of a HealthProbe: who uses it, on which port, and what it finds, summed up.
+
+Written on change only, and at most every few seconds; it decides nothing and nothing reads it back.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from scaleset_operator.api.base import Condition, ConditionStatus, Reason
+from scaleset_operator.api.healthprobe import HealthProbe, HealthProbeStatus
+from scaleset_operator.reconciler.observe import declared_ports
+from scaleset_operator.reconciler.ports import Clock, Cluster, Conflict, Gone, Key
+from scaleset_operator.reconciler.resources import KnownSet, Resources
+
+PAUSE: Final = timedelta(seconds=5)
+RETRY: Final = timedelta(seconds=1)
+
+
+class ProbeReporter:
+    """Writes the probes' statuses."""
+
+    def __init__(self, resources: Resources, cluster: Cluster, clock: Clock) -> None:
+        self._resources = resources
+        self._cluster = cluster
+        self._clock = clock
+        self._written: dict[Key, datetime] = {}
+
+    async def turn(self, key: Key) -> datetime | None:
+        """Write one probe's status if it is not what it should be; returns when to look again."""
+        probe = self._resources.probe(key)
+        if probe is None:
+            self._written.pop(key, None)
+            return None
+        users = list(self._resources.users_of(key))
+        status = _status(probe, users, self._clock.now())
+        if status == probe.status:
+            return None
+        now = self._clock.now()
+        due = self._written.get(key, now - PAUSE) + PAUSE
+        if now < due:
+            return due
+        try:
+            await self._cluster.record_probe_status(key, probe.metadata.resource_version, status)
+        except Conflict:
+            return now + RETRY
+        except Gone:
+            return None
+        self._written[key] = now
+        self._resources.put_probe_status(key, status)
+        return None
+
+
+def _status(probe: HealthProbe, users: list[KnownSet], now: datetime) -> HealthProbeStatus:
+    ports = {probe.spec.port} if probe.spec.port else set()
+    if not ports:
+        ports = {port for user in users for port in declared_ports(user)}
+    statuses = [user.resource.status for user in users]
+    status = HealthProbeStatus(
+        observed_generation=probe.metadata.generation,
+        scale_sets=len(users),
+        resolved_port=ports.pop() if len(ports) == 1 else None,
+        healthy_instances=sum(s.healthy_replicas for s in statuses),
+        unhealthy_instances=sum(s.unhealthy_replicas for s in statuses),
+        unknown_instances=sum(s.unknown_replicas for s in statuses),
+    )
+    return status.model_copy(update={"conditions": (_ready(probe, status, now),)})
+
+
+def _ready(probe: HealthProbe, status: HealthProbeStatus, now: datetime) -> Condition:
+    """Ready: used, and its port is known; a tight timeout is said, not refused (P-10)."""
+    state, reason, message = ConditionStatus.TRUE, Reason.PROBING, f"{status.scale_sets} sets"
+    if not status.scale_sets:
+        state, reason, message = ConditionStatus.FALSE, Reason.NOT_IN_USE, "no set names it"
+    elif status.resolved_port is None:
+        state, reason = ConditionStatus.FALSE, Reason.AMBIGUOUS_PORT
+        message = "spec.port is not set, and the templates do not declare exactly one port"
+    elif 2 * probe.spec.interval_in_seconds > probe.spec.timeout_in_seconds:
+        message += "; interval is more than half of timeout: one lost probe may be decisive"
+    before = next((c for c in probe.status.conditions if c.type == "Ready"), None)
+    same = before is not None and before.status == state
+    return Condition(
+        type="Ready",
+        status=state,
+        reason=reason,
+        message=message,
+        last_transition_time=(
+            before.last_transition_time if before and same else now.replace(microsecond=0)
+        ),
+        observed_generation=probe.metadata.generation,
+    )

@@ -1,0 +1,73 @@
+"""The two worlds of the contract: the fake one, and a real API server marked `cluster`."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
+
+import pytest
+
+from localcluster.cluster import LocalCluster
+from scaleset_operator.__main__ import SteadyClock
+from scaleset_operator.adapters.cluster.connection import Connection
+from scaleset_operator.adapters.cluster.gateway import KubernetesCluster
+from tests.contract.fake_world import FakeWorld
+from tests.contract.real_world import RealWorld
+from tests.contract.worlds import World
+from tests.integration.conftest import control_plane, kinds
+from tests.support.kube_api import Api
+
+__all__ = ["control_plane", "kinds"]
+
+FAKE = "fake"
+REAL = "api server"
+TLS_ROUNDS = 10
+"""Turns of the loop in which a TLS transport that was aborted lets go of its socket."""
+
+
+@pytest.fixture(params=[FAKE, pytest.param(REAL, marks=pytest.mark.cluster)])
+def where(request: pytest.FixtureRequest) -> LocalCluster | None:
+    """The cluster of the real world; None in the fake one, which starts nothing."""
+    if request.param == FAKE:
+        return None
+    cluster: LocalCluster = request.getfixturevalue("kinds")
+    return cluster
+
+
+@pytest.fixture
+async def world(where: LocalCluster | None) -> AsyncIterator[World]:
+    """One empty namespace with one client of it."""
+    if where is None:
+        yield FakeWorld()
+        return
+    with namespace_of(where) as (api, namespace):
+        async with client_of(where, namespace) as (cluster, clock):
+            yield RealWorld(api, namespace, cluster, clock)
+
+
+@contextmanager
+def namespace_of(where: LocalCluster) -> Iterator[tuple[Api, str]]:
+    """A namespace of the test's own, removed after it."""
+    name = f"contract-{uuid.uuid4().hex[:8]}"
+    with closing(Api(where.server, where.token, where.ca_file)) as api:
+        api.create("/api/v1/namespaces", {"metadata": {"name": name}})
+        yield api, name
+        api.delete(f"/api/v1/namespaces/{name}")
+
+
+@asynccontextmanager
+async def client_of(
+    where: LocalCluster, namespace: str
+) -> AsyncIterator[tuple[KubernetesCluster, SteadyClock]]:
+    """The adapter, started."""
+    clock = SteadyClock()
+    connection = await Connection.open(str(where.kubeconfig))
+    cluster = KubernetesCluster(connection, clock, lambda _: None, (namespace,))
+    try:
+        await cluster.start()
+        yield cluster, clock
+        await cluster.close()
+    finally:
+        await connection.close()
+        for _ in range(TLS_ROUNDS):
+            await asyncio.sleep(0)

@@ -1,0 +1,127 @@
+"""The contract's world over the fake API server, in virtual time."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from scaleset_operator.reconciler.ports import Key, Owner
+from tests.contract.worlds import NEVER_READY, SELECTOR, STUCK
+from tests.support.builders import TEMPLATE, raw_spec
+from tests.support.fake_api_server import FakeApiServer, ServerError
+from tests.support.fake_clock import FakeClock
+from tests.support.fake_cluster import FakeCluster
+from tests.support.fake_kubelet import FakeKubelet, PodScript
+from tests.support.fake_objects import FakePod, pod_manifest
+from tests.support.pod_writes import controller_of
+
+NAMESPACE: Final = "default"
+LAG: Final = timedelta(seconds=0.5)
+PATIENCE: Final = 30.0
+STEP: Final = 0.1
+
+
+class FakeWorld:
+    """See `worlds.World`; the client's cache lags by half a second."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.server = FakeApiServer(self.clock)
+        self.kubelet = FakeKubelet(self.server, _script)
+        self.cluster = FakeCluster(self.server, lag=LAG)
+
+    def now(self) -> datetime:
+        """See `World`."""
+        return self.clock.now()
+
+    def boottime_ns(self) -> int:
+        """See `World`."""
+        return self.clock.boottime_ns()
+
+    async def make_set(self, name: str = "web", *, template: Mapping[str, Any] = TEMPLATE) -> Owner:
+        """See `World`."""
+        self.server.apply("ScaleSet", NAMESPACE, name, raw_spec(template=dict(template)))
+        owner = Owner(
+            key=Key(NAMESPACE, name),
+            uid="",
+            resource_version="",
+            match_labels=SELECTOR,
+            template=template,
+        )
+        return await self.current(owner)
+
+    async def current(self, owner: Owner) -> Owner:
+        """See `World`."""
+        metadata = self.server.resource("ScaleSet", *owner.key)["metadata"]
+        version = metadata["resourceVersion"]
+        return replace(owner, uid=metadata["uid"], resource_version=version)
+
+    async def delete_set(self, owner: Owner) -> None:
+        """See `World`."""
+        self.server.delete_resource("ScaleSet", *owner.key)
+
+    async def status(self, owner: Owner) -> dict[str, Any]:
+        """See `World`."""
+        return dict(self.server.resource("ScaleSet", *owner.key)["status"])
+
+    async def set_foreign_condition(self, owner: Owner, condition: dict[str, Any]) -> None:
+        """See `World`."""
+        self.server.edit_status(*owner.key, {"conditions": [condition]})
+
+    async def make_pod(
+        self, name: str, *, labels: Mapping[str, str], controller: Owner | None = None
+    ) -> None:
+        """See `World`."""
+        pod = FakePod(
+            namespace=NAMESPACE,
+            name=name,
+            labels=dict(labels),
+            controller=None if controller is None else controller_of(controller),
+            spec=TEMPLATE["spec"],
+        )
+        self.server.create_pod(pod)
+
+    async def pod(self, name: str) -> dict[str, Any] | None:
+        """See `World`."""
+        try:
+            return pod_manifest(self.server.pod(NAMESPACE, name))
+        except ServerError:
+            return None
+
+    async def label(self, name: str, **labels: str | None) -> None:
+        """See `World`."""
+        pod = self.server.pod(NAMESPACE, name)
+        merged = {**pod.labels, **labels}
+        kept = {key: text for key, text in merged.items() if text is not None}
+        self.server.change_pod(pod, labels=kept)
+
+    async def report(self, name: str, condition: str, status: str) -> None:
+        """See `World`."""
+        self.kubelet.report(self.server.pod(NAMESPACE, name), condition, status)
+
+    async def end(self, name: str) -> None:
+        """See `World`."""
+        self.kubelet.die(self.server.pod(NAMESPACE, name))
+
+    async def remove(self, name: str) -> None:
+        """See `World`."""
+        self.server.remove_pod(self.server.pod(NAMESPACE, name))
+
+    async def forbid_creates(self) -> None:
+        """See `World`."""
+        self.server.quota[NAMESPACE] = len(self.server.pods(NAMESPACE))
+
+    async def until(self, told: Callable[[], bool]) -> None:
+        """See `World`."""
+        waited = 0.0
+        while not told():
+            assert waited < PATIENCE, f"did not come about in {PATIENCE} s of virtual time"
+            self.clock.advance(STEP)
+            waited += STEP
+
+
+def _script(pod: FakePod) -> PodScript:
+    return PodScript(
+        start=None if NEVER_READY in pod.labels else 1.0,
+        terminate=None if STUCK in pod.labels else 1.0,
+    )

@@ -1,0 +1,145 @@
+"""What the contract asks of a world: small operations that a fake and a real API server both have.
+
+The suite is written against the port and this Protocol alone. It must not know which world it is
+in; whatever differs between the two is a fault of the fake.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+from scaleset_operator.api import base
+from scaleset_operator.core.observed import Instance
+from scaleset_operator.core.plan import CreateInstance
+from scaleset_operator.reconciler.ports import Cluster, Owner
+from tests.support.builders import TEMPLATE
+
+SELECTOR: Final = {"app": "web"}
+STUCK: Final = "localcluster/stuck-terminating"
+NEVER_READY: Final = "localcluster/never-ready"
+FAR_FUTURE: Final = 2**62
+"""A deadline, in nanoseconds of CLOCK_BOOTTIME, that no test reaches."""
+
+
+class World(Protocol):
+    """One namespace of a cluster, and one client of it."""
+
+    @property
+    def cluster(self) -> Cluster:
+        """The port under test."""
+        ...
+
+    def now(self) -> datetime:
+        """The time, as the world's objects show it."""
+        ...
+
+    def boottime_ns(self) -> int:
+        """The client's CLOCK_BOOTTIME."""
+        ...
+
+    async def make_set(self, name: str = "web", *, template: Mapping[str, Any] = TEMPLATE) -> Owner:
+        """Create a ScaleSet over SELECTOR, and what an act for it is made with."""
+        ...
+
+    async def current(self, owner: Owner) -> Owner:
+        """The same owner with the resourceVersion of now."""
+        ...
+
+    async def delete_set(self, owner: Owner) -> None:
+        """Delete the ScaleSet; its pods are the garbage collector's."""
+        ...
+
+    async def status(self, owner: Owner) -> dict[str, Any]:
+        """The ScaleSet's status as it stands."""
+        ...
+
+    async def set_foreign_condition(self, owner: Owner, condition: dict[str, Any]) -> None:
+        """Another manager adds a condition to the ScaleSet's status."""
+        ...
+
+    async def make_pod(
+        self, name: str, *, labels: Mapping[str, str], controller: Owner | None = None
+    ) -> None:
+        """Somebody else creates a pod of the plain template."""
+        ...
+
+    async def pod(self, name: str) -> dict[str, Any] | None:
+        """The pod as it stands in the server, raw; None when it is gone."""
+        ...
+
+    async def label(self, name: str, **labels: str | None) -> None:
+        """Somebody labels the pod; None takes a label away."""
+        ...
+
+    async def report(self, name: str, condition: str, status: str) -> None:
+        """The instance reports a pod condition of its own."""
+        ...
+
+    async def end(self, name: str) -> None:
+        """The pod Fails by itself."""
+        ...
+
+    async def remove(self, name: str) -> None:
+        """Somebody deletes the pod by force: it is gone at once."""
+        ...
+
+    async def forbid_creates(self) -> None:
+        """A quota of as many pods as there are now."""
+        ...
+
+    async def until(self, told: Callable[[], bool]) -> None:
+        """Wait until it holds; fails the test when it does not within seconds."""
+        ...
+
+
+def creation(number: int = 1, *, set_name: str = "web", **fields: Any) -> CreateInstance:
+    """A create of instance `number`."""
+    values: dict[str, Any] = {
+        "name": f"{set_name}-{number}",
+        "instance_id": number,
+        "update_domain": 2,
+        "model": "m1",
+    }
+    return CreateInstance(**(values | fields))
+
+
+def instance_labels(number: int, set_name: str = "web") -> dict[str, str]:
+    """The labels of an instance, as the set's own creates give them."""
+    return SELECTOR | {
+        base.LABEL_NAME: set_name,
+        base.LABEL_INSTANCE_ID: str(number),
+        base.LABEL_UPDATE_DOMAIN: "0",
+        base.LABEL_MODEL: "m1",
+    }
+
+
+def marked(template: Mapping[str, Any], **marks: str) -> dict[str, Any]:
+    """The template with more labels."""
+    metadata = template["metadata"]
+    return {**template, "metadata": {**metadata, "labels": metadata["labels"] | marks}}
+
+
+async def running(world: World, owner: Owner, action: CreateInstance) -> Instance:
+    """Create an instance and wait until the view has it with its containers running."""
+    await world.cluster.create_instance(owner, action, FAR_FUTURE)
+
+    def runs() -> bool:
+        found = in_view(world, owner, action.name)
+        return found is not None and found.containers_ready and world.cluster.pods(owner).fresh
+
+    await world.until(runs)
+    found = in_view(world, owner, action.name)
+    assert found is not None
+    return found
+
+
+def in_view(world: World, owner: Owner, name: str) -> Instance | None:
+    """The instance as the client's cache has it."""
+    pods = world.cluster.pods(owner).instances
+    return next((pod for pod in pods if pod.name == name), None)
+
+
+def conditions(pod: Mapping[str, Any] | None) -> dict[str, dict[str, Any]]:
+    """A raw object's conditions by type."""
+    assert pod is not None, "the pod is gone"
+    return {row["type"]: row for row in pod["status"].get("conditions", [])}
