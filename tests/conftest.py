@@ -66,7 +66,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[SHORTENED] = 0
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Marks each test by its folder, then leaves out those for a cluster not asked for."""
     for item in items:

@@ -94,6 +94,8 @@ def _etcd(layout: Layout) -> list[str]:
         "--logger=zap",
         "--log-level=warn",
         "--quota-backend-bytes=4294967296",
+        # As kubeadm sets it: without it a watch of what does not change never gets a bookmark.
+        "--watch-progress-notify-interval=5s",
     ]
     return arguments if layout.etcd_fsync else [*arguments, "--unsafe-no-fsync"]
 

@@ -1,6 +1,6 @@
 """The program: wires the parts together, and holds the only clock.
 
-Decides nothing. `run` is the operator; `crds` writes the generated resource definitions.
+Decides nothing. `run` is the operator; `crds` writes the generated files.
 """
 
 import argparse
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     arguments = _parser().parse_args(argv)
     if arguments.verb == "crds":
-        return _crds(Path(arguments.output), check=arguments.check)
+        return _crds(Path(arguments.output), Path(arguments.docs), check=arguments.check)
     return _run(from_arguments(arguments))
 
 
@@ -50,18 +50,22 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     verbs = parser.add_subparsers(dest="verb", required=True)
     add_run_options(verbs.add_parser("run", help="run the operator until it is stopped"))
-    crds = verbs.add_parser("crds", help="write the resource definitions")
+    crds = verbs.add_parser("crds", help="write the resource definitions and the list of reasons")
     crds.add_argument("--output", default="crds", metavar="FOLDER", help="where (default crds)")
+    crds.add_argument(
+        "--docs", default="docs", metavar="FOLDER", help="where reasons.md goes (default docs)"
+    )
     crds.add_argument("--check", action="store_true", help="write nothing; fail on a difference")
     return parser
 
 
-def _crds(folder: Path, *, check: bool) -> int:
-    from scaleset_operator.api.crd import custom_resource_definitions  # noqa: PLC0415 - slow, rare
+def _crds(folder: Path, docs: Path, *, check: bool) -> int:
+    from scaleset_operator.api import crd, reasons_page  # noqa: PLC0415 - slow, rare
 
+    files = {folder / name: text for name, text in crd.custom_resource_definitions().items()}
+    files[docs / reasons_page.REASONS_FILE] = reasons_page.reasons_page()
     stale: list[str] = []
-    for name, text in custom_resource_definitions().items():
-        path = folder / name
+    for path, text in files.items():
         if check:
             if not path.exists() or path.read_text() != text:
                 stale.append(str(path))

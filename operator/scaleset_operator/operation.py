@@ -23,7 +23,7 @@ from scaleset_operator.handlers.watching import KINDS, SCALE_SETS
 from scaleset_operator.reconciler.ports import Clock, Key
 from scaleset_operator.reconciler.probe_turn import ProbeReporter
 from scaleset_operator.reconciler.queue import KeyQueue
-from scaleset_operator.reconciler.resources import Resources, key_of
+from scaleset_operator.reconciler.resources import KnownSet, Resources, key_of
 from scaleset_operator.reconciler.turn import Reconciler
 from scaleset_operator.settings import Settings
 
@@ -132,6 +132,7 @@ class Operation:
             self._wake(user.key)
 
     def _heard_of_set(self, key: Key, *, gone: bool, body: Mapping[str, Any]) -> None:
+        before = self._resources.scale_set(key)
         if gone:
             self._resources.drop_scale_set(key)
         else:
@@ -140,6 +141,16 @@ class Operation:
         if problem is not None:
             _log.error("%s/%s cannot be read and is left alone: %s", *key, problem)
         self._wake(key)
+        after = self._resources.scale_set(key)
+        if _generation(before) != _generation(after):
+            self._wake_neighbours(key)
+
+    def _wake_neighbours(self, key: Key) -> None:
+        """Sets of the same namespace may overlap with this one now, or no longer."""
+        known = self._resources.keys()
+        for other in known:
+            if other != key and other.namespace == key.namespace:
+                self._wake(other)
 
     def _alive(self) -> bool:
         """Whether the loop takes turns; the API server being away is no reason to restart."""
@@ -148,6 +159,10 @@ class Operation:
 
     def _ready(self) -> bool:
         return self._alive() and self._cluster.healthy() and self._probes.beating()
+
+
+def _generation(known: KnownSet | None) -> int | None:
+    return None if known is None else known.resource.metadata.generation
 
 
 async def _end(task: "asyncio.Task[None]") -> None:

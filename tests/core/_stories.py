@@ -103,8 +103,8 @@ def condition(plan: Plan, kind: str) -> tuple[str, str] | None:
 
 
 def entry(number: int, replacement: int | None = None, **fields: Any) -> dict[str, Any]:
-    """A recorded repair of one instance, by the wire's names."""
-    times = {"startTime": fields.pop("start", T0 - timedelta(seconds=30)).isoformat()}
+    """A repair of one instance, recorded a second ago, by the wire's names."""
+    times = {"startTime": fields.pop("start", T0 - timedelta(seconds=1)).isoformat()}
     if "deleted" in fields:
         times["deletedTime"] = fields.pop("deleted").isoformat()
     return {
@@ -131,7 +131,7 @@ class Story:
     """A small world that does what the plans say: pods boot, linger, answer as they are told.
 
     Attributes:
-        behaviour: outcome of every probe of a pod not told otherwise, from its start on.
+        behaviour: outcome of every probe of a pod that the story creates, from its start on.
         told: name -> (since, outcome) of each change, in order.
         outside: fields of `Observed` that the story sets by hand.
     """
@@ -153,7 +153,8 @@ class Story:
     def of(cls, spec: ScaleSetSpec, size: int | None = None, **status: Any) -> "Story":
         pods = instances(spec.replicas if size is None else size)
         seen = observed(instances=pods, status=status)
-        return cls(spec=spec, pods={pod.name: pod for pod in pods}, seen=seen)
+        told = {pod.name: [(pod.started or T0, Outcome.OK)] for pod in pods}
+        return cls(spec=spec, pods={pod.name: pod for pod in pods}, seen=seen, told=told)
 
     def tell(self, outcome: Outcome, *names: str) -> None:
         """From now on these pods answer so."""

@@ -22,6 +22,7 @@ from tests.core._stories import (
 from tests.support.builders import instance, instances, scale_set_spec
 from tests.support.fake_clock import T0
 
+SECOND = timedelta(seconds=1)
 BY_SIZE = [
     (1, 1),
     (19, 1),
@@ -98,14 +99,20 @@ def test_a_replacement_that_has_not_run_yet_is_still_owed_to_the_base() -> None:
     assert plan.status.repairs.batch_limit == 2
 
 
+def test_when_the_allowance_shrinks_the_youngest_not_yet_deleted_goes_no_further() -> None:
+    """R-18, protocol rule 2: its slot is held until its record has run out."""
+    status = ledger(*(entry(n, start=T0 - s * SECOND) for n, s in ((1, 3), (2, 1), (3, 2))))
+    settled = settle(scale_set_spec(), a_set(bad=wrong(1, 2, 3), status=status))
+    assert deleted(settled.plan) == {"web-1", "web-3"}
+    assert under_repair(settled.plan) == {"web-1", "web-2", "web-3"}
+
+
 def test_when_the_allowance_shrinks_the_youngest_not_yet_deleted_is_cancelled() -> None:
     """R-18, protocol rule 2."""
-    status = ledger(
-        entry(1, start=T0 - timedelta(seconds=3)),
-        entry(2, start=T0 - timedelta(seconds=1)),
-        entry(3, start=T0 - timedelta(seconds=2)),
-    )
-    settled = settle(scale_set_spec(), a_set(bad=wrong(1, 2, 3), status=status))
+    gone = (entry(n, deleted=T0) for n in (1, 3))
+    status = ledger(*gone, entry(2, start=T0 - 8 * SECOND))
+    pods = tuple(p for p in instances(40, unhealthy=(2,)) if p.instance_id not in (1, 3))
+    settled = settle(scale_set_spec(), a_set(bad=wrong(2), instances=pods, status=status))
     assert under_repair(settled.plan) == {"web-1", "web-3"}
     last = settled.plan.status.repairs.history[0]
     assert (last.instance, last.result, last.reason) == (

@@ -80,7 +80,7 @@ def test_every_gate_is_asked_again_until_the_delete(
     reason: Reason, spec: dict[str, Any], change: dict[str, Any], of_first: dict[str, Any]
 ) -> None:
     """R-21, R-39, protocol rule 4: a No closes the entry as Cancelled with that reason."""
-    recorded = ledger(entry(1, 41), last=41)
+    recorded = ledger(entry(1, 41, start=T0 - timedelta(seconds=8)), last=41)
     settled = settle(scale_set_spec(**spec), one_bad(change, of_first, status=recorded))
     assert not settled.entries
     last = settled.plan.status.repairs.history[0]
@@ -110,7 +110,7 @@ def test_a_set_without_a_source_is_not_repaired() -> None:
 def test_more_than_two_hundred_are_not_repaired_under_standard_limits(
     replicas: int, limits: str, *, held: bool
 ) -> None:
-    """R-05, R-06: by the wanted number, whatever lives; beside admission, for a set that slipped."""
+    """R-05, R-06: by the wanted number, whatever lives; admission is not the only guard."""
     spec = scale_set_spec(replicas=replicas, policy={"limits": limits})
     plan = settle(spec, a_set(replicas, bad=wrong(1))).plan
     assert (reasons(plan)["web-1"] is Reason.TOO_MANY_INSTANCES) is held

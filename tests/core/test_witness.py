@@ -2,31 +2,19 @@
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
-
-import pytest
 
 from scaleset_operator.api.base import Reason
 from scaleset_operator.core.decide import decide
-from scaleset_operator.core.observed import Fleet, Outcome, ProberView
+from scaleset_operator.core.observed import Outcome, ProberView
 from scaleset_operator.core.plan import Purpose
-from tests.core._stories import Story, a_set, condition, created, reasons, settle
-from tests.support.builders import evidence, scale_set_spec
+from tests.core._silence import fallen
+from tests.core._stories import a_set, condition, created, reasons, settle
+from tests.support.builders import evidence, instance, scale_set_spec
 from tests.support.fake_clock import T0
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 SPEC = scale_set_spec(replicas=10, grace="PT60S")
-
-
-def fallen(**spec: Any) -> Story:
-    """Ten instances that answered for an hour have all fallen silent just now."""
-    values: dict[str, Any] = {"replicas": 10, "grace": "PT60S"}
-    story = Story.of(scale_set_spec(**(values | spec)))
-    story.turn()
-    story.now += 5 * SECOND
-    story.tell(Outcome.TIMED_OUT)
-    return story
 
 
 def test_doubt_is_recorded_and_told_before_anything_else() -> None:
@@ -104,19 +92,16 @@ def test_a_silent_witness_is_removed_and_nothing_else() -> None:
 
 
 def test_the_wait_between_witnesses_doubles_up_to_an_hour() -> None:
-    """Protocol rule 18."""
-    story = fallen()
+    """Protocol rule 18: told at the removal of each."""
+    story = fallen(replicas=1)
     story.behaviour = Outcome.TIMED_OUT
-    waits = []
-    for _ in range(9):
-        while not story.live[-1].instance_id > 10:
-            story.run(10 * SECOND, step=10 * SECOND)
-        while any(pod.instance_id > 10 for pod in story.live):
-            story.run(10 * SECOND, step=10 * SECOND)
-        (doubt,) = story.seen.status.repairs.doubts
-        assert doubt.next_time is not None
-        waits.append((doubt.next_time - story.now + 10 * SECOND) // MINUTE)
-    assert waits == [2, 4, 8, 16, 32, 60, 60, 60, 60]
+    waits: dict[int, timedelta] = {}
+    while len(waits) < 7:
+        story.run(30 * SECOND, step=30 * SECOND)
+        for doubt in story.seen.status.repairs.doubts:
+            if doubt.attempts and doubt.next_time:
+                waits.setdefault(doubt.attempts, doubt.next_time - story.now)
+    assert [wait // MINUTE for wait in waits.values()] == [2, 4, 8, 16, 32, 60, 60]
 
 
 def test_a_set_that_comes_back_by_itself_loses_its_witness_and_nobody_else() -> None:
@@ -162,84 +147,6 @@ def test_a_witness_that_a_person_removes_counts_as_silent() -> None:
     assert (doubt.witness, doubt.attempts) == (None, 1)
 
 
-def test_a_name_that_is_taken_is_not_used_for_the_witness() -> None:
-    """Protocol rule 18: the next one is recorded."""
-    bad = dict.fromkeys(range(1, 11), evidence(outcome=Outcome.TIMED_OUT))
-    doubt = {
-        "group": "ScaleSet/web",
-        "since": T0.isoformat(),
-        "witness": "web-11",
-        "nextTime": T0.isoformat(),
-    }
-    status = {"lastInstanceId": 11, "repairs": {"doubts": [doubt]}}
-    seen = a_set(10, bad=bad, status=status, unusable=frozenset({"web-11"}))
-    assert created(settle(SPEC, seen).plan) == {"web-12"}
-
-
-@pytest.mark.parametrize(
-    ("change", "witness"),
-    [
-        ({}, True),
-        ({"prober": ProberView(beating_since=T0 - timedelta(hours=1), sees=False)}, False),
-        ({"fleet": Fleet(watched_sets=4, silent_sets=3, witnesses=1)}, False),
-        ({"fleet": Fleet(watched_sets=4, silent_sets=3, witnesses=0)}, True),
-        ({"fleet": Fleet(watched_sets=4, silent_sets=2, witnesses=1)}, True),
-        ({"fleet": Fleet(watched_sets=1, silent_sets=1, witnesses=1)}, True),
-        ({"create_refused": (Reason.CREATE_FORBIDDEN, "quota", T0 + MINUTE)}, False),
-        ({"overlaps_with": "older"}, False),
-    ],
-)
-def test_who_may_send_a_witness(change: dict[str, Any], *, witness: bool) -> None:
-    """X-05, protocol rule 18: not a blind prober; one in all while most sets are silent."""
-    seen = a_set(10, bad=dict.fromkeys(range(1, 11), Outcome.TIMED_OUT), **change)
-    doubt = {"group": "ScaleSet/web", "since": T0.isoformat(), "nextTime": T0.isoformat()}
-    status = {"lastInstanceId": 10, "repairs": {"doubts": [doubt]}}
-    seen = replace(a_set(10, status=status), **{**change, "evidence": seen.evidence})
-    seen = replace(seen, neighbours={})
-    plan = settle(SPEC, seen).plan
-    assert (plan.status.repairs.doubts[0].witness is not None) is witness
-    assert created(plan) == ({"web-11"} if witness else set())
-
-
-@pytest.mark.parametrize(
-    "policy",
-    [{"serviceState": "Suspended"}, {"mode": "Observe"}, {"repairAction": "Restart"}],
-)
-def test_a_set_whose_repairs_may_not_act_sends_no_witness(policy: dict[str, Any]) -> None:
-    """R-39, protocol rule 18."""
-    story = fallen(policy=policy)
-    story.run(5 * MINUTE)
-    assert not story.names
-    assert not story.taken
-
-
-def test_a_recorded_witness_waits_out_a_refused_create() -> None:
-    """Protocol rule 18: the name stands, the create comes later."""
-    story = fallen()
-    story.outside["create_refused"] = None
-    story.run(60 * SECOND)
-    refused = (Reason.CREATE_FORBIDDEN, "quota", story.now + timedelta(hours=1))
-    doubt = story.seen.status.repairs.doubts[0].model_copy(update={"witness": "web-11"})
-    repairs = story.seen.status.repairs.model_copy(update={"doubts": (doubt,)})
-    update = {"repairs": repairs, "last_instance_id": 11}
-    story.seen = replace(story.seen, status=story.seen.status.model_copy(update=update))
-    story.outside["create_refused"] = refused
-    assert not created(story.turn())
-    assert story.seen.status.repairs.doubts[0].witness == "web-11"
-
-
-def test_doubt_stands_while_the_view_is_stale() -> None:
-    """X-07: nothing moves on old data."""
-    story = fallen()
-    story.run(80 * SECOND)
-    before = story.seen.status.repairs.doubts
-    story.outside["view_is_fresh"] = False
-    story.tell(Outcome.OK)
-    plan = story.run(MINUTE)
-    assert plan.status.repairs.doubts == before
-    assert not story.taken
-
-
 def test_the_end_of_doubt_is_told_once() -> None:
     """X-11."""
     story = fallen()
@@ -271,3 +178,41 @@ def test_a_witness_is_no_surplus_while_doubt_lasts() -> None:
     assert plan.status.replicas == 11
     assert not plan.list_live
     assert not plan.status.scale_in
+
+
+def test_a_healthy_witness_of_a_prober_gone_blind_is_kept() -> None:
+    """Protocol rule 18: neither removed nor followed by another."""
+    bad = dict.fromkeys(range(1, 11), evidence(outcome=Outcome.TIMED_OUT))
+    pods = tuple(instance(number=n) for n in range(1, 12))
+    doubt = {"group": "ScaleSet/web", "since": T0.isoformat(), "witness": "web-11"}
+    blind = ProberView(beating_since=T0 - timedelta(hours=1), sees=False)
+    status = {"repairs": {"doubts": [doubt]}}
+    plan = settle(SPEC, a_set(instances=pods, bad=bad, status=status, prober=blind)).plan
+    (kept,) = plan.status.repairs.doubts
+    assert (kept.witness, kept.witness_uid) == ("web-11", "uid-web-11")
+    assert not plan.status.scale_in
+
+
+def test_a_protected_witness_is_never_removed() -> None:
+    """R-47, protocol rule 18: silent it stays in doubt; once the set is back it is one of it."""
+    story = fallen()
+    story.behaviour = Outcome.TIMED_OUT
+    story.run(80 * SECOND)
+    story.pods["web-11"] = replace(story.pods["web-11"], protected_from_scale_in=True)
+    story.run(5 * MINUTE)
+    assert not story.taken
+    story.tell(Outcome.OK)
+    story.run(2 * MINUTE)
+    assert [act.purpose for act in story.taken] == [Purpose.SCALE_IN]
+    assert "web-11" in {pod.name for pod in story.live}
+    assert len(story.live) == 10
+
+
+def test_protection_that_comes_after_the_choice_spares_the_witness() -> None:
+    """R-47, protocol rule 24: it counts again at once."""
+    leaving = {"scaleIn": [{"name": "web-1", "uid": "uid-web-1", "purpose": "Witness"}]}
+    pods = (instance(number=1, protected_from_actions=True),)
+    plan = settle(scale_set_spec(replicas=1), a_set(instances=pods, status=leaving)).plan
+    assert not plan.actions
+    assert not plan.status.scale_in
+    assert not plan.status.creating

@@ -12,13 +12,16 @@ import pytest
 
 from localcluster.api import ApiClient
 from localcluster.fixture import control_plane
+from tests.integration.operator_fixture import operator
+from tests.integration.world import World, new_world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from localcluster.cluster import LocalCluster
+    from tests.integration.operator_fixture import OperatorProcess
 
-__all__ = ["control_plane"]
+__all__ = ["control_plane", "operator"]
 
 CRDS: Final = Path(__file__).parents[2] / "crds"
 
@@ -38,7 +41,7 @@ def api(kinds: LocalCluster) -> Iterator[ApiClient]:
     port = urlsplit(kinds.server).port
     assert port is not None
     with contextlib.closing(
-        ApiClient(port, token=kinds.token, ca=kinds.ca_file.read_bytes())
+        ApiClient(port, token=kinds.token, ca=kinds.ca_file.read_bytes(), timeout=30.0)
     ) as client:
         yield client
 
@@ -50,3 +53,10 @@ def namespace(api: ApiClient) -> Iterator[str]:
     api.create("/api/v1/namespaces", {"metadata": {"name": name}})
     yield name
     api.delete(f"/api/v1/namespaces/{name}")
+
+
+@pytest.fixture
+def world(kinds: LocalCluster, operator: OperatorProcess) -> Iterator[World]:
+    """A namespace of the test's own, served by the module's operator."""
+    with new_world(kinds, "test") as made:
+        yield made

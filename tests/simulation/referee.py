@@ -1,7 +1,7 @@
 """Whoever watches the simulated API server and calls a foul: the invariants, from its own books.
 
-Looks at pods and the sets' specs only; what a DELETE was for is announced before it is sent. It
-trusts neither the ledger nor any decision.
+Looks at the pods and the sets' specs; what a DELETE was for is announced before it is sent. Of the
+ledger it takes no count and no close, only the name of a replacement that was there before.
 """
 
 from dataclasses import dataclass, field
@@ -31,6 +31,7 @@ class Debt:
 
     name: str
     deleted: datetime
+    scaled_in: bool = False
 
 
 @dataclass
@@ -50,7 +51,7 @@ class Referee:
     debts: dict[str, Debt] = field(default_factory=dict)
     surplus: int = 1
     _purposes: dict[str, Purpose] = field(default_factory=dict)
-    _names: dict[str, str] = field(default_factory=dict)
+    _burnt: set[str] = field(default_factory=set)
     _desired: list[tuple[datetime, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -77,6 +78,9 @@ class Referee:
         now = self.server.clock.now()
         if change.key.kind == "ScaleSet" and change.verb != "DELETED":
             replicas = change.manifest()["spec"]["replicas"]
+            if self._desired and replicas < self._desired[-1][1]:
+                for debt in self.debts.values():
+                    debt.scaled_in = True
             if self._desired and self._desired[-1][1] != replicas:
                 # The old value may have been acted on until just now.
                 self._desired.append((now, self._desired[-1][1]))
@@ -87,14 +91,16 @@ class Referee:
 
     def _see_pod(self, verb: str, pod: FakePod) -> None:
         if verb == "ADDED":
-            first = self._names.setdefault(pod.name, pod.uid)
-            if first != pod.uid:
-                self.fouls.append(f"{pod.name} was created twice")
+            if pod.name in self._burnt:
+                self.fouls.append(f"{pod.name} was removed by the operator and created again")
             return
         purpose = self._purposes.get(pod.uid)
-        if purpose is Purpose.REPAIR and (pod.terminating or verb == "DELETED"):
+        if purpose is not None and (pod.terminating or verb == "DELETED"):
             del self._purposes[pod.uid]
-            self._repair(pod)
+            if purpose is not Purpose.OVER:
+                self._burnt.add(pod.name)
+            if purpose is Purpose.REPAIR:
+                self._repair(pod)
 
     def _repair(self, pod: FakePod) -> None:
         now = self.server.clock.now()
@@ -115,16 +121,33 @@ class Referee:
         if healthy is None or healthy.status != "False":
             self.fouls.append(f"{pod.name} was repaired while {healthy} stood on it")
 
+    def _named_replacements(self) -> dict[str, str]:
+        """Instance -> replacement, as the set says: a witness was there before and bears no mark."""
+        found: dict[str, str] = {}
+        for key, stored in self.server.objects().items():
+            if key.kind == "ScaleSet" and isinstance(stored, dict):
+                repairs = stored["status"].get("repairs", {})
+                for row in (*repairs.get("history", ()), *repairs.get("inFlight", ())):
+                    found[row["instance"]] = row.get("replacement", "")
+        return found
+
     def _settle(self) -> None:
         """A debt is made up for by a replacement that is Healthy or out of its grace (rule 28)."""
         now = self.server.clock.now()
         pods = self.server.pods()
         desired = self._desired[-1][1] if self._desired else 0
+        named = self._named_replacements()
         for name, debt in list(self.debts.items()):
-            heirs = [p for p in pods if p.annotations.get(ANNOTATION_REPLACES) == name and p.live]
+            heirs = [
+                p
+                for p in pods
+                if p.live
+                and (p.annotations.get(ANNOTATION_REPLACES) == name or p.name == named.get(name))
+            ]
             made_up = any(_healthy(p) or _out_of_grace(p, debt, now) for p in heirs)
             never_came = not heirs and now >= debt.deleted + SLOT_GRACE
-            scaled_in = sum(p.live for p in pods if p.controller is not None) >= desired
+            enough = sum(p.live for p in pods if p.controller is not None) >= desired
+            scaled_in = debt.scaled_in and enough
             if made_up or never_came or (scaled_in and not heirs):
                 del self.debts[name]
 

@@ -5,8 +5,10 @@ operators, stopped processes, stale caches, API errors and edits in the middle.
 """
 
 import asyncio
+import os
 from collections.abc import Callable
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -66,7 +68,10 @@ class ScaleSetMachine(RuleBasedStateMachine):
         """Turns are taken each second."""
         self._run(seconds)
 
-    @rule(picks=st.lists(PICK, min_size=1, max_size=9), how=st.sampled_from([STATUS_500, REFUSED, GARBAGE, HANG]))
+    @rule(
+        picks=st.lists(PICK, min_size=1, max_size=9),
+        how=st.sampled_from([STATUS_500, REFUSED, GARBAGE, HANG]),
+    )
     def instances_fail(self, picks: list[int], how: object) -> None:
         """Some endpoints go bad at once."""
         for pick in picks:
@@ -92,11 +97,16 @@ class ScaleSetMachine(RuleBasedStateMachine):
         """Protected or not (R-50)."""
         self._on(pick, lambda pod: self.world.server.delete_pod(pod.namespace, pod.name))
 
-    @rule(pick=PICK, label=st.sampled_from([LABEL_PROTECT_FROM_ACTIONS, LABEL_PROTECT_FROM_SCALE_IN]))
+    @rule(
+        pick=PICK, label=st.sampled_from([LABEL_PROTECT_FROM_ACTIONS, LABEL_PROTECT_FROM_SCALE_IN])
+    )
     def an_instance_is_protected(self, pick: int, label: str) -> None:
         """In the middle of anything (R-47)."""
         self._on(
-            pick, lambda pod: void(self.world.server.change_pod(pod, labels={**pod.labels, label: "true"}))
+            pick,
+            lambda pod: void(
+                self.world.server.change_pod(pod, labels={**pod.labels, label: "true"})
+            ),
         )
 
     @rule(replicas=SIZES)
@@ -118,7 +128,9 @@ class ScaleSetMachine(RuleBasedStateMachine):
     @rule(hours=st.integers(-2, 2))
     def the_wall_clock_jumps(self, hours: int) -> None:
         """Nobody may notice (X-10)."""
-        self.world.clock.jump_wall(hours * (self.world.clock.now() - self.world.clock.now().replace(hour=0)))
+        self.world.clock.jump_wall(
+            hours * (self.world.clock.now() - self.world.clock.now().replace(hour=0))
+        )
 
     def _operator(self, pick: int) -> Operator | None:
         operators = self.world.operators
@@ -147,7 +159,10 @@ class ScaleSetMachine(RuleBasedStateMachine):
             operator.trouble.go.set()
 
     @precondition(lambda self: len(self.world.operators) < 2)
-    @rule(lag=st.sampled_from([0.0, 0.0, 1.5, 5.0, 30.0]), resources=st.sampled_from([0.0, 0.0, 3.0, 30.0]))
+    @rule(
+        lag=st.sampled_from([0.0, 0.0, 1.5, 5.0, 30.0]),
+        resources=st.sampled_from([0.0, 0.0, 3.0, 30.0]),
+    )
     def an_operator_starts(self, lag: float, resources: float) -> None:
         """A second one, or the one that takes over, with caches as stale as can be (R-17)."""
         self.world.start(lag=lag, resource_lag=resources)
@@ -204,11 +219,15 @@ class ScaleSetMachine(RuleBasedStateMachine):
         assert not status["repairs"]["doubts"]
         assert not status["creating"]
         assert not status["scaleIn"]
-        before = world.server.resource("ScaleSet", NAMESPACE, KEY.name)["metadata"]["resourceVersion"]
+        before = world.server.resource("ScaleSet", NAMESPACE, KEY.name)["metadata"][
+            "resourceVersion"
+        ]
         written = len([p.resource_version for p in live])
         versions = {p.name: p.resource_version for p in live}
         self._run(60)
-        after = world.server.resource("ScaleSet", NAMESPACE, KEY.name)["metadata"]["resourceVersion"]
+        after = world.server.resource("ScaleSet", NAMESPACE, KEY.name)["metadata"][
+            "resourceVersion"
+        ]
         assert after == before, "the status is still being written"
         assert {p.name: p.resource_version for p in world.live()} == versions, written
 
@@ -218,9 +237,9 @@ def void(_: object) -> None:
 
 
 ScaleSetMachine.TestCase.settings = settings(
-    max_examples=40,
+    max_examples=int(os.environ.get("SCALESET_EXAMPLES", "40")),
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
-TestScaleSet = ScaleSetMachine.TestCase
+TestScaleSet = pytest.mark.timeout(600)(ScaleSetMachine.TestCase)

@@ -1,7 +1,7 @@
 """The repair loop from end to end in virtual time: the stories that the issue tells."""
 
-from tests.simulation.world import ready_world
-from tests.support.fake_endpoints import HANG, STATUS_500
+from tests.simulation.world import ready_world, set_spec
+from tests.support.fake_endpoints import HANG, OK, STATUS_500
 
 
 async def test_two_of_forty_are_repaired_at_a_time_until_all_are_healthy() -> None:
@@ -24,4 +24,19 @@ async def test_a_lone_hung_instance_in_a_living_set_is_repaired() -> None:
     world.endpoints.set(hung.uid, HANG)
     await world.run(60)
     assert world.referee.repaired == [hung.name]
+    await world.close()
+
+
+async def test_an_instance_that_breaks_at_once_is_left_alone_until_its_grace_ends() -> None:
+    """R-24, R-29, R-33: unhealthy long before, repaired when grace ends, with no event between."""
+    world = await ready_world(3, 40)
+    world.endpoints.default = lambda pod: STATUS_500 if pod.instance_id == 41 else OK
+    world.server.apply("ScaleSet", "shop", "web", set_spec(41))
+    await world.run(19)
+    rows = {row["name"]: row["reason"] for row in world.status()["unhealthyInstances"]}
+    assert rows == {"web-41": "InGracePeriod"}
+    assert world.referee.repaired == []
+    await world.run(60)
+    assert world.referee.repaired == ["web-41"]
+    assert len(world.live()) == 41
     await world.close()

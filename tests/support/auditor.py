@@ -118,9 +118,8 @@ class Auditor:
         self._settle(book, at)
         book.removals |= record.removals
         self._follow(book)
+        self._record(book, record.in_flight.keys() - book.entries.keys(), at)
         for uid in record.in_flight:
-            if uid not in book.entries:
-                self._record(book, uid, at)
             book.entries[uid].notified |= uid in record.notified
         for uid in book.entries.keys() - record.in_flight.keys():
             del book.entries[uid]
@@ -136,11 +135,14 @@ class Auditor:
         self._books[record.uid] = book
         return book
 
-    def _record(self, book: SetBook, uid: str, at: datetime) -> None:
-        """A repair is recorded: it may start now, and there is room for it."""
+    def _record(self, book: SetBook, uids: set[str], at: datetime) -> None:
+        """Repairs are recorded: they may start now, and there is room for them."""
         record = book.record
+        if not uids:
+            return
         allowed = max([book.allowance(), *book.allowances.since(at - STALE)])
-        book.entries[uid] = Entry(grace=record.grace, allowed=allowed)
+        for uid in uids:
+            book.entries[uid] = Entry(grace=record.grace, allowed=allowed)
         if record.stopped:
             self._say(book, f"I6: a repair was recorded although {record.stopped}")
         if len(record.in_flight) > allowed:

@@ -43,7 +43,7 @@ class AuditorWatch:
         """Starts nothing yet.
 
         Args:
-            api: a client that may list and watch; its threads take clients of their own.
+            api: a client that may list and watch; the auditor takes others like it, for itself.
             namespace: the one to audit; empty for all.
             auditor: to be fed; a new one when left out.
         """
@@ -56,11 +56,12 @@ class AuditorWatch:
         self._waiting: list[tuple[int, int, int, datetime, float, str, Json]] = []
         self._known: dict[str, dict[str, Json]] = {kind: {} for kind in KINDS}
         self._threads: list[threading.Thread] = []
+        self._apis: list[Api] = []
 
     def __enter__(self) -> Self:
+        self._api = self._api.another()
         for kind in KINDS:
-            with self._api.another() as api:
-                self._list(api, kind, FIRST)
+            self._list(self._api, kind, FIRST)
         self._start(self._feed, "feed")
         for kind in KINDS:
             self._start(partial(self._follow, kind), kind)
@@ -72,7 +73,11 @@ class AuditorWatch:
                 self.catch_up()
         finally:
             self._stopping.set()
-            self._threads[0].join(CATCH_UP_S)
+            for api in self._apis:
+                api.hang_up()
+            for thread in self._threads:
+                thread.join(CATCH_UP_S)
+            self._api.close()
 
     def catch_up(self) -> None:
         """Wait until everything that is in the API server now has been judged."""
@@ -83,7 +88,7 @@ class AuditorWatch:
         self._judge(hold=0.0)
 
     def _start(self, run: Callable[[], None], name: str) -> None:
-        # Daemons: a watch may sit in a read that nothing but the server ends.
+        # Daemons: a test that is broken off must not wait for a watch.
         thread = threading.Thread(target=run, name=f"auditor {name}", daemon=True)
         self._threads.append(thread)
         thread.start()
@@ -110,6 +115,7 @@ class AuditorWatch:
     def _follow(self, kind: str) -> None:
         """List and watch until the end, whatever happens to the API server."""
         api = self._api.another()
+        self._apis.append(api)
         path = path_of(kind, self._namespace)
         version = ""
         while not self._stopping.is_set():

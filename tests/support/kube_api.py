@@ -6,7 +6,9 @@ serves one thread; `another` gives a second. It must not know what a test is abo
 
 import http.client
 import json
+import socket
 import ssl
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -25,7 +27,11 @@ PLURALS: Final = {
 }
 CORE: Final = frozenset({"Pod", "Event", "ResourceQuota"})
 TIMEOUT_S: Final = 15.0
+BUSY_S: Final = 15.0
+"""For so long a server that says 429 is asked again: it does so while it begins to serve a kind."""
+AGAIN_S: Final = 0.2
 NOT_FOUND: Final = 404
+TOO_MANY: Final = 429
 
 MERGE: Final = "application/merge-patch+json"
 STRATEGIC: Final = "application/strategic-merge-patch+json"
@@ -73,6 +79,7 @@ class Api:
         self._context = ssl.create_default_context(cafile=str(ca_file))
         self._address = urlsplit(server)
         self._connection = self._connect(TIMEOUT_S)
+        self._watching: http.client.HTTPSConnection | None = None
 
     def another(self) -> "Api":
         """The same, for another thread."""
@@ -145,7 +152,7 @@ class Api:
             "allowWatchBookmarks": "true",
             "timeoutSeconds": seconds,
         }
-        connection = self._connect(seconds + TIMEOUT_S)
+        self._watching = connection = self._connect(seconds + TIMEOUT_S)
         try:
             answer = self._ask(connection, "GET", f"{path}?{urlencode(query)}")
             for line in answer:
@@ -156,6 +163,13 @@ class Api:
                 yield event
         finally:
             connection.close()
+
+    def hang_up(self) -> None:
+        """End the watch that another thread sits in; it sees the end of its stream."""
+        sock = self._watching.sock if self._watching is not None else None
+        if sock is not None:
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
 
     def _connect(self, timeout: float) -> http.client.HTTPSConnection:
         host, port = self._address.hostname, self._address.port
@@ -172,13 +186,20 @@ class Api:
         query: Mapping[str, str | int] | None = None,
     ) -> Json:
         target = f"{path}?{urlencode(query)}" if query else path
-        try:
-            answer = self._ask(self._connection, method, target, body, content)
-            data: Json = json.loads(answer.read())
-        except (OSError, http.client.HTTPException):
-            self._connection.close()  # The next request opens a new one.
-            raise
-        return data
+        deadline = time.monotonic() + BUSY_S
+        while True:
+            try:
+                answer = self._ask(self._connection, method, target, body, content)
+                data: Json = json.loads(answer.read())
+            except ApiError as error:
+                if error.status != TOO_MANY or time.monotonic() > deadline:
+                    raise
+                time.sleep(AGAIN_S)
+            except (OSError, http.client.HTTPException):
+                self._connection.close()  # The next request opens a new one.
+                raise
+            else:
+                return data
 
     def _ask(
         self,

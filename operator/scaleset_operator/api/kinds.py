@@ -68,7 +68,6 @@ _SCALE_SET: Final = Kind(
     scalable=True,
     selectable=(".spec.healthProbeRef.name", ".spec.rotationProbeRef.name"),
     columns=(
-        Column("DESIRED", ".spec.replicas", "integer"),
         Column("READY", ".status.readyReplicas", "integer"),
         Column("HEALTHY", ".status.healthyReplicas", "integer"),
         Column("REPAIRING", ".status.repairingReplicas", "integer", text="repairs in flight"),
@@ -79,6 +78,7 @@ _SCALE_SET: Final = Kind(
         ),
         Column("STATUS", _reason("Ready"), text="the reason of the condition Ready"),
         _AGE,
+        Column("DESIRED", ".spec.replicas", "integer", wide=True),
         Column("UP-TO-DATE", ".status.updatedReplicas", "integer", wide=True),
         Column("GRACE", ".spec.automaticRepairsPolicy.gracePeriod", wide=True),
         Column("PROBE", ".spec.healthProbeRef.name", wide=True),

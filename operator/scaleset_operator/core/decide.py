@@ -185,6 +185,7 @@ def _ledger(status: ScaleSetStatus) -> tuple[object, ...]:
         repairs.enabled_time,
         repairs.last_handled_resume_request,
         status.orchestration_services,
+        tuple(c.status for c in status.conditions if c.type == "Accepted"),
     )
 
 

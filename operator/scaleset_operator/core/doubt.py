@@ -14,6 +14,7 @@ from scaleset_operator.core.observed import Evidence, Neighbour, ProbeView
 
 MIN_HOLD: Final = timedelta(seconds=60)
 """Long enough for a lost node to be marked NotReady (protocol rule 17)."""
+LOOK_AGAIN: Final = timedelta(seconds=1)
 NODE_SILENT_SHARE: Final = 0.9
 NODE_SILENT_MINIMUM: Final = 3
 
@@ -109,14 +110,26 @@ def weigh(
         return Found(kind=Doubtfulness.BLIND, message="the prober reaches no reference target")
     if watch.newest_success is None or watch.newest_success <= fell:
         if watch.anyone_ok:
-            return Found(kind=Doubtfulness.UNDECIDED, message="others not heard since it fell")
+            return _undecided(fell, probe, now)
         return Found(
             kind=Doubtfulness.SET_SILENT, message="no instance of the set has answered since"
         )
     unheard = watch.oldest_end is not None and watch.oldest_end < fell
     if unheard or any(n.last_ended is not None and n.last_ended < fell for n in neighbours):
-        return Found(kind=Doubtfulness.UNDECIDED, message="others not heard since it fell")
+        return _undecided(fell, probe, now)
     return _among_the_heard(fell, watch, neighbours, probe, now)
+
+
+def _undecided(fell: datetime, probe: ProbeView, now: datetime) -> Found:
+    """The others' answers will wake nobody while they stay the same: look again when they are due.
+
+    Within an interval all who answer are heard; those that take longer are looked for each second.
+    """
+    return Found(
+        kind=Doubtfulness.UNDECIDED,
+        message="others not heard since it fell",
+        until=max(fell + probe.interval, now + LOOK_AGAIN),
+    )
 
 
 def _among_the_heard(

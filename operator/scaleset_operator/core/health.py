@@ -207,12 +207,7 @@ class _Bench:
             case Doubtfulness.UNDECIDED:
                 standing = _standing(instance, self.now, Reason.PROBE_INCONCLUSIVE, found.message)
                 return _with_change(standing, found.until, found.kind)
-            case (
-                Doubtfulness.SET_SILENT
-                | Doubtfulness.BLIND
-                | Doubtfulness.HELD
-                | Doubtfulness.RETURNING
-            ):
+            case _:
                 keep = found.kind is not Doubtfulness.HELD
                 return Verdict(
                     health=VMHealth.UNKNOWN,

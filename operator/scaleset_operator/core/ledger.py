@@ -5,8 +5,8 @@ of them end, how and why. Opens none: that is `repair`.
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
 
 from scaleset_operator.api.base import Reason, VMHealth
 from scaleset_operator.api.ledger import (
@@ -21,6 +21,13 @@ from scaleset_operator.core.naming import Names
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.plan import Action, CreateInstance, DeleteInstance, Purpose
 from scaleset_operator.core.scene import Scene
+
+RECORD_LIFETIME: Final = timedelta(seconds=5)
+"""A victim is deleted within this of its record or not at all (rule 5)."""
+CANCEL_AFTER: Final = RECORD_LIFETIME + timedelta(seconds=2)
+"""Only then may an entry be cancelled: until the record has run out, another operator that is
+stopped or slow may still be about to delete, and its slot must not be given away. The two seconds
+are for clocks that differ."""
 
 ONE_RESTART: Final = 1
 """How often the grace of a slot may start again for one model (rule 7)."""
@@ -72,11 +79,9 @@ def advance(scene: Scene, names: Names) -> Progress:
             # Neither a DELETE nor a close stands on a cache: the victim may be gone already.
             progress.reads.add(entry.instance)
             progress.open.append(entry)
-        elif surplus > 0:
-            surplus -= 1
-            _close(progress, entry, RepairResult.CANCELLED, Reason.BATCH_LIMIT_REACHED)
         else:
-            _before_delete(scene, entry, progress)
+            _before_delete(scene, entry, progress, too_many=surplus > 0)
+            surplus -= surplus > 0
     progress.open.reverse()
     return progress
 
@@ -87,39 +92,65 @@ def _close(
     progress.closed.append(Closed(entry=entry, result=result, reason=reason, message=message))
 
 
-def _before_delete(scene: Scene, entry: RepairEntry, progress: Progress) -> None:
+class Objection(NamedTuple):
+    """Why a recorded victim is not to be deleted now.
+
+    Attributes:
+        lasts: whether the entry may be cancelled for it; else it is only waited out.
+    """
+
+    reason: Reason
+    detail: str = ""
+    lasts: bool = True
+
+
+def _before_delete(scene: Scene, entry: RepairEntry, progress: Progress, *, too_many: bool) -> None:
     """Ask every gate again; a No cancels, a Yes deletes what was read live (rules 3 to 5)."""
     victim = scene.by_uid[entry.uid]
+    no = _objection(scene, entry, victim, too_many=too_many)
+    cancel_from = entry.start_time + CANCEL_AFTER
+    if no is not None and no.reason is Reason.REPAIR_BACK_OFF:
+        _close(progress, entry, RepairResult.FAILED, Reason.DELETE_REFUSED, no.detail)
+    elif no is not None and no.lasts and scene.now >= cancel_from:
+        _close(progress, entry, RepairResult.CANCELLED, no.reason, no.detail)
+    else:
+        progress.open.append(entry)
+        if no is None:
+            _delete(scene, entry, victim, progress)
+        else:
+            progress.again.append(cancel_from)
+
+
+def _objection(
+    scene: Scene, entry: RepairEntry, victim: Instance, *, too_many: bool
+) -> Objection | None:
+    """The first No; None when nothing speaks against the DELETE."""
+    if too_many:
+        return Objection(Reason.BATCH_LIMIT_REACHED)
     gate = first_closed(scene, victim)
-    if gate is not None and gate.reason is Reason.REPAIR_BACK_OFF:
-        _close(progress, entry, RepairResult.FAILED, Reason.DELETE_REFUSED, gate.detail)
-        return
     if gate is not None:
-        _close(progress, entry, RepairResult.CANCELLED, gate.reason, gate.detail)
-        return
+        return Objection(gate.reason, gate.detail)
     if scene.verdicts[victim.uid].health is VMHealth.HEALTHY:
-        _recovered(victim, entry, progress)
-        return
-    progress.open.append(entry)
+        # Cancelled only once Healthy=True stands on the pod (rule 4).
+        stands = victim.published is not None and victim.published.health is VMHealth.HEALTHY
+        return Objection(Reason.RECOVERED, "healthy again", lasts=stands)
+    if scene.now >= entry.start_time + RECORD_LIFETIME:
+        return Objection(Reason.RECORD_EXPIRED, "not deleted in time")
+    return None
+
+
+def _delete(scene: Scene, entry: RepairEntry, victim: Instance, progress: Progress) -> None:
     progress.acts.append(
         DeleteInstance(
             name=victim.name,
             uid=victim.uid,
             resource_version=victim.resource_version,
             purpose=Purpose.REPAIR,
+            not_after=entry.start_time + RECORD_LIFETIME,
         )
     )
     if scene.replacement(entry) is None:
         progress.acts.append(_creation(scene, entry, after=victim.uid))
-
-
-def _recovered(victim: Instance, entry: RepairEntry, progress: Progress) -> None:
-    """Cancelled only once Healthy=True stands on the pod (rule 4); until then nothing is done."""
-    published = victim.published
-    if published is not None and published.health is VMHealth.HEALTHY:
-        _close(progress, entry, RepairResult.CANCELLED, Reason.RECOVERED, "healthy again")
-    else:
-        progress.open.append(entry)
 
 
 def _creation(scene: Scene, entry: RepairEntry, after: str | None = None) -> CreateInstance:

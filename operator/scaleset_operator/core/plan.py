@@ -43,12 +43,17 @@ class CreateInstance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteInstance:
-    """Delete this very pod: UID and resourceVersion go with the call (protocol rule 5)."""
+    """Delete this very pod: UID and resourceVersion go with the call (protocol rule 5).
+
+    Attributes:
+        not_after: past it the act is dropped, however fresh the turn's own record is.
+    """
 
     name: str
     uid: str
     resource_version: str
     purpose: Purpose
+    not_after: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

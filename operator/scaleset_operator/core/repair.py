@@ -55,8 +55,6 @@ def open_repairs(scene: Scene, names: Names, scaling: Scaling, doubts: tuple[Dou
             _leave(scene, opened, instance, closed.reason, (closed.detail, closed.until))
         elif instance.uid in leaving:
             _leave(scene, opened, instance, Reason.SCALED_IN, ("chosen to be removed", None))
-        elif scene.verdicts[instance.uid].health is not VMHealth.UNHEALTHY:
-            _leave(scene, opened, instance, Reason.HEALTH_UNKNOWN, ("", None))
         elif free <= 0:
             reason = Reason.HEALTH_STORM if scene.in_storm else Reason.BATCH_LIMIT_REACHED
             detail = f"{len(in_flight) + len(opened.entries)} of {scene.allowance} in flight"

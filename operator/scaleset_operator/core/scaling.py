@@ -237,7 +237,7 @@ def _first_to_go(scene: Scene, staying: list[Instance], count: int) -> list[Inst
             rest.sort(key=lambda i: -i.instance_id)
         case ScaleInPolicy.OLDEST:
             rest.sort(key=lambda i: i.instance_id)
-        case ScaleInPolicy.DEFAULT:
+        case _:
             gone = {i.uid for i in chosen}
             rest = _balanced(rest, [i for i in scene.live if i.uid not in gone])
     return chosen + rest[: count - len(chosen)]

@@ -114,9 +114,7 @@ class Scene:
         return bad * 100 > limit * max(1, self.spec.replicas)
 
     def is_available(self, instance: Instance) -> bool:
-        """Whether the floor may count on it: Healthy, or Ready without a source (rule 22)."""
-        if not instance.live:
-            return False
+        """Whether the floor may count on this live one: Healthy, or Ready without a source."""
         if not self.has_source:
             return instance.ready
         return self.verdicts[instance.uid].health is VMHealth.HEALTHY

@@ -66,8 +66,9 @@ def look_into(scene: Scene, names: Names, domain: int) -> Doubts:
 
 def witnesses(scene: Scene, doubts: Doubts) -> frozenset[str]:
     """Names of the instances that do not count: a witness, and those on their way out."""
-    leaving = (v for v in scene.observed.status.scale_in if v.purpose is RemovalPurpose.WITNESS)
-    names = {v.name for v in (*leaving, *doubts.removals)}
+    leaving = [v for v in scene.observed.status.scale_in if v.purpose is RemovalPurpose.WITNESS]
+    pods = (scene.by_uid.get(v.uid) for v in (*leaving, *doubts.removals))
+    names = {pod.name for pod in pods if pod is not None and not pod.protected}
     return frozenset(names | {d.witness for d in doubts.stand if d.witness})
 
 
@@ -109,7 +110,7 @@ def _is_awaited(scene: Scene, doubt: Doubt) -> bool:
 def _dismiss(scene: Scene, doubt: Doubt, found: Doubts) -> None:
     """Doubt ended otherwise: a witness that nobody needs goes first (rule 18)."""
     pod = _surplus_witness(scene, doubt)
-    if pod is not None:
+    if pod is not None and not pod.protected:
         found.removals.append(_removal(pod))
 
 
@@ -173,7 +174,7 @@ def _create(scene: Scene, names: Names, domain: int, doubt: Doubt, found: Doubts
 def _await_word(scene: Scene, doubt: Doubt, pod: Instance, found: Doubts) -> Doubt:
     """A witness has the grace of a slot to answer; then it goes, and the wait doubles."""
     ends = (pod.started or pod.created) + scene.slot_grace
-    if scene.now < ends:
+    if scene.now < ends or pod.protected:
         found.again.append(ends)
         return doubt
     found.removals.append(_removal(pod))

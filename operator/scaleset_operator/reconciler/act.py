@@ -6,6 +6,7 @@ that fails leaves the ledger as it is, and the next turn sees to it.
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import Final
 
 from scaleset_operator.core.plan import (
@@ -40,7 +41,7 @@ class Actor:
 
     async def act(
         self, owner: Owner, actions: Sequence[Action], memory: Memory, not_after: int
-    ) -> None:
+    ) -> bool:
         """Carry out the acts of one plan.
 
         Args:
@@ -49,15 +50,19 @@ class Actor:
             memory: learns of refusals and taken names.
             not_after: CLOCK_BOOTTIME in nanoseconds past which nothing is sent (rule 5).
 
+        Returns:
+            Whether every create and DELETE was carried out; no event follows one that was not.
+
         Raises:
             Unavailable: the API server could not be asked for some of them.
         """
         publishing = [self._publish(owner, a) for a in actions if isinstance(a, PublishHealth)]
         acting = self._fenced(owner, actions, memory, not_after)
-        faults = await asyncio.gather(acting, *publishing)
-        for fault in faults:
-            if fault is not None:
+        undone, *unpublished = await asyncio.gather(acting, *publishing)
+        for fault in (undone, *unpublished):
+            if isinstance(fault, Unavailable):
                 raise fault
+        return undone is None
 
     async def _publish(self, owner: Owner, action: PublishHealth) -> Unavailable | None:
         try:
@@ -70,7 +75,8 @@ class Actor:
 
     async def _fenced(
         self, owner: Owner, actions: Sequence[Action], memory: Memory, not_after: int
-    ) -> Unavailable | None:
+    ) -> Exception | None:
+        """None when all was done, else why not; Unavailable goes before other faults."""
         for action in actions:
             if isinstance(action, AdoptInstance | ReleaseInstance):
                 await self._take_or_leave(owner, action)
@@ -83,7 +89,8 @@ class Actor:
             if isinstance(a, CreateInstance) and (a.after is None or a.after in accepted)
         ]
         fault = await self._create_all(owner, creates, memory, not_after)
-        return next((f for f in (*done, fault) if isinstance(f, Unavailable)), None)
+        faults = [f for f in (*done, fault) if f is not None]
+        return min(faults, key=lambda f: not isinstance(f, Unavailable), default=None)
 
     async def _take_or_leave(self, owner: Owner, action: AdoptInstance | ReleaseInstance) -> None:
         try:
@@ -98,6 +105,10 @@ class Actor:
         self, owner: Owner, action: DeleteInstance, memory: Memory, not_after: int
     ) -> Exception | None:
         """None when the DELETE was accepted, else why not."""
+        if action.not_after is not None:
+            left = action.not_after - self._clock.now()
+            own = self._clock.boottime_ns() + left // timedelta(microseconds=1) * 1_000
+            not_after = min(not_after, own)
         try:
             await self._cluster.delete_instance(owner, action, not_after)
         except Refused as refused:
@@ -112,25 +123,30 @@ class Actor:
     async def _create_all(
         self, owner: Owner, creates: list[CreateInstance], memory: Memory, not_after: int
     ) -> Exception | None:
-        """Slow start, as a ReplicaSet does it: one, two, four; the first failure ends it."""
+        """Slow start, as a ReplicaSet does it: one, two, four; the first failure ends it.
+
+        A name that is taken ends nothing: the next turn gives another.
+        """
         size = 1
+        taken: Exception | None = None
         while creates:
             batch, creates = creates[:size], creates[size:]
             done = await asyncio.gather(*(self._create(owner, a, memory, not_after) for a in batch))
-            fault = _first(done)
+            taken = _first(f for f in (taken, *done) if isinstance(f, Conflict))
+            fault = _first(f for f in done if not isinstance(f, Conflict))
             if fault is not None:
                 return fault
             size = min(2 * size, LARGEST_BATCH)
-        return None
+        return taken
 
     async def _create(
         self, owner: Owner, action: CreateInstance, memory: Memory, not_after: int
     ) -> Exception | None:
         try:
             await self._cluster.create_instance(owner, action, not_after)
-        except Conflict:
+        except Conflict as taken:
             memory.unusable.add(action.name)
-            return None
+            return taken
         except Refused as refused:
             memory.refuse_create(refused, self._clock.now())
             return refused

@@ -13,6 +13,7 @@ from scaleset_operator.reconciler.ports import Key, ProbeTarget, Refused
 
 FIRST_WAIT: Final = timedelta(seconds=5)
 LONGEST_WAIT: Final = timedelta(minutes=5)
+FIRST_REDO: Final = timedelta(milliseconds=500)
 OVER_REMEMBERED: Final = 10
 OVER_LIFETIME: Final = timedelta(minutes=10)
 
@@ -24,11 +25,12 @@ class Memory:
     Attributes:
         template: what the last dry run said, and for which model.
         template_retry: when a refused template is tried again.
-        foreign: pods that match the selector and are not ours, as of the last dry run.
+        foreign: pods that match the selector and are not ours, as of `foreign_looked`.
         targets: what the prober was last asked to watch.
         seen: names of the ledger whose pod has been there.
         unusable: names that must not be created (again).
         over: UIDs of pods that ended by themselves, with when that was noticed.
+        undone: how many turns in a row could not carry out all of their acts.
         written: when the status was last written.
         pending_since: since when an unwritten observation waits for company.
     """
@@ -36,12 +38,14 @@ class Memory:
     template: TemplateView | None = None
     template_retry: datetime | None = None
     foreign: tuple[str, ...] = ()
+    foreign_looked: datetime | None = None
     targets: dict[str, ProbeTarget] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
     unusable: set[str] = field(default_factory=set)
     over: dict[str, datetime] = field(default_factory=dict)
     refusals: dict[str, int] = field(default_factory=dict)
     refused_until: dict[str, datetime] = field(default_factory=dict)
+    undone: int = 0
     create_refusals: int = 0
     create_refused: tuple[Reason, str, datetime] | None = None
     written: datetime | None = None
@@ -57,9 +61,10 @@ class Memory:
         """Remember pods that ended by themselves; returns when, oldest first."""
         for uid in uids:
             self.over.setdefault(uid, now)
-        recent = [(uid, at) for uid, at in self.over.items() if now - at < OVER_LIFETIME]
-        self.over = dict(sorted(recent, key=lambda pair: pair[1])[-OVER_REMEMBERED:])
-        return tuple(self.over.values())
+        # One that is still there stays known, or it would be noticed anew for as long as it stays.
+        recent = {uid: at for uid, at in self.over.items() if now - at < OVER_LIFETIME}
+        self.over = {uid: at for uid, at in self.over.items() if uid in recent or uid in uids}
+        return tuple(sorted(recent.values())[-OVER_REMEMBERED:])
 
     def refuse_delete(self, name: str, now: datetime) -> None:
         """A DELETE was refused: hold this instance's repair back, longer each time (rule 4)."""
@@ -78,8 +83,14 @@ class Memory:
         self.create_refused = None
 
 
-def _wait(times: int) -> timedelta:
-    doubled: timedelta = FIRST_WAIT * 2.0 ** min(times - 1, 10)
+    def note_acts(self, now: datetime, *, done: bool) -> tuple[datetime, ...]:
+        """Whether a turn's acts were carried out; gives when to take another if they were not."""
+        self.undone = 0 if done else self.undone + 1
+        return () if done else (now + _wait(self.undone, FIRST_REDO),)
+
+
+def _wait(times: int, first: timedelta = FIRST_WAIT) -> timedelta:
+    doubled: timedelta = first * 2.0 ** min(times - 1, 10)
     return min(doubled, LONGEST_WAIT)
 
 

@@ -54,20 +54,25 @@ class KeyQueue(Generic[K]):
             free = asyncio.Semaphore(self.workers)
             while True:
                 self.beat = asyncio.get_running_loop().time()
-                key = self._next()
+                self._ring()
+                # No wait for a worker here: turns that wait for the API server stop no heart.
+                key = None if free.locked() else self._next()
                 if key is None:
                     await self._rest()
                     continue
                 await free.acquire()
                 group.create_task(self._serve(key, free))
 
-    def _next(self) -> K | None:
+    def _ring(self) -> None:
+        """Keep the appointments that are due."""
         now = asyncio.get_running_loop().time()
         while self._later and self._later[0][0] <= now:
             due, _, waiting = heapq.heappop(self._later)
             if self._due.get(waiting) == due:
                 del self._due[waiting]
                 self._ready[waiting] = None
+
+    def _next(self) -> K | None:
         key = next((k for k in self._ready if k not in self._busy), None)
         if key is not None:
             del self._ready[key]

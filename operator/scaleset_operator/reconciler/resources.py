@@ -1,7 +1,8 @@
 """What the owners want, as last heard: ScaleSets and HealthProbes by name.
 
 Fed by the watchers and by our own status writes; a newer resourceVersion never gives way to an
-older one. A resource that cannot be read is kept as its fault and stops nobody else. Sends nothing.
+older one. Of a resource that cannot be read only the fault is kept: nothing is done on what it was
+before, and nobody else is stopped. Sends nothing.
 """
 
 from collections.abc import Iterator, Mapping
@@ -67,6 +68,7 @@ class Resources:
             resource = ScaleSet.model_validate(body)
         except ValidationError as problem:
             self.unreadable["ScaleSet", key] = str(problem)
+            self._sets.pop(key, None)
             return key
         self.unreadable.pop(("ScaleSet", key), None)
         self._sets[key] = KnownSet(
@@ -75,20 +77,24 @@ class Resources:
         return key
 
     def put_probe(self, body: Mapping[str, Any]) -> Key:
-        """Take in a HealthProbe as the API server sent it."""
+        """Take in a HealthProbe as the API server sent it, unless a newer one is known."""
         key = key_of(body)
+        known = self._probes.get(key)
+        if known is not None and not _is_newer(body, known):
+            return key
         try:
             self._probes[key] = HealthProbe.model_validate(body)
         except ValidationError as problem:
             self.unreadable["HealthProbe", key] = str(problem)
+            self._probes.pop(key, None)
             return key
         self.unreadable.pop(("HealthProbe", key), None)
         return key
 
     def put_status(self, key: Key, status: ScaleSetStatus, resource_version: str) -> None:
-        """Take in what we have just written ourselves."""
+        """Take in what we have just written ourselves, unless a newer one was heard meanwhile."""
         known = self._sets.get(key)
-        if known is None:
+        if known is None or _number(resource_version) < _version_of(known.resource):
             return
         meta = known.resource.metadata.model_copy(update={"resource_version": resource_version})
         resource = known.resource.model_copy(update={"status": status, "metadata": meta})
@@ -154,11 +160,19 @@ def key_of(body: Mapping[str, Any]) -> Key:
     return Key(meta.get("namespace", ""), meta["name"])
 
 
-def _is_newer(body: Mapping[str, Any], known: ScaleSet) -> bool:
+def _is_newer(body: Mapping[str, Any], known: ScaleSet | HealthProbe) -> bool:
     meta = body["metadata"]
     if meta.get("uid") != known.metadata.uid:
         return True
-    return int(meta.get("resourceVersion") or 0) >= int(known.metadata.resource_version or 0)
+    return _number(meta.get("resourceVersion")) >= _version_of(known)
+
+
+def _version_of(known: ScaleSet | HealthProbe) -> int:
+    return _number(known.metadata.resource_version)
+
+
+def _number(resource_version: str | None) -> int:
+    return int(resource_version or 0)
 
 
 def _age(known: KnownSet) -> tuple[str, str]:

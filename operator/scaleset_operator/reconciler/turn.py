@@ -25,6 +25,7 @@ from scaleset_operator.reconciler.ports import (
     Owner,
     Probes,
     Refused,
+    Unavailable,
 )
 from scaleset_operator.reconciler.resources import KnownSet, Resources
 
@@ -91,6 +92,10 @@ class Reconciler:
             return await self._rounds(key, memory)
         except Conflict:
             return self.clock.now() + STATUS_SETTLE
+        except Refused as refused:
+            # A right that is missing comes back by no act of ours: wait, longer each time.
+            message = f"refused: {refused.message}"
+            raise Unavailable(message) from refused
         except Gone:
             self.resources.drop_scale_set(key)
             self._forget(key)
@@ -165,8 +170,7 @@ class Reconciler:
         """Act on the recorded status, confirming it first, and report what may wait."""
         now = self.clock.now()
         again = [now + RESERVE]
-        if plan.look_again_at is not None:
-            again.append(plan.look_again_at)
+        again += [at for at in (plan.look_again_at, memory.template_retry) if at is not None]
         fenced = any(not isinstance(a, PublishHealth) for a in plan.actions)
         if fenced and state.recorded_ns is None:
             await self._record(known, plan, memory, state)
@@ -180,7 +184,8 @@ class Reconciler:
             current = self.resources.scale_set(known.key) or known
             not_after = (state.recorded_ns or self.clock.boottime_ns()) + MAX_RECORD_AGE_NS
             actor = Actor(self.cluster, self.clock)
-            await actor.act(current.owner, plan.actions, memory, not_after)
+            done = await actor.act(current.owner, plan.actions, memory, not_after)
+            again += memory.note_acts(self.clock.now(), done=done)
         return min(again)
 
     def _report_due(self, memory: Memory, now: datetime) -> datetime:
@@ -193,8 +198,8 @@ class Reconciler:
         view, now = memory.template, self.clock.now()
         due = memory.template_retry is not None and now >= memory.template_retry
         if view is not None and view.model == known.model and not due:
+            await self._look_for_foreign(known, memory, now)
             return
-        memory.template_retry = None
         try:
             await self.cluster.dry_run(known.owner)
         except Refused as refused:
@@ -203,5 +208,14 @@ class Reconciler:
                 model=known.model, fault=refused.reason, fault_message=refused.message
             )
         else:
+            memory.template_retry = None
             memory.template = TemplateView(model=known.model)
-        memory.foreign = await self.cluster.foreign_pods(known.owner)
+        await self._look_for_foreign(known, memory, now, anew=True)
+
+    async def _look_for_foreign(
+        self, known: KnownSet, memory: Memory, now: datetime, *, anew: bool = False
+    ) -> None:
+        """Pods that match the selector and are nobody's: the watch does not show them."""
+        if anew or memory.foreign_looked is None or now >= memory.foreign_looked + RESERVE:
+            memory.foreign = await self.cluster.foreign_pods(known.owner)
+            memory.foreign_looked = now

@@ -108,7 +108,9 @@ class FakeApi:
         self.answers.setdefault(method, deque()).extend(answers)
 
     def of(self, method: str) -> list[Request]:
-        return [request for request in self.requests if request.method == method]
+        """The requests of one method that are no list or watch of the views over all."""
+        views = {PODS, NODES}
+        return [r for r in self.requests if r.method == method and r.path not in views]
 
     @property
     def pod_lists(self) -> list[Request]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from kubernetes.aio.config import ConfigException
 
 from scaleset_operator.adapters.cluster.connection import Call, Connection
 from scaleset_operator.adapters.cluster.credentials import Credentials
@@ -179,6 +181,34 @@ async def test_the_kubeconfig_of_the_environment_is_taken(
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "192.0.2.1")
     credentials = await Credentials.load()
     assert credentials.server == f"{api.url}/prefix"
+
+
+async def test_in_a_pod_the_mounted_token_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "token").write_text("mounted")
+    (tmp_path / "ca.crt").write_text("certificates")
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "192.0.2.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+    loader = "kubernetes.aio.config.incluster_config"
+    monkeypatch.setattr(f"{loader}.SERVICE_TOKEN_FILENAME", str(tmp_path / "token"))
+    monkeypatch.setattr(f"{loader}.SERVICE_CERT_FILENAME", str(tmp_path / "ca.crt"))
+    trusted = ssl.create_default_context()
+    monkeypatch.setattr("ssl.create_default_context", lambda **_: trusted)
+    credentials = await Credentials.load()
+    assert credentials.server == "https://192.0.2.1:443"
+    assert await credentials.authorization() == "bearer mounted"
+    assert not await credentials.renew(), "the library reads the token anew by itself"
+
+
+async def test_without_any_configuration_it_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    with pytest.raises(ConfigException):
+        await Credentials.load()
 
 
 async def test_credentials_that_are_no_longer_accepted_are_loaded_anew(

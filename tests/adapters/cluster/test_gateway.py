@@ -157,6 +157,20 @@ async def test_a_pod_ended_before_its_create_was_answered_stays_ended(bench: Ben
     assert bench.names == []
 
 
+async def test_a_call_that_hangs_holds_up_no_reading(bench: Bench) -> None:
+    """The API server cuts a watcher that reads slowly."""
+    await bench.watching()
+    never = asyncio.Event()
+    bench.api.answer("POST", Answer(body=pod(1, 60), wait_for=never))
+    create = asyncio.create_task(bench.cluster.create_instance(OWNER, CREATE, bench.later))
+    await until(lambda: bool(bench.api.of("POST")))
+    await bench.api.push(*(event("ADDED", pod(n, 100 + n)) for n in range(1000)))
+    await until(lambda: len(bench.names) == 1000)
+    assert not create.done()
+    never.set()
+    await create
+
+
 async def test_single_namespaces_are_watched_on_their_own(
     api: FakeApi, connection: Connection
 ) -> None:
@@ -176,7 +190,7 @@ async def test_a_node_that_turns_wakes_the_sets_on_it(bench: Bench) -> None:
         metadata = {"name": "node-1", "resourceVersion": str(version)}
         return {"metadata": metadata, "status": {"conditions": conditions}}
 
-    bench.api.nodes.append(node("True", 1))
+    bench.api.nodes += [node("True", 1)]
     await bench.watching(pod(1), pod(2, ownerReferences=[controller("other", "db")]))
     await until(lambda: bench.cluster.node_ready() == {"node-1": True})
     assert [one.name for one in bench.cluster.pods_on("node-1")] == ["web-1", "web-2"]
@@ -190,6 +204,18 @@ async def test_a_node_that_turns_wakes_the_sets_on_it(bench: Bench) -> None:
     await bench.api.push_node(event("DELETED", node("Unknown", 72)))
     await until(lambda: bench.cluster.node_ready() == {})
     assert set(bench.woken) == {WEB, Key("default", "db")}
+
+
+async def test_a_node_that_a_list_does_not_name_is_gone(bench: Bench) -> None:
+    conditions = [{"type": "Ready", "status": "True"}]
+    metadata = {"name": "node-1", "resourceVersion": "1"}
+    bench.api.nodes.append({"metadata": metadata, "status": {"conditions": conditions}})
+    await bench.watching(pod(1))
+    await until(lambda: bench.api.watched(NODES))
+    bench.api.nodes.clear()
+    await bench.api.push_node(event("ERROR", {"kind": "Status", "code": 410}))
+    await until(lambda: bench.cluster.node_ready() == {})
+    assert bench.woken == [WEB]
 
 
 # --- Live reads ----------------------------------------------------------------------------------
@@ -251,7 +277,7 @@ async def test_a_live_list_is_of_the_sets_name_and_ends_what_is_gone(bench: Benc
     await bench.cluster.list_instances(OWNER)
     assert bench.names == ["web-2", "web-3"]
     first, second = bench.api.of("GET")
-    assert first.query == {"labelSelector": "scaleset.dev/name=web", "limit": "500"}
+    assert first.query == {"labelSelector": "scaleset.dev/name=web", "limit": "100"}
     assert second.query["continue"] == "next"
 
 

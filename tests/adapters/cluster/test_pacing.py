@@ -186,22 +186,23 @@ async def test_a_caller_that_gives_up_takes_no_slot_with_it(limit: AdaptiveLimit
 async def test_a_caller_cancelled_as_it_is_let_in_takes_no_slot_with_it(
     limit: AdaptiveLimit,
 ) -> None:
-    go = asyncio.Event()
-
     async def call() -> None:
         async with limit.slot(Urgency.ACT):
-            await go.wait()
+            pass
 
-    holders = [asyncio.create_task(call()) for _ in range(START)]
-    await settle()
+    slots = [limit.slot(Urgency.ACT) for _ in range(START)]
+    for slot in slots:
+        await slot.__aenter__()
     late = asyncio.create_task(call())
     await settle()
-    go.set()
-    await holders[0]
+    await slots.pop().__aexit__(None, None, None)
     late.cancel()
-    await asyncio.gather(*holders, late, return_exceptions=True)
+    await asyncio.gather(late, return_exceptions=True)
+    assert late.cancelled()
     async with asyncio.timeout(1):
-        await asyncio.gather(*(call() for _ in range(START)))
+        await call()
+    for slot in slots:
+        await slot.__aexit__(None, None, None)
 
 
 async def test_few_publications_go_at_once_and_many_at_fifty_a_second(time: Time) -> None:

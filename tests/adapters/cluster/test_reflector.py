@@ -41,10 +41,12 @@ class Told:
 
     def __init__(self) -> None:
         self.news: list[tuple[Any, ...]] = []
+        self.objects: list[Any] = []
         self.version = 0
         self.standing = 0
 
     def put(self, obj: Any) -> None:
+        self.objects.append(obj)
         self.news.append(("put", obj["metadata"]["name"], obj["metadata"]["resourceVersion"]))
 
     def drop(self, obj: Any) -> None:
@@ -133,8 +135,8 @@ async def test_a_list_in_pages_and_then_a_watch_from_its_version(
         ("drop", "web-1"),
     ]
     first, second = api.pod_lists
-    assert first.query == {"labelSelector": "mark", "limit": "500"}
-    assert second.query == {"labelSelector": "mark", "limit": "500", "continue": "next"}
+    assert first.query == {"labelSelector": "mark", "limit": "100"}
+    assert second.query == {"labelSelector": "mark", "limit": "100", "continue": "next"}
     (watch,) = api.pod_watches
     assert watch.query == {
         "labelSelector": "mark",
@@ -178,6 +180,16 @@ async def test_an_event_in_pieces_is_put_together(api: FakeApi, bench: Bench) ->
     assert bench.told.now()[2:] == [("put", "web-1", "11"), ("put", "web-1", "12")]
 
 
+async def test_managed_fields_are_left_out_and_nothing_else(api: FakeApi, bench: Bench) -> None:
+    told = pod(1, 11, annotations={"odd": ',"managedFields":[ ]},"spec":{'})
+    told["metadata"]["managedFields"] = [{"manager": "k]}", "fieldsV1": {'k:{"a":1}': {}}}]
+    api.watches.append(Watch(events=[event("ADDED", told)]))
+    bench.start()
+    await until(lambda: bool(bench.told.objects))
+    del told["metadata"]["managedFields"]
+    assert bench.told.objects == [told]
+
+
 async def test_a_pod_of_a_megabyte_is_read(api: FakeApi, bench: Bench) -> None:
     large = pod(1, 11, annotations={"large": "x" * 2**20})
     api.watches.append(Watch(events=[event("ADDED", large)]))
@@ -216,6 +228,24 @@ async def test_after_a_410_the_list_says_what_is_left(
     await until(lambda: bench.told.version == 90)
     assert ("listed", {"web-2"}, 90) in bench.told.now()
     assert bench.slept == [], "the first comes at once"
+
+
+async def test_after_a_410_nothing_is_trusted_until_the_list_is_in(
+    api: FakeApi, bench: Bench
+) -> None:
+    """X-07."""
+    held = asyncio.Event()
+    api.lists.extend([page_of(10), Answer(body=listing(90), wait_for=held)])
+    api.watches.append(Watch(events=[bookmark(20)]))
+    bench.start()
+    await until(lambda: bench.told.version == 20)
+    assert bench.reflector.in_touch
+    await api.push(error(410))
+    await until(lambda: len(api.pod_lists) == 2)
+    assert not bench.reflector.in_touch
+    held.set()
+    await until(lambda: bench.reflector.in_touch)
+    assert bench.told.version == 90
 
 
 async def test_a_410_in_answer_to_the_watch_itself_lists_anew(api: FakeApi, bench: Bench) -> None:

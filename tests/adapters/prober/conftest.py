@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import pytest
@@ -83,6 +84,12 @@ class Lab:
             assert time.monotonic() < deadline, f"not within {within} s; seen: {self.seen}"
             self.turn()
 
+    def skip(self, seconds: float) -> None:
+        """Lets time pass for the engine, in steps that are no stall."""
+        for _ in range(round(seconds / 0.4) + 1):
+            self.ahead_ns += 400_000_000
+            self.turn()
+
     def outcomes(self, target: Target) -> list[Code]:
         """How the target's attempts ended so far."""
         return [seen.code for seen in self.seen if seen.target is target]
@@ -121,6 +128,11 @@ def serve() -> Iterator[Serve]:
     yield start
     for server in servers:
         server.close()
+
+
+def open_descriptors() -> set[int]:
+    """The descriptors of this process."""
+    return {int(path.name) for path in Path("/proc/self/fd").iterdir()}
 
 
 async def until(condition: Callable[[], bool], within: float = 4) -> None:

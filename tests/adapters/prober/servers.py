@@ -37,6 +37,7 @@ class Server:
         self.begun = 0
         self.over = threading.Event()
         self._behaviour = behaviour
+        self._connections: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
 
@@ -48,6 +49,7 @@ class Server:
                     connection.close()
                     return
                 self.begun += 1
+                self._connections.append(connection)
                 thread = threading.Thread(target=self._serve, args=(connection,))
                 self._threads.append(thread)
                 thread.start()
@@ -62,6 +64,9 @@ class Server:
         self.over.set()
         with contextlib.suppress(OSError):
             socket.create_connection((self.ip, self.port), timeout=1).close()
+        for connection in self._connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(5)
         self._listener.close()
@@ -96,6 +101,19 @@ def answering(*pieces: bytes) -> Behaviour:
             connection.sendall(piece)
             # Not a wait for anything: it parts the pieces.
             server.over.wait(0.005)
+        server.watch_the_end(connection)
+
+    return behave
+
+
+def held_back(gate: threading.Event, sent: threading.Event) -> Behaviour:
+    """Reads a request, waits for the gate, answers, and says so."""
+
+    def behave(server: Server, connection: socket.socket) -> None:
+        server.read_request(connection)
+        gate.wait(4)
+        connection.sendall(OK)
+        sent.set()
         server.watch_the_end(connection)
 
     return behave
@@ -146,6 +164,6 @@ def black_hole() -> Iterator[int]:
         listener.listen(0)
         for _ in range(3):
             filler = stack.enter_context(socket.socket())
-            filler.setblocking(False)
+            filler.settimeout(0)
             filler.connect_ex(listener.getsockname())
         yield listener.getsockname()[1]

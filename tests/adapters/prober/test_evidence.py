@@ -12,9 +12,7 @@ def follow(*steps: tuple[int, Code]) -> tuple[TargetEvidence, list[bool]]:
     """Takes (sequence, code) one by one; attempt n runs from 100 n to 100 n + 10."""
     evidence = TargetEvidence(ip="10.0.0.1", probe_key=1, watched_since=0)
     changed = [
-        evidence.take(
-            OutcomeRecord(1, 1, sequence, 503, code, 100 * sequence, 100 * sequence + 10)
-        )
+        evidence.take(OutcomeRecord(1, 1, sequence, 503, code, 100 * sequence, 100 * sequence + 10))
         for sequence, code in steps
     ]
     return evidence, changed
@@ -90,7 +88,7 @@ def wanted(**changes: object) -> TargetSpec:
     "changes", [{"ip": "web.example"}, {"ip": ""}, {"interval": 0.0}, {"timeout": -1.0}], ids=str
 )
 def test_what_the_prober_could_not_use_is_refused(changes: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="does not appear|must be above 0"):
+    with pytest.raises(ValueError, match=r"does not appear|must be above 0"):
         wanted(**changes)
 
 

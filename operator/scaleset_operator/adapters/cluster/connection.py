@@ -4,6 +4,7 @@ Raw JSON, for the client's typed models cost three times the CPU per call.
 Must not know: any one kind of object.
 """
 
+import gc
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -216,11 +217,16 @@ def _weather() -> Iterator[None]:
 
 
 def _object(payload: bytes) -> dict[str, Any]:
+    collecting = gc.isenabled()
+    gc.disable()  # JSON has no cycles: on a long list collections took two thirds of the time.
     try:
         answer = orjson.loads(payload)
     except orjson.JSONDecodeError as fault:
         message = f"the API server's answer is not JSON: {cut(payload.decode(errors='replace'))}"
         raise Unavailable(message) from fault
+    finally:
+        if collecting:
+            gc.enable()
     if not isinstance(answer, dict):
         message = "the API server's answer is not an object"
         raise Unavailable(message)

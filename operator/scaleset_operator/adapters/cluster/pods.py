@@ -5,7 +5,7 @@ Must not know: where the pod came from, or what is decided about it.
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 from sys import intern
@@ -160,20 +160,25 @@ def _started(spec: Json, status: Json) -> datetime | None:
     gives the start of that one, until the annotation fixes the moment.
     """
     statuses = {s["name"]: s for s in status.get("containerStatuses") or ()}
-    starts = [_first_start(statuses.get(c["name"])) for c in spec["containers"]]
-    known = [start for start in starts if start is not None]
-    return max(known) if known and len(known) == len(starts) else None
+    latest = None
+    for container in spec["containers"]:
+        start = _first_start(statuses.get(container["name"]))
+        if start is None:
+            return None
+        if latest is None or start > latest:
+            latest = start
+    return latest
 
 
 def _first_start(status: Json | None) -> datetime | None:
     if status is None:
         return None
     now, before = status.get("state") or {}, status.get("lastState") or {}
-    return (
-        _time((before.get("terminated") or {}).get("startedAt"))
-        or _time((now.get("running") or {}).get("startedAt"))
-        or _time((now.get("terminated") or {}).get("startedAt"))
-    )
+    for run in (before.get("terminated"), now.get("running"), now.get("terminated")):
+        start = run and _time(run.get("startedAt"))
+        if start:
+            return start
+    return None
 
 
 def _readiness(
@@ -184,12 +189,12 @@ def _readiness(
     One that says False makes it Unhealthy, since the first did; one that nobody has reported yet
     makes it Unknown, for no report is no evidence.
     """
-    gates = (gate["conditionType"] for gate in spec.get("readinessGates") or ())
-    inputs = ["ContainersReady", *(gate for gate in gates if gate != GATE_IN_ROTATION)]
+    gates = [gate["conditionType"] for gate in spec.get("readinessGates") or ()]
+    inputs = ["ContainersReady", *[gate for gate in gates if gate != GATE_IN_ROTATION]]
     said = [_report(conditions[name], created) for name in inputs if name in conditions]
-    failed = [since for _, health, since in said if health is VMHealth.UNHEALTHY]
-    if failed:
-        return "Ready", VMHealth.UNHEALTHY, min(failed)
+    worst = [since for _, health, since in said if health is VMHealth.UNHEALTHY]
+    if worst:
+        return "Ready", VMHealth.UNHEALTHY, min(worst)
     if len(said) < len(inputs):
         return "Ready", VMHealth.UNKNOWN, created
     unsure = [since for _, health, since in said if health is VMHealth.UNKNOWN]
@@ -200,33 +205,39 @@ def _readiness(
 
 def _reports(
     conditions: Mapping[str, Json], created: datetime
-) -> Iterable[tuple[str, VMHealth, datetime]]:
-    return (
+) -> list[tuple[str, VMHealth, datetime]]:
+    return [
         _report(condition, created)
         for name, condition in conditions.items()
         if name not in _BOOKKEEPING and not name.startswith(_RESIZING)
-    )
+    ]
 
 
 def _report(condition: Json, created: datetime) -> tuple[str, VMHealth, datetime]:
-    health = _HEALTH.get(condition.get("status", ""), VMHealth.UNKNOWN)
+    health = _HEALTH.get(condition["status"], VMHealth.UNKNOWN)
     return intern(condition["type"]), health, _time(condition.get("lastTransitionTime")) or created
 
 
 def _published(condition: Json | None, created: datetime) -> Published | None:
     if condition is None:
         return None
-    _, health, since = _report(condition, created)
-    return Published(health=health, reason=intern(condition.get("reason") or ""), since=since)
+    return Published(
+        health=_HEALTH.get(condition["status"], VMHealth.UNKNOWN),
+        reason=intern(condition.get("reason") or ""),
+        since=_time(condition.get("lastTransitionTime")) or created,
+    )
 
 
 def _holds(condition: Json | None) -> bool:
-    return condition is not None and condition.get("status") == "True"
+    return condition is not None and condition["status"] == "True"
 
 
 def _controller(metadata: Json) -> Json | None:
-    references: Iterable[Json] = metadata.get("ownerReferences") or ()
-    return next((r for r in references if r.get("controller")), None)
+    reference: Json
+    for reference in metadata.get("ownerReferences") or ():
+        if reference.get("controller"):
+            return reference
+    return None
 
 
 def _is_scale_set(reference: Json) -> bool:
@@ -246,10 +257,13 @@ def _time(text: str | None) -> datetime | None:
 
 def _whole_number(text: str | None) -> int | None:
     """A number as we write them: digits, no sign, no leading zero."""
-    if not text or not text.isascii() or not text.isdecimal() or len(text) > len(str(MAX_INT32)):
+    if text is None:
         return None
-    number = int(text)
-    return number if number <= MAX_INT32 and text == str(number) else None
+    try:
+        number = int(text)
+    except ValueError:
+        return None
+    return number if 0 <= number <= MAX_INT32 and str(number) == text else None
 
 
 @lru_cache(maxsize=4096)

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -20,7 +20,8 @@ from scaleset_operator.reconciler.ports import Conflict, Gone, Refused, Unavaila
 
 log = logging.getLogger(__name__)
 
-PAGE: Final = 500
+PAGE: Final = 100
+"""Pages of 500 left 4 KiB more behind per instance of 5,000, and were no faster."""
 WATCH_S: Final = 300
 """What the API server is asked to end a watch after; it sends a bookmark each minute."""
 RELIST_AFTER_S: Final = 30 * 60
@@ -128,7 +129,7 @@ class Reflector:
                 await self._round()
             except Expired:
                 log.info("%s: the history is gone (410); listing anew", self._path)
-                self._must_list = True
+                self._lost()
                 await self._pause(0.0)
             except (Unavailable, Gone, Conflict) as fault:
                 await self._pause(FIRST_DELAY_S, fault)
@@ -136,12 +137,12 @@ class Reflector:
                 await self._pause(REFUSED_DELAY_S, fault)
             except Exception:
                 log.exception("%s: the watch failed in an unforeseen way", self._path)
-                self._must_list = True
+                self._lost()
                 await self._pause(FIRST_DELAY_S)
 
     async def _round(self) -> None:
         if self.cut_for() > OUT_OF_TOUCH_S:
-            self._whole, self._must_list = False, True
+            self._lost()
         if self._must_list or self._timing.monotonic() >= self._relist_at:
             await self._list()
         begun, version = self._timing.monotonic(), self._version
@@ -160,7 +161,7 @@ class Reflector:
         version = 0
         async for page in pages(self._connection, self._path, self._query):
             version = int(page["metadata"]["resourceVersion"])
-            for obj in page["items"] or ():
+            for obj in spent(page["items"]):
                 metadata = obj["metadata"]
                 names.add((metadata.get("namespace", ""), metadata["name"]))
                 self._sink.put(obj)
@@ -195,7 +196,7 @@ class Reflector:
     def _take(self, lines: Iterable[bytes]) -> None:
         for line in lines:
             try:
-                event = orjson.loads(line)
+                event = orjson.loads(_without_managed_fields(line))
             except orjson.JSONDecodeError as fault:
                 message = f"the watch broke inside an event: {cut(str(fault))}"
                 raise Unavailable(message) from fault
@@ -213,6 +214,10 @@ class Reflector:
     def _reached(self, version: int) -> None:
         self._version = version
         self._sink.reached(version)
+
+    def _lost(self) -> None:
+        """There is a gap in what we were told: only a list makes it whole."""
+        self._whole, self._must_list = False, True
 
     def _connected(self) -> None:
         self._cut_since = None
@@ -251,6 +256,14 @@ async def pages(
             return
 
 
+def spent(items: list[Json] | None) -> Iterator[Json]:
+    """The objects of a page, each let go once it is used: their memory serves for the records."""
+    items = items or []
+    items.reverse()
+    while items:
+        yield items.pop()
+
+
 async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
     """The whole lines of each chunk; raises Unavailable where the stream ends inside one."""
     rest = b""
@@ -261,3 +274,14 @@ async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
     if rest:
         message = "the watch ended inside an event"
         raise Unavailable(message)
+
+
+def _without_managed_fields(line: bytes) -> bytes:
+    """An event without metadata.managedFields: a third of its bytes, and nothing we read.
+
+    Both marks hold plain quotes, which a JSON string cannot, so they are found in the structure
+    alone; the API server writes managedFields as the last field of the metadata.
+    """
+    begin = line.find(b',"managedFields":[')
+    end = line.find(b']},"spec":{', begin) if begin >= 0 else -1
+    return line if end < 0 else line[:begin] + line[end + 1 :]

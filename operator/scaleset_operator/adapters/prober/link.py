@@ -22,6 +22,7 @@ from scaleset_operator.adapters.prober.evidence import (
     TargetSpec,
 )
 from scaleset_operator.adapters.prober.wire import (
+    Command,
     DropTarget,
     FrameKind,
     Heartbeat,
@@ -224,11 +225,12 @@ class ProberLink:
 
     def _tell_everything(self, child: Child) -> None:
         """Gives a new process all targets in new epochs: it has seen none of them (rule 21)."""
-        child.send(encode_command(self._references))
-        for command in self._table.renew(boottime_ns()):
-            child.send(encode_command(command))
-        for token in self._pings:
-            child.send(encode_command(Ping(token)))
+        commands: tuple[Command, ...] = (
+            self._references,
+            *self._table.renew(boottime_ns()),
+            *(Ping(token) for token in self._pings),
+        )
+        child.send(b"".join(map(encode_command, commands)))
 
     async def _watch_heart(self, child: Child) -> str:
         """Waits until the process is gone or its heart is dead."""

@@ -56,7 +56,7 @@ class Prober:
         self._reader = FrameReader()
         self._targets: dict[int, Target] = {}
         self._token = 0
-        self._beat_ns = boottime_ns()
+        self._beat_ns = 0
         self._blocked = False
         self._engine.watch(sock.fileno(), self._on_link)
 
@@ -129,7 +129,8 @@ class Prober:
     def _report(self, attempt: Attempt, code: Code, ended_ns: int) -> None:
         target = attempt.target
         if target.number < 0:
-            self._references.note(target, code, ended_ns)
+            if self._references.note(target, code, ended_ns):
+                self._beat_ns = 0
             return
         record = OutcomeRecord(
             target.number,

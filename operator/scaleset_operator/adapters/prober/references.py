@@ -76,12 +76,17 @@ class References:
         self._engine.add(target)
         return target
 
-    def note(self, target: Target, code: Code, ended_ns: int) -> None:
-        """Takes the outcome of an attempt on a reference."""
+    def note(self, target: Target, code: Code, ended_ns: int) -> bool:
+        """Takes the outcome of an attempt on a reference; tells whether it is another than before.
+
+        The first outcome of all counts as another.
+        """
         place = -1 - target.number
+        before = self._states[place]
         reachable = code is Code.OK
-        last_success = ended_ns if reachable else self._states[place].last_success
+        last_success = ended_ns if reachable else before.last_success
         self._states[place] = ReferenceState(reachable, last_success, ended_ns)
+        return reachable is not before.reachable or not before.last_ended
 
     def _answer(self, _events: int) -> None:
         """Takes the connection that the prober made to itself, and ends it."""

@@ -1,0 +1,234 @@
+"""G4, G6, G7, G8 and kopf's part of G10, on sets of middle size.
+
+Ours, the ReplicaSet and kopf's index stand on one cluster; what is compared sees the same events
+or takes turns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+from bench import machine, repairs
+from bench import plant as the_plant
+from bench.machine import Window
+from bench.plant import Plant
+from bench.sizes import SEED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bench.api import PodWatch
+    from bench.goals import Findings
+    from bench.sizes import Size
+
+NUMBERS = frozenset({"G4", "G6", "G7", "G8", "G10"})
+
+_QUIET_SECONDS = 3.0
+"""For an operator that has just started, or just scaled, to come to rest."""
+
+
+async def measure(size: Size, findings: Findings, wanted: frozenset[str]) -> None:
+    """Take the rounds of the wanted ones."""
+    async with (
+        Plant("bench-fleet") as plant,
+        plant.watch(the_plant.OURS) as ours,
+        plant.watch(the_plant.PEER) as peer,
+    ):
+        fleet = _Fleet(plant, ours, peer, size, findings)
+        await fleet.grow(wanted)
+        if wanted & {"G4", "G8"}:
+            await fleet.replace(wanted)
+        if "G10" in wanted:
+            await fleet.restart()
+
+
+@contextlib.contextmanager
+def kopf_index(plant: Plant) -> Iterator[subprocess.Popen[bytes]]:
+    """Run kopf's index as the user `peer`."""
+    program = Path(__file__).with_name("peers") / "kopf_index.py"
+    with (plant.folder / "kopf.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, str(program)],
+            env={**os.environ, "KUBECONFIG": str(plant.cluster.user_kubeconfig("peer"))},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Fleet:
+    plant: Plant
+    ours: PodWatch
+    peer: PodWatch
+    size: Size
+    findings: Findings
+
+    async def grow(self, wanted: frozenset[str]) -> None:
+        """Bring the sets up, beside kopf's index where its figures are wanted (G6, G7)."""
+        operator = self.plant.start_operator()
+        beside = bool(wanted & {"G6", "G7"})
+        with contextlib.ExitStack() as closing:
+            index = closing.enter_context(kopf_index(self.plant)) if beside else None
+            await asyncio.sleep(_QUIET_SECONDS)
+            empty = operator.memory_bytes()
+            index_empty = machine.memory_bytes([index.pid]) if index else 0
+            await self._bring_up(self.ours)
+            window = Window()
+            await asyncio.sleep(_QUIET_SECONDS)
+            if index:
+                self._note_memory(
+                    window,
+                    ours=operator.memory_bytes() - empty,
+                    peer=machine.memory_bytes([index.pid]) - index_empty,
+                )
+            if index and "G6" in wanted:
+                for number in range(self.size.rounds):
+                    await self._events(index.pid, number)
+        if wanted & {"G4", "G8"}:
+            await self._bring_up(self.peer)
+
+    async def _bring_up(self, watch: PodWatch) -> None:
+        await self.plant.create_set(watch.namespace, self.size.fleet)
+        await watch.until(
+            lambda: watch.ready_count == self.size.fleet,
+            f"{self.size.fleet} pods of {watch.namespace} were Ready",
+            self.size.patience,
+        )
+
+    def _note_memory(self, window: Window, *, ours: int, peer: int) -> None:
+        kib = 1024 * self.size.fleet
+        self.findings.add("G7", window.read(), ours=ours / kib, peer=peer / kib)
+        self.findings.note(
+            "G7",
+            f"resident memory at {self.size.fleet} instances less that without any, divided; what "
+            "the growth itself left behind is in it, on both sides",
+        )
+        print(f"G7 {ours / kib:.1f} KiB, kopf.index {peer / kib:.1f} KiB an instance", flush=True)
+
+    async def _events(self, index_pid: int, number: int) -> None:
+        """One round of G6: both sides see the same changes, which mean nothing to either."""
+        operator = self.plant.operator.pid
+        pids = {"ours": operator, "peer": index_pid}
+        paths = [f"{self.ours.path}/{pod.name}" for pod in self.ours.pods.values()]
+        chosen = [paths[i % len(paths)] for i in range(self.size.events)]
+        busy = Window(**pids)
+        await self.plant.api.annotate(chosen, "bench/round", str(number))
+        await asyncio.sleep(0.5)
+        loud = busy.read()
+        rest = Window(**pids)
+        await asyncio.sleep(loud.seconds)
+        quiet = rest.read()
+        cost = {n: 1e6 * (loud.cpu[n] - quiet.cpu[n]) / len(chosen) for n in pids}
+        self.findings.add("G6", loud, ours=cost["ours"], peer=cost["peer"])
+        self.findings.note(
+            "G6",
+            f"{len(chosen)} annotation changes a round, seen by both at once; less the CPU of as "
+            "long a span without; the prober is a process of its own and left out",
+        )
+        print(
+            f"G6 round {number + 1}/{self.size.rounds} ours {cost['ours']:.0f} us, "
+            f"kopf.index {cost['peer']:.0f} us an event",
+            flush=True,
+        )
+
+    async def replace(self, wanted: frozenset[str]) -> None:
+        """G4 and G8, in turns."""
+        chance = random.Random(SEED)  # noqa: S311 - no secret
+        for number in range(self.size.rounds):
+            if "G4" in wanted:
+                await self._deletions(chance, number)
+            if "G8" in wanted and number < 2:
+                await self._batch(chance)
+
+    async def _deletions(self, chance: random.Random, number: int) -> None:
+        for watch in (self.ours, self.peer):
+            times, reading = await repairs.delete_some(
+                self.plant, watch, self.size.deletions, chance, self.size.patience
+            )
+            value = 1e3 * median(times)
+            if watch is self.ours:
+                self.findings.add("G4", reading, ours=value)
+            else:
+                self.findings.add("G4", reading, peer=value)
+                self.findings.add("G4.repair", reading, peer=value)
+            print(
+                f"G4 round {number + 1}/{self.size.rounds} {watch.namespace:5} p50 {value:.0f} ms, "
+                f"max {1e3 * max(times):.0f} ms",
+                flush=True,
+            )
+        self.findings.note(
+            "G4",
+            f"sets of {self.size.fleet}; ours is Ready only once its own gate is open, which takes "
+            "a first probe answered well; a ReplicaSet's pod has no gate",
+        )
+
+    async def _batch(self, chance: random.Random) -> None:
+        count = max(1, int(repairs.BATCH_SHARE * self.size.fleet))
+        broken = await repairs.break_some(self.plant, self.ours, count, chance, self.size.patience)
+        repairs.note_writes(self.findings, broken)
+        ready = sorted(self.peer.pods.values(), key=lambda pod: pod.name)
+        victims = chance.sample(ready, count)
+        await repairs.delete_batch(
+            self.plant, self.peer, self.findings, victims, self.size.patience
+        )
+
+    async def restart(self) -> None:
+        """G10 beside kopf's index, which takes quadratic time and so only does for few pods."""
+        for _ in range(min(2, self.size.rounds)):
+            window = Window()
+            seconds = await restart_operator(self.plant, self.ours, self.size.patience)
+            self.findings.add("G10.kopf", window.read(), ours=seconds)
+            window = Window()
+            peer = await asyncio.to_thread(self._start_kopf)
+            self.findings.add("G10.kopf", window.read(), peer=peer)
+            print(f"G10 {self.size.fleet} pods: {seconds:.2f} s, kopf {peer:.2f} s", flush=True)
+        self.findings.note(
+            "G10.kopf",
+            f"{self.size.fleet} pods; kopf's is the time to the first call of a handler beside "
+            "its whole index, and grows with the square of the number",
+        )
+
+    def _start_kopf(self) -> float:
+        begun = time.monotonic()
+        with kopf_index(self.plant) as process:
+            assert process.stdout is not None
+            if not process.stdout.readline():
+                message = f"kopf's index ended with {process.wait()}"
+                raise RuntimeError(message)
+            return time.monotonic() - begun
+
+
+async def restart_operator(plant: Plant, watch: PodWatch, patience: float) -> float:
+    """Let a pod go while no operator runs; give the time from its start to the right CREATE.
+
+    Returns:
+        Seconds from the start of the process to the new pod, as the watch shows it.
+    """
+    plant.stop_operator()
+    victim = next(iter(watch.pods.values()))
+    await plant.api.call("DELETE", f"{watch.path}/{victim.name}")
+    await watch.until(lambda: victim.uid not in watch.pods, "a deleted pod was gone", patience)
+    whole, known = watch.ready_count + 1, len(watch.all)
+    operator = plant.start_operator()
+    await watch.until(lambda: len(watch.all) > known, "a missing instance was made", patience)
+    seconds = repairs.newcomers(watch, known)[0].added - operator.started
+    await watch.until(lambda: watch.ready_count == whole, "the new instance was Ready", patience)
+    return seconds

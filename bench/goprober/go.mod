@@ -1,0 +1,3 @@
+module goprober
+
+go 1.24

@@ -1,0 +1,78 @@
+"""How much is measured: the full run, and the smoke run that only shows that it works."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SEED = 20260
+"""Of every choice the harness makes, such as which instances break."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """The size of a run; times are seconds.
+
+    Attributes:
+        rounds: of each interleaved comparison.
+        targets, interval: of the probers compared for G1.
+        crowd: targets of G2; crowd_rounds: spans of two intervals watched for late ones.
+        fleet: instances of the sets for G4, G6, G7, G8 and for kopf's index.
+        deletions: replacements timed per side and round, for G4.
+        events: pod events per round, for G6.
+        large: instances of the sets for G5, G7, G10.
+        largest: instances of the set for G3 and G9.
+        broken: instances broken at once, for G3.
+        scale_rounds: of G5.
+        steady: how long the steady state is watched, for G9.
+        patience: how long anything is waited for.
+    """
+
+    rounds: int
+    targets: int
+    interval: float
+    crowd: int
+    crowd_rounds: int
+    fleet: int
+    deletions: int
+    events: int
+    large: int
+    largest: int
+    broken: int
+    scale_rounds: int
+    steady: float
+    patience: float
+
+
+FULL = Size(
+    rounds=5,
+    targets=10_000,
+    interval=5,
+    crowd=50_000,
+    crowd_rounds=2,
+    fleet=1_000,
+    deletions=10,
+    events=1_000,
+    large=5_000,
+    largest=10_000,
+    broken=100,
+    scale_rounds=2,
+    steady=60,
+    patience=120,
+)
+
+SMOKE = Size(
+    rounds=1,
+    targets=2_000,
+    interval=1,
+    crowd=2_000,
+    crowd_rounds=1,
+    fleet=200,
+    deletions=3,
+    events=200,
+    large=300,
+    largest=300,
+    broken=10,
+    scale_rounds=1,
+    steady=4,
+    patience=40,
+)

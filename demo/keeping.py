@@ -1,0 +1,93 @@
+"""The demo that stays: tells how to use the cluster by hand, and breaks what a person asks for.
+
+Must not know: what was shown before.
+"""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Final
+
+from demo.books import ANSWER
+from demo.endpoints import OPEN
+from demo.screen import Style
+from demo.stage import SET
+from demo.telling import changes, instance_id
+from localcluster.build import find_or_build
+from localcluster.responder.client import ResponderError
+
+if TYPE_CHECKING:
+    from demo.books import Life
+    from demo.stage import Stage
+
+_EACH: Final = "{range .status.unhealthyInstances[*]}"
+_WHY: Final = f"""'{_EACH}{{.name}} {{.reason}} {{.eligibleTime}}{{"\\n"}}{{end}}'"""
+_SUSPEND: Final = """'{"spec":{"automaticRepairsPolicy":{"serviceState":"Suspended"}}}'"""
+
+
+def keep(stage: Stage) -> None:
+    """Stay until a signal, telling what happens; raises DemoError when the operator ends."""
+    _explain(stage)
+    answers: dict[str, str] = {}
+    told = dict(stage.status)
+
+    def on_pod(life: Life) -> None:
+        if life.live and life.address and answers.get(life.name, "") != life.answer:
+            answers[life.name] = life.answer
+            _set(stage, life)
+
+    def on_set() -> None:
+        nonlocal told
+        before, told = told, stage.status
+        for sentence in changes(before, told, stage.moment):
+            stage.screen.line(sentence.text, sentence.style)
+
+    stage.on_pod, stage.on_set = on_pod, on_set
+    stage.stay()
+
+
+def _set(stage: Stage, life: Life) -> None:
+    wanted = life.answer or OPEN
+    try:
+        stage.endpoints.set({life.address: wanted})
+    except ResponderError as error:
+        stage.screen.line(f"{ANSWER} of {life.name}: {error}", Style.BAD)
+    else:
+        stage.screen.line(f"{life.name} is told: {wanted}", Style.BAD)
+
+
+def _explain(stage: Stage) -> None:
+    screen = stage.screen
+    screen.headline("It stays up until Ctrl-C. What to try next, in another terminal")
+    kubectl = find_or_build()["kubectl"]
+    screen.example(f"export KUBECONFIG={stage.cluster.kubeconfig}")
+    if shutil.which("kubectl") is None:
+        screen.example(f"export PATH=$PATH:{kubectl.parent}")
+    for text, command in (
+        ("watch the set", f"kubectl get sset {SET} --watch"),
+        (
+            "break an instance (status:404, hang, refuse, ok ...)",
+            f"kubectl annotate pod {_youngest(stage)} {ANSWER}=status:500",
+        ),
+        (
+            "ask why",
+            f"kubectl get sset {SET} -o jsonpath={_WHY}",
+        ),
+        (
+            "suspend repairs",
+            f"kubectl patch sset {SET} --type=merge -p {_SUSPEND}",
+        ),
+        ("scale", f"kubectl scale sset/{SET} --replicas=60"),
+        ("read what happened", "kubectl get events"),
+        ("read about a field", "kubectl explain scaleset.spec.automaticRepairsPolicy"),
+        ("read the operator's log", f"less {stage.operator.log}"),
+    ):
+        screen.note(f"{text}:", Style.FAINT)
+        screen.example(command)
+
+
+def _youngest(stage: Stage) -> str:
+    return max(
+        (life.name for life in stage.books.lives.values() if life.live),
+        key=instance_id,
+    )

@@ -1,0 +1,198 @@
+"""The demo as a program: its arguments, its steps in order, its end.
+
+Ends with 0 when everything it promises was seen to hold, 1 when not, 2 when it was asked for what
+it cannot do, 128 + the signal's number when it was stopped. Whatever it started ends with it, also
+when it is killed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from demo import acts, parts
+from demo.breaking import HEADS
+from demo.failure import DemoError
+from demo.keeping import keep
+from demo.proof import claims
+from demo.screen import Screen, Style
+from demo.stage import Stage
+from localcluster.binaries import MissingToolsError
+from localcluster.build import BuildError, find_or_build
+from localcluster.cluster import KubectlError, LocalCluster
+from localcluster.controlplane import StartError
+from localcluster.slots import NoSlotError
+from localcluster.supervisor import SupervisorError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FrameType
+
+FAILURES: Final = (
+    DemoError,
+    MissingToolsError,
+    BuildError,
+    StartError,
+    NoSlotError,
+    SupervisorError,
+    KubectlError,
+)
+"""Each with a message that a person can use."""
+CANNOT: Final = 2
+_SIGNAL_BASE: Final = 128
+_STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Stopped(BaseException):
+    """A signal asks the demo to end; what is open closes on its way up."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the demo; gives the exit status."""
+    options = _parser().parse_args(arguments)
+    if options.cluster != "local":
+        print(_no_such_cluster(options.cluster), file=sys.stderr)
+        return CANNOT
+    for number in _STOPPING:
+        signal.signal(number, _stop)
+    screen = Screen(sys.stdout)
+    try:
+        return _play(screen, stays=options.keep)
+    except Stopped as stopped:
+        screen.gap()
+        screen.line("stopped; every process of the demo has ended")
+        return _SIGNAL_BASE + stopped.number
+    except FAILURES as error:
+        screen.gap()
+        screen.line(f"FAILED: {error}", Style.BAD)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="make demo",
+        description="Watch a ScaleSet of 40 instances being broken and repaired, on a real"
+        " Kubernetes control plane that runs as plain processes. A minute and a half; the very"
+        " first run builds the control plane before, about ten minutes more.",
+        epilog="By make, options go into ARGS: make demo ARGS=--keep",
+    )
+    parser.add_argument(
+        "--keep", action="store_true", help="stay at the end, to try things, until Ctrl-C"
+    )
+    parser.add_argument(
+        "--cluster",
+        default=os.environ.get("CLUSTER") or "local",
+        metavar="NAME",
+        help="where it runs: local, for now (default: CLUSTER, or local)",
+    )
+    return parser
+
+
+def _no_such_cluster(name: str) -> str:
+    if name == "kind":
+        return (
+            "CLUSTER=kind is not there yet: it will run this demo with real pods and will need"
+            " Docker and kind.\nUntil then: make demo, which needs neither."
+        )
+    return f"There is no CLUSTER={name}: only local, which is the default."
+
+
+def _stop(number: int, _frame: FrameType | None) -> None:
+    for each in _STOPPING:
+        # The clean-up begins; asking again must not cut it short.
+        signal.signal(each, signal.SIG_IGN)
+    raise Stopped(number)
+
+
+def _play(screen: Screen, *, stays: bool) -> int:
+    screen.text(
+        f"A ScaleSet of {acts.REPLICAS} instances is broken and repaired, on a real Kubernetes"
+        " control plane: about a minute and a half. Ctrl-C ends it, and every process of it, at"
+        " any time."
+    )
+    screen.headline("Find the control plane's binaries, or build them once")
+    folder = find_or_build(out=sys.stdout)["kube-apiserver"].parent
+    screen.line("etcd, kube-apiserver and the others are here:")
+    screen.note(str(folder).replace(str(Path.home()), "~"))
+
+    screen.headline("Start the control plane")
+    with LocalCluster(nodes=3, name="demo") as cluster:
+        screen.line(
+            f"{cluster.server} is ready, with {len(cluster.nodes)} nodes; it took"
+            f" {cluster.start_seconds:.1f} s"
+        )
+        screen.note(
+            "The API server, etcd, scheduler and controllers are real. The nodes are pretended"
+            " (KWOK): pods run no containers, but each has an address of its own at which an HTTP"
+            " endpoint answers."
+        )
+        screen.headline("Apply the CRDs and start the operator")
+        parts.apply_definitions(cluster)
+        screen.line("crds/ is applied and served")
+        with parts.Operator(cluster.user_kubeconfig("operator")) as operator:
+            screen.line(f"scaleset-operator run: process {operator.pid}")
+            with Stage(screen, cluster, operator) as stage:
+                return _acts(stage, stays=stays)
+
+
+def _acts(stage: Stage, *, stays: bool) -> int:
+    screen = stage.screen
+    screen.headline(f"Create a ScaleSet of {acts.REPLICAS}")
+    acts.create(stage)
+    screen.headline("Break five of them")
+    broken = acts.break_five(stage)
+    screen.headline("Watch the repairs, two at a time")
+    acts.watch_repairs(stage, broken)
+    screen.headline("Now all 40 fall silent at once: are they dead, or is the operator blind?")
+    untouched = acts.fall_silent(stage)
+
+    screen.headline("What was seen")
+    screen.table(HEADS, broken.rows())
+    screen.note("Seconds since they were broken; TOOK: from the deletion to a Healthy successor.")
+    screen.gap()
+    screen.note("Counted by the demo itself from the API server's watch of pods:")
+    found = list(claims(stage.books, broken, untouched_in_silence=untouched))
+    for claim in found:
+        screen.note(
+            f"{'held  ' if claim.held else 'BROKEN'}  {claim.text}",
+            Style.GOOD if claim.held else Style.BAD,
+        )
+    if not all(claim.held for claim in found):
+        message = (
+            "not everything that the operator promises held; its log ends with:\n"
+            + stage.operator.tail()
+        )
+        raise DemoError(message)
+    if stays:
+        _keep(stage)
+    else:
+        _try_next(screen)
+    return 0
+
+
+def _keep(stage: Stage) -> None:
+    try:
+        keep(stage)
+    except Stopped as stopped:
+        if stopped.number != signal.SIGINT:
+            raise
+
+
+def _try_next(screen: Screen) -> None:
+    screen.headline("What to try next")
+    for text, command in (
+        ("the same, and it stays up for your own kubectl", "make demo ARGS=--keep"),
+        ("everything that proves what you just saw", "make test"),
+        ("every reason, and what it means", "less docs/reasons.md"),
+        ("your first ScaleSet on a cluster of your own", "less README.md"),
+    ):
+        screen.note(f"{text}:")
+        screen.example(command)

@@ -1,0 +1,130 @@
+"""What is written on each pod: on a change, in one patch, and never otherwise (rule 26)."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from scaleset_operator.api.base import VMHealth
+from scaleset_operator.core.observed import Instance, Outcome
+from scaleset_operator.core.plan import PublishHealth, Record
+from tests.core._stories import Story, a_set, published, settle, wrong
+from tests.support.builders import evidence, instance, instances, scale_set_spec
+from tests.support.fake_clock import T0
+
+SPEC = scale_set_spec(replicas=5)
+
+
+def told_of_first(first: Instance, outcome: Any = Outcome.OK) -> PublishHealth | None:
+    """What is written on web-1."""
+    seen = a_set(instances=(first, *instances(5)[1:]), bad={1: outcome})
+    return published(settle(SPEC, seen).plan).get("web-1")
+
+
+def test_nothing_is_written_in_a_steady_state() -> None:
+    """Design.md section 1: no writes, neither on pods nor in the status."""
+    settled = settle(SPEC, a_set(5))
+    assert not settled.plan.actions
+    again = settle(SPEC, settled.seen, T0 + timedelta(seconds=1))
+    assert len(again.plans) == 1
+    assert (again.plan.record, again.plan.actions) == (Record.NONE, ())
+
+
+def test_a_verdict_condition_and_gate_go_in_one_patch() -> None:
+    """P-12, P-17, protocol rule 26."""
+    told = told_of_first(instance(number=1), Outcome.WRONG_STATUS)
+    assert told == PublishHealth(
+        name="web-1",
+        uid="uid-web-1",
+        health=VMHealth.UNHEALTHY,
+        reason="WrongStatus",
+        message="HTTP 503, 200 is expected; no success for 11s",
+        in_rotation=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("outcome", "words"),
+    [
+        (Outcome.REFUSED, "connection refused or reset"),
+        (Outcome.MALFORMED, "the answer is no HTTP"),
+        (Outcome.UNREACHABLE, "no route to it"),
+        (Outcome.TIMED_OUT, "no answer in time"),
+    ],
+)
+def test_each_cause_is_told_in_its_own_words(outcome: Outcome, words: str) -> None:
+    """R-04."""
+    told = told_of_first(instance(number=1), outcome)
+    assert told is not None
+    assert told.message.startswith(words)
+
+
+def test_the_first_success_puts_an_instance_back_into_rotation() -> None:
+    """P-16."""
+    told = told_of_first(instance(number=1, health=VMHealth.UNHEALTHY))
+    assert told is not None
+    assert (told.health, told.in_rotation) == (VMHealth.HEALTHY, True)
+
+
+@pytest.mark.parametrize("gate", [None, False])
+def test_a_gate_that_something_else_has_set_is_set_back(*, gate: bool | None) -> None:
+    """Design.md section 3: what is published is compared with the pod as it stands."""
+    told = told_of_first(instance(number=1, in_rotation=gate))
+    assert told is not None
+    assert (told.health, told.in_rotation) == (VMHealth.HEALTHY, True)
+
+
+def test_a_gate_opened_by_something_else_on_an_unhealthy_instance_is_closed() -> None:
+    """Design.md section 3."""
+    first = instance(number=1, health=VMHealth.UNHEALTHY, in_rotation=True)
+    told = told_of_first(first, Outcome.WRONG_STATUS)
+    assert told is not None
+    assert told.in_rotation is False
+
+
+def test_the_lineage_s_counter_goes_with_the_first_healthy() -> None:
+    """R-41: and only then."""
+    young = instance(number=1, health=None, attempt=2)
+    told = told_of_first(young)
+    assert told is not None
+    assert told.clear_attempt
+    bad = told_of_first(young, Outcome.WRONG_STATUS)
+    assert bad is not None
+    assert not bad.clear_attempt
+
+
+def test_unknown_is_written_over_another_verdict_only() -> None:
+    """X-05: a pod without the condition is Unknown already; one with it is told so."""
+    silent = dict.fromkeys(range(1, 6), evidence(outcome=Outcome.TIMED_OUT))
+    pods = (instance(number=1, health=None), *instances(5)[1:])
+    told = published(settle(SPEC, a_set(instances=pods, bad=silent)).plan)
+    assert set(told) == {f"web-{n}" for n in range(2, 6)}
+    assert {act.health for act in told.values()} == {VMHealth.UNKNOWN}
+    assert {act.in_rotation for act in told.values()} == {None}
+
+
+def test_a_pod_on_its_way_out_is_not_written_on() -> None:
+    """R-22."""
+    pods = (replace(instance(number=1), terminating=True), *instances(5)[1:])
+    assert not published(settle(SPEC, a_set(instances=pods)).plan)
+
+
+def test_health_is_published_though_the_view_is_stale() -> None:
+    """X-07: evidence is of this process; acts on the set wait."""
+    plan = settle(SPEC, a_set(bad=wrong(1), instances=instances(5), view_is_fresh=False)).plan
+    assert set(published(plan)) == {"web-1"}
+    assert len(plan.actions) == 1
+
+
+def test_an_instance_that_flaps_within_its_timeout_is_never_written_on() -> None:
+    """P-11, P-12: one failed attempt in between."""
+    story = Story.of(SPEC)
+    story.turn()
+    for _ in range(10):
+        story.now += timedelta(seconds=5)
+        story.tell(Outcome.WRONG_STATUS, "web-2")
+        assert not story.turn().actions
+        story.now += timedelta(seconds=5)
+        story.tell(Outcome.OK, "web-2")
+        assert not story.turn().actions

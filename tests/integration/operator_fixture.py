@@ -1,0 +1,151 @@
+"""The operator as users run it: one process, with its kubeconfig, beside the control plane.
+
+Knows how to start it, to wait until it serves, and to end it kindly or not. Must not know what it
+does.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
+
+import pytest
+
+from localcluster.processes import dying_with_parent
+from tests.integration.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from localcluster.cluster import LocalCluster
+
+SOURCE: Final = Path(__file__).parents[2] / "operator"
+END_S: Final = 30.0
+FAULTS: Final = ("Traceback", "the turn failed")
+"""What must never stand in the log of an operator, whatever it is put through."""
+
+
+class OperatorProcess:
+    """One operator at a time; it may be ended and started again.
+
+    Attributes:
+        log: what all its runs have said.
+    """
+
+    def __init__(
+        self, cluster: LocalCluster, folder: Path, *arguments: str, user: str = "operator"
+    ) -> None:
+        """Describes it; nothing starts yet.
+
+        Args:
+            cluster: whose API server it serves.
+            folder: for its log and its state.
+            arguments: more of its command line.
+            user: as whom it speaks to the API server.
+        """
+        self.log = folder / "operator.log"
+        self._arguments = arguments
+        self._environment = {
+            **os.environ,
+            "KUBECONFIG": str(cluster.user_kubeconfig(user)),
+            "STATE_DIRECTORY": str(folder),
+            "PYTHONPATH": str(SOURCE),
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+        self._port = 0
+
+    def __enter__(self) -> Self:
+        self.start()
+        self.await_ready()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            self.kill()
+
+    @property
+    def pid(self) -> int:
+        """Of the present run."""
+        assert self._process is not None, "it does not run"
+        return self._process.pid
+
+    def start(self) -> None:
+        """Begin a run; does not wait for it."""
+        assert self._process is None, "it runs already"
+        self._port = _free_port()
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "scaleset_operator", "run"),
+                    *("--port", str(self._port)), "-v",
+                    *self._arguments,
+                ],
+                env=self._environment,
+                stdout=log,
+                stderr=log,
+                preexec_fn=dying_with_parent(),  # noqa: PLW1509 - from the main thread
+            )
+
+    def await_ready(self) -> None:
+        """Wait until /readyz says that it takes turns, sees the cluster and probes."""
+        eventually(self._is_ready, "the operator is ready", seconds=30, told=self.last_words)
+
+    def stop(self) -> int:
+        """Ask it to end, and give its exit status."""
+        assert self._process is not None, "it does not run"
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            return self._process.wait(END_S)
+        finally:
+            self.kill()
+
+    def kill(self) -> None:
+        """kill -9; returns when it is gone."""
+        assert self._process is not None, "it does not run"
+        self._process.kill()
+        self._process.wait(END_S)
+        self._process = None
+
+    def faults(self) -> list[str]:
+        """Lines of the log that no operator should write."""
+        lines = self.log.read_text(encoding="utf-8").splitlines()
+        return [line for line in lines if any(fault in line for fault in FAULTS)]
+
+    def last_words(self) -> str:
+        """The end of its log."""
+        return self.log.read_text(encoding="utf-8")[-2000:]
+
+    def _is_ready(self) -> bool:
+        assert self._process is not None, "it does not run"
+        assert self._process.poll() is None, f"it ended: {self.last_words()}"
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=5)
+        try:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == http.client.OK
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="module")
+def operator(
+    kinds: LocalCluster, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OperatorProcess]:
+    """The module's operator: serves all namespaces, ends without a fault in its log."""
+    with OperatorProcess(kinds, tmp_path_factory.mktemp("operator")) as process:
+        yield process
+        assert process.stop() == 0, process.last_words()
+        assert process.faults() == [], process.last_words()

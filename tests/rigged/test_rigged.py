@@ -1,0 +1,88 @@
+"""Five broken operators, each caught by the tests meant to catch it.
+
+A proof that cannot fail proves nothing: every variant runs the very tests that guard its rule, in
+a process of its own, and they must fail, by assertion, where they are expected to.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+STORIES = "tests/simulation/test_stories.py"
+SILENCE = "tests/simulation/test_silence.py"
+
+
+class Rig(NamedTuple):
+    """A variant, the test meant to catch it, and what its failure says."""
+
+    variant: str
+    test: str
+    says: str
+
+
+RIGS = [
+    Rig(
+        "cap",
+        f"{STORIES}::test_two_of_forty_are_repaired_at_a_time_until_all_are_healthy",
+        "are under repair at once",
+    ),
+    Rig(
+        "grace",
+        f"{STORIES}::test_an_instance_that_breaks_at_once_is_left_alone_until_its_grace_ends",
+        "inside its grace",
+    ),
+    Rig(
+        "precondition",
+        "tests/adapters/cluster/test_bodies.py::test_a_delete_names_the_pod_that_was_read",
+        "preconditions",
+    ),
+    Rig(
+        "blindness",
+        f"{SILENCE}::test_forty_silent_instances_are_left_alone_however_long_it_lasts",
+        "repaired",
+    ),
+    Rig(
+        "slot_release",
+        f"{STORIES}::test_two_of_forty_are_repaired_at_a_time_until_all_are_healthy",
+        "are under repair at once",
+    ),
+]
+
+
+def run(rig: Rig, *, rigged: bool) -> subprocess.CompletedProcess[str]:
+    """The meant test, with or without the variant."""
+    plugin = ["-p", f"tests.rigged.variants.{rig.variant}"] if rigged else []
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        *plugin,
+        "-q",
+        "-p",
+        "no:randomly",
+        "-p",
+        "no:cacheprovider",
+        rig.test,
+    ]
+    path = {"PYTHONPATH": f"{ROOT / 'operator'}:{ROOT}"}
+    return subprocess.run(
+        command,
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", **path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("rig", RIGS, ids=lambda rig: rig.variant)
+def test_a_rigged_variant_is_caught_by_the_test_meant_for_it(rig: Rig) -> None:
+    """R-11, R-14, R-24, X-05, rule 5: the guards bite."""
+    caught = run(rig, rigged=True)
+    assert caught.returncode == 1, caught.stdout + caught.stderr
+    assert rig.says in caught.stdout
+    assert run(rig, rigged=False).returncode == 0
