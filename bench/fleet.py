@@ -33,8 +33,11 @@ if TYPE_CHECKING:
 
 NUMBERS = frozenset({"G4", "G6", "G7", "G8", "G10"})
 
-_QUIET_SECONDS = 3.0
-"""For an operator that has just started, or just scaled, to come to rest."""
+_SHARE = 0.45
+"""Of the budget; rounds after the first begin within it."""
+
+_FIRST_SHARE = 0.1
+"""Of a fleet: what memory per instance is counted from, once all code has run."""
 
 
 async def measure(size: Size, findings: Findings, wanted: frozenset[str]) -> None:
@@ -83,45 +86,48 @@ class _Fleet:
 
     async def grow(self, wanted: frozenset[str]) -> None:
         """Bring the sets up, beside kopf's index where its figures are wanted (G6, G7)."""
-        operator = self.plant.start_operator()
-        beside = bool(wanted & {"G6", "G7"})
-        with contextlib.ExitStack() as closing:
-            index = closing.enter_context(kopf_index(self.plant)) if beside else None
-            await asyncio.sleep(_QUIET_SECONDS)
-            empty = operator.memory_bytes()
-            index_empty = machine.memory_bytes([index.pid]) if index else 0
-            await self._bring_up(self.ours)
-            window = Window()
-            await asyncio.sleep(_QUIET_SECONDS)
-            if index:
-                self._note_memory(
-                    window,
-                    ours=operator.memory_bytes() - empty,
-                    peer=machine.memory_bytes([index.pid]) - index_empty,
-                )
-            if index and "G6" in wanted:
-                for number in range(self.size.rounds):
+        self.plant.start_operator()
+        first = int(_FIRST_SHARE * self.size.fleet)
+        if wanted & {"G6", "G7"}:
+            with kopf_index(self.plant) as index:
+                await self._bring_up(self.ours, first)
+                await self._grow_beside(index.pid, first)
+                for number in range(self.size.rounds if "G6" in wanted else 0):
                     await self._events(index.pid, number)
+        else:
+            await self._bring_up(self.ours, self.size.fleet)
         if wanted & {"G4", "G8"}:
-            await self._bring_up(self.peer)
+            await self._bring_up(self.peer, self.size.fleet)
 
-    async def _bring_up(self, watch: PodWatch) -> None:
-        await self.plant.create_set(watch.namespace, self.size.fleet)
+    async def _bring_up(self, watch: PodWatch, count: int) -> None:
+        await self.plant.create_set(watch.namespace, count)
+        await self._all_ready(watch, count)
+
+    async def _all_ready(self, watch: PodWatch, count: int) -> None:
         await watch.until(
-            lambda: watch.ready_count == self.size.fleet,
-            f"{self.size.fleet} pods of {watch.namespace} were Ready",
+            lambda: watch.ready_count == count,
+            f"{count} pods of {watch.namespace} were Ready",
             self.size.patience,
         )
+        await asyncio.sleep(self.size.settle)
 
-    def _note_memory(self, window: Window, *, ours: int, peer: int) -> None:
-        kib = 1024 * self.size.fleet
-        self.findings.add("G7", window.read(), ours=ours / kib, peer=peer / kib)
+    async def _grow_beside(self, index_pid: int, first: int) -> None:
+        """G7: the same growth as our operator and kopf's index see it."""
+        operator, count = self.plant.operator, self.size.fleet
+        window = Window()
+        ours_before, peer_before = operator.memory_bytes(), machine.memory_bytes([index_pid])
+        await self.plant.scale_set(the_plant.OURS, count)
+        await self._all_ready(self.ours, count)
+        kib = 1024 * (count - first)
+        ours = (operator.memory_bytes() - ours_before) / kib
+        peer = (machine.memory_bytes([index_pid]) - peer_before) / kib
+        self.findings.add("G7", window.read(), ours=ours, peer=peer)
         self.findings.note(
             "G7",
-            f"resident memory at {self.size.fleet} instances less that without any, divided; what "
-            "the growth itself left behind is in it, on both sides",
+            f"growth of the resident memory from {first} to {count} instances, divided; what the "
+            "growth itself left behind is in it, on both sides",
         )
-        print(f"G7 {ours / kib:.1f} KiB, kopf.index {peer / kib:.1f} KiB an instance", flush=True)
+        print(f"G7 {ours:.1f} KiB, kopf.index {peer:.1f} KiB an instance", flush=True)
 
     async def _events(self, index_pid: int, number: int) -> None:
         """One round of G6: both sides see the same changes, which mean nothing to either."""
@@ -153,6 +159,8 @@ class _Fleet:
         """G4 and G8, in turns."""
         chance = random.Random(SEED)  # noqa: S311 - no secret
         for number in range(self.size.rounds):
+            if number and self.findings.past(_SHARE):
+                break
             if "G4" in wanted:
                 await self._deletions(chance, number)
             if "G8" in wanted and number < 2:
@@ -186,9 +194,7 @@ class _Fleet:
         repairs.note_writes(self.findings, broken)
         ready = sorted(self.peer.pods.values(), key=lambda pod: pod.name)
         victims = chance.sample(ready, count)
-        await repairs.delete_batch(
-            self.plant, self.peer, self.findings, victims, self.size.patience
-        )
+        await repairs.delete_batch(self.plant, self.peer, self.findings, victims, self.size)
 
     async def restart(self) -> None:
         """G10 beside kopf's index, which takes quadratic time and so only does for few pods."""

@@ -6,6 +6,7 @@ ones are in the majority, left out. It must not know how anything is measured.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -147,13 +148,23 @@ class Series:
 
 @dataclass(slots=True)
 class Findings:
-    """What was measured, by the key of the goal."""
+    """What was measured, by the key of the goal.
 
+    Attributes:
+        budget: seconds for the whole run, counted from `begun`.
+        failures: why a goal's measurement did not end, by its number.
+    """
+
+    budget: float
+    begun: float = field(default_factory=time.monotonic)
     ours: dict[str, Series] = field(default_factory=dict)
     peer: dict[str, Series] = field(default_factory=dict)
     notes: dict[str, list[str]] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
-    """Why a goal's measurement did not end, by its number."""
+
+    def past(self, share: float) -> bool:
+        """Tell whether this share of the budget is spent."""
+        return time.monotonic() - self.begun > share * self.budget
 
     def add(self, key: str, reading: Reading, *, ours: float | None = None,
             peer: float | None = None) -> None:  # fmt: skip

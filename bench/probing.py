@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from bench.sizes import Size
     from localcluster.responder.client import Responder
 
-_START_SECONDS = 2.0
+_START_SECONDS = 1.5
 """For an interpreter to import what it needs and to file its targets."""
-_SHORTEST_SECONDS = 3.0
+_SHORTEST_SECONDS = 2.0
+_SHARE = 0.25
+"""Of the budget; G1's rounds after the first stay within it."""
 _PER_LATE = 2.04
 """Intervals, with the jitter: who is not probed once in so many is late by one or more."""
 
@@ -30,6 +32,8 @@ def measure(size: Size, findings: Findings, wanted: frozenset[str]) -> None:
     with probers.responder() as responder:
         if "G1" in wanted:
             for number in range(size.rounds):
+                if number and findings.past(_SHARE * (number + 1) / size.rounds):
+                    break
                 _compare(size, findings, responder, number)
         if "G2" in wanted:
             _crowd(size, findings, responder)

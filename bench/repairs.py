@@ -24,12 +24,10 @@ if TYPE_CHECKING:
     from bench.audit import Request
     from bench.goals import Findings
     from bench.plant import Plant
+    from bench.sizes import Size
 
 BATCH_SHARE = 0.05
 """Of a set, under repair at once: so many broken at once make one batch."""
-
-_SETTLE_SECONDS = 4.0
-"""For late reports and Events to be written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +47,7 @@ class Broken:
 
 
 async def break_some(
-    plant: Plant, watch: PodWatch, count: int, chance: random.Random, patience: float
+    plant: Plant, watch: PodWatch, count: int, chance: random.Random, size: Size
 ) -> Broken:
     """Break instances and wait until each is replaced and all are Ready.
 
@@ -65,10 +63,10 @@ async def break_some(
     await watch.until(
         lambda: not any(v.uid in watch.pods for v in victims) and watch.ready_count == whole,
         f"{count} broken instances were replaced",
-        patience,
+        size.patience,
     )
     reading = window.read()
-    await asyncio.sleep(_SETTLE_SECONDS)
+    await asyncio.sleep(size.settle)
     requests = plant.audit.since(mark, the_plant.OPERATOR_USER)
     deleted = _accepted_deletes(requests)
     return Broken(
@@ -146,7 +144,7 @@ def note_writes(findings: Findings, broken: Broken) -> None:
     if broken.replaced:
         findings.add("G4.repair", broken.reading, ours=1e3 * median(broken.replaced))
     kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(found.items()))
-    findings.note("G8", f"one batch of {count}, from break to {_SETTLE_SECONDS:g} s after: {kinds}")
+    findings.note("G8", f"one batch of {count}, until a while after the last was Ready: {kinds}")
     print(f"G8 {count} replaced: {kinds}", flush=True)
 
 
@@ -155,7 +153,7 @@ def _sum(found: dict[str, int], *resources: str) -> int:
 
 
 async def delete_batch(
-    plant: Plant, watch: PodWatch, findings: Findings, victims: list[SeenPod], patience: float
+    plant: Plant, watch: PodWatch, findings: Findings, victims: list[SeenPod], size: Size
 ) -> None:
     """One round of the peer of G8: a client deletes as many pods of the ReplicaSet at once."""
     whole = watch.ready_count
@@ -165,10 +163,10 @@ async def delete_batch(
     await watch.until(
         lambda: not any(v.uid in watch.pods for v in victims) and watch.ready_count == whole,
         "the ReplicaSet replaced its pods",
-        patience,
+        size.patience,
     )
     reading = window.read()
-    await asyncio.sleep(_SETTLE_SECONDS)
+    await asyncio.sleep(size.settle)
     found = writes(plant.audit.since(mark, the_plant.MANAGER_USER))
     made = _sum(found, "pods", "pods/status")
     # The client's DELETE counts here, as the operator's own does there.

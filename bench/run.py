@@ -44,7 +44,7 @@ def main() -> int:
         print(f"no such goal: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
         return 2
     begun = time.monotonic()
-    findings = Findings()
+    findings = Findings(budget=size.budget)
     build.find_or_build()
     for phase, numbers in _phases(size, findings):
         chosen = numbers & set(wanted)

@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 
 NUMBERS = frozenset({"G3", "G5", "G7", "G9", "G10"})
 
-_REST_SECONDS = 3.0
-"""Without a write of the operator's for so long, it has come to rest."""
+_SHARE = 0.6
+"""Of the budget; rounds of growth after the first begin within it."""
+_LAST_SHARE = 0.85
+"""The same for repairs, which come last."""
 
 _READS = frozenset({"list", "get"})
 
@@ -41,7 +43,7 @@ async def measure(size: Size, findings: Findings, wanted: frozenset[str]) -> Non
     ):
         scale = _Scale(plant, ours, peer, size, findings)
         plant.start_operator()
-        await asyncio.sleep(_REST_SECONDS)
+        await asyncio.sleep(size.settle)
         if wanted & {"G5", "G7", "G10"}:
             await scale.growth(wanted)
         if wanted & {"G3", "G9"}:
@@ -59,7 +61,7 @@ class _Scale:
     async def growth(self, wanted: frozenset[str]) -> None:
         """G5, and what is known of the grown sets: G7 and G10."""
         for number in range(self.size.scale_rounds):
-            last = number == self.size.scale_rounds - 1
+            last = number == self.size.scale_rounds - 1 or self.findings.past(_SHARE)
             for watch in (self.peer, self.ours):
                 await self._grow(watch)
                 if last and "G7" in wanted:
@@ -68,6 +70,8 @@ class _Scale:
                     await self._restart(watch)
                 if not last or watch is self.peer:
                     await self._clear(watch)
+            if last:
+                break
 
     async def _grow(self, watch: PodWatch) -> None:
         """One side's round of G5."""
@@ -156,9 +160,11 @@ class _Scale:
         if "G9" in wanted:
             await self._steady()
         chance = random.Random(SEED)  # noqa: S311 - no secret
-        for _ in range(min(2, self.size.rounds) if "G3" in wanted else 0):
+        for number in range(min(2, self.size.rounds) if "G3" in wanted else 0):
+            if number and self.findings.past(_LAST_SHARE):
+                break
             broken = await repairs.break_some(
-                self.plant, self.ours, self.size.broken, chance, self.size.patience
+                self.plant, self.ours, self.size.broken, chance, self.size
             )
             repairs.note_delays(self.findings, broken, fleet=self.size.largest)
 
@@ -166,7 +172,7 @@ class _Scale:
         deadline = time.monotonic() + self.size.patience
         while time.monotonic() < deadline:
             mark = self.plant.audit.mark()
-            await asyncio.sleep(_REST_SECONDS)
+            await asyncio.sleep(self.size.settle)
             if not writes(self.plant.audit.since(mark, the_plant.OPERATOR_USER)):
                 return
         message = f"the operator went on writing for {self.size.patience:.0f} s"

@@ -24,6 +24,8 @@ class Size:
         broken: instances broken at once, for G3.
         scale_rounds: of G5.
         steady: how long the steady state is watched, for G9.
+        settle: for something just started or scaled to come to rest, and late reports to be made.
+        budget: the whole run; rounds beyond the first are left out when it runs short.
         patience: how long anything is waited for.
     """
 
@@ -40,11 +42,13 @@ class Size:
     broken: int
     scale_rounds: int
     steady: float
+    settle: float
+    budget: float
     patience: float
 
 
 FULL = Size(
-    rounds=5,
+    rounds=4,
     targets=10_000,
     interval=5,
     crowd=50_000,
@@ -57,7 +61,9 @@ FULL = Size(
     broken=100,
     scale_rounds=2,
     steady=60,
-    patience=120,
+    settle=4,
+    budget=840,
+    patience=180,
 )
 
 SMOKE = Size(
@@ -68,11 +74,13 @@ SMOKE = Size(
     crowd_rounds=1,
     fleet=200,
     deletions=3,
-    events=200,
-    large=300,
+    events=600,
+    large=200,
     largest=300,
     broken=10,
     scale_rounds=1,
     steady=4,
+    settle=1.5,
+    budget=90,
     patience=40,
 )

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Final
 from demo import parts
 from demo.breaking import Breakage
 from demo.endpoints import HANGING, OPEN
+from demo.narrating import Narrator
 from demo.screen import Style
 from demo.stage import SET
-from demo.telling import changes, names
+from demo.telling import names
 
 if TYPE_CHECKING:
-    from demo.books import Life
     from demo.stage import Stage
 
 REPLICAS: Final = 40
@@ -78,33 +78,19 @@ def break_five(stage: Stage) -> Breakage:
 
 def watch_repairs(stage: Stage, broken: Breakage) -> None:
     """Tell each change until all five are replaced and the set is whole again."""
-    told = dict(stage.status)
-    shown: list[bool] = []
-    said: set[float] = set()
-
-    def on_pod(life: Life) -> None:
-        if life.live and life.unhealthy is not None and life.unhealthy not in said:
-            said.add(life.unhealthy)
-            stage.screen.line(
-                f"{life.name} is Unhealthy, {life.health_reason}: {life.health_message}", Style.BAD
-            )
-
-    def on_set() -> None:
-        nonlocal told
-        before, told = told, stage.status
-        for sentence in changes(before, told, stage.moment):
-            stage.screen.line(sentence.text, sentence.style)
-        if told.get("repairingReplicas") and not shown:
-            shown.append(True)
-            stage.show("get", "sset", SET)
-
-    stage.on_pod, stage.on_set = on_pod, on_set
+    narrator = Narrator(stage)
+    stage.until(
+        lambda: bool(stage.status.get("repairingReplicas")),
+        within=_REPAIR_WITHIN_S,
+        what="a repair began",
+    )
+    stage.show("get", "sset", SET)
     stage.until(
         lambda: broken.is_mended() and _is_whole(stage),
         within=_REPAIR_WITHIN_S,
         what="the five were replaced and all 40 Ready",
     )
-    stage.on_pod, stage.on_set = (lambda _: None), (lambda: None)
+    narrator.silence()
     stage.screen.line(f"all {REPLICAS} are Ready again", Style.GOOD)
     stage.show("get", "sset", SET)
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 from demo.books import ANSWER
 from demo.endpoints import OPEN
+from demo.narrating import Narrator
 from demo.screen import Style
 from demo.stage import SET
-from demo.telling import changes, instance_id
+from demo.telling import instance_id
 from localcluster.build import find_or_build
 from localcluster.responder.client import ResponderError
 
@@ -29,20 +30,15 @@ def keep(stage: Stage) -> None:
     """Stay until a signal, telling what happens; raises DemoError when the operator ends."""
     _explain(stage)
     answers: dict[str, str] = {}
-    told = dict(stage.status)
+    narrator = Narrator(stage)
 
     def on_pod(life: Life) -> None:
         if life.live and life.address and answers.get(life.name, "") != life.answer:
             answers[life.name] = life.answer
             _set(stage, life)
+        narrator.tell_pod(life)
 
-    def on_set() -> None:
-        nonlocal told
-        before, told = told, stage.status
-        for sentence in changes(before, told, stage.moment):
-            stage.screen.line(sentence.text, sentence.style)
-
-    stage.on_pod, stage.on_set = on_pod, on_set
+    stage.on_pod = on_pod
     stage.stay()
 
 

@@ -61,15 +61,11 @@ def observations(draw: st.DrawFn) -> Observed:
         bad[pod.instance_id] = evidence(outcome=outcome, for_=age)
     numbers = [pod.instance_id for pod in pods] or [1]
     some = st.lists(st.sampled_from([*numbers, 90]), unique=True, max_size=3)
-    flight = [
-        entry(
-            n,
-            draw(st.sampled_from([60 + n, max(numbers)])),
-            attempt=draw(st.integers(1, 4)),
-            start=T0 - draw(AGES),
-        )
-        for n in draw(some)
-    ]
+    flight = []
+    for number in draw(some):
+        replacement = draw(st.sampled_from([60 + number, max(numbers)]))
+        times = {"attempt": draw(st.integers(1, 4)), "start": T0 - draw(AGES)}
+        flight.append(entry(number, replacement, **times))
     leaving = [
         {"name": f"web-{n}", "uid": f"uid-web-{n}", "purpose": draw(st.sampled_from(PURPOSES))}
         for n in draw(some)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from scaleset_operator.api.base import Reason
 from scaleset_operator.core.decide import decide
 from scaleset_operator.core.observed import Outcome
 from scaleset_operator.core.plan import DeleteInstance, Purpose, Record

@@ -83,7 +83,7 @@ class OperatorProcess:
             self._process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "scaleset_operator", "run"),
-                    *("--port", str(self._port)), "-v",
+                    *("--port", str(self._port)),
                     *self._arguments,
                 ],
                 env=self._environment,

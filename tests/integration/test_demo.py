@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -28,6 +29,8 @@ CLAIMS: Final = (
     "while all 40 were silent: nothing deleted, all kept in rotation",
     "in the end 40 of 40 are Healthy, 40 Ready",
 )
+RUN_WITHIN_S: Final = 240.0
+STEP_WITHIN_S: Final = 60.0
 END_WITHIN_S: Final = 30.0
 
 
@@ -44,24 +47,32 @@ class Demo:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env={**os.environ, **added},
-            text=True,
         )
         self.said = ""
 
-    def read_until(self, words: str) -> None:
-        """Read its output up to these words; fails when it ends without them."""
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.said += line
-            if words in line:
-                return
-        pytest.fail(f"never said {words!r}:\n{self.said}")
+    def read_until(self, words: str, within: float) -> None:
+        """Read its output up to these words; fails when they do not come, in seconds."""
+        deadline = time.monotonic() + within
+        while words not in self.said and self._read(deadline):
+            continue
+        assert words in self.said, self.said
 
     def end(self) -> int:
         """Read the rest; gives the exit status."""
-        assert self.process.stdout is not None
-        self.said += self.process.stdout.read()
+        deadline = time.monotonic() + RUN_WITHIN_S
+        while self._read(deadline):
+            continue
         return self.process.wait(END_WITHIN_S)
+
+    def _read(self, deadline: float) -> bool:
+        """Whether there may be more to read."""
+        assert self.process.stdout is not None
+        left = max(0.0, deadline - time.monotonic())
+        if not select.select([self.process.stdout], [], [], left)[0]:
+            return False
+        piece = os.read(self.process.stdout.fileno(), 1 << 16)
+        self.said += piece.decode()
+        return bool(piece)
 
     def processes(self) -> dict[int, str]:
         """Those that run and bear the mark: pid -> command line."""
@@ -128,7 +139,7 @@ def test_a_demo_that_is_stopped_leaves_no_process_behind(
     demos: contextlib.ExitStack, number: signal.Signals, words: str
 ) -> None:
     demo = started(demos)
-    demo.read_until(words)
+    demo.read_until(words, STEP_WITHIN_S)
     before = " ".join(demo.processes().values())
     assert "etcd" in before, before
     demo.process.send_signal(number)
@@ -142,8 +153,8 @@ def test_a_demo_that_is_kept_stays_until_ctrl_c_and_breaks_what_it_is_asked_to(
     demos: contextlib.ExitStack,
 ) -> None:
     demo = started(demos, "--keep")
-    demo.read_until("What to try next, in another terminal")
-    demo.read_until("less ")
+    demo.read_until("What to try next, in another terminal", RUN_WITHIN_S)
+    demo.read_until("operator.log", STEP_WITHIN_S)
     examples = [line.split("$ ", 1)[1] for line in demo.said.splitlines() if " $ " in line]
     exports = [line for line in examples if line.startswith("export ")]
     annotate = next(line for line in examples if "annotate pod" in line)
@@ -154,7 +165,7 @@ def test_a_demo_that_is_kept_stays_until_ctrl_c_and_breaks_what_it_is_asked_to(
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    demo.read_until("WrongStatus")
+    demo.read_until(f"{annotate.split()[3]} is Unhealthy, WrongStatus", STEP_WITHIN_S)
     demo.process.send_signal(signal.SIGINT)
     assert demo.end() == 0, demo.said
     assert demo.left_behind() == {}

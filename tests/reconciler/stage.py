@@ -52,6 +52,10 @@ class Stage:
         spec = self.server.resource("ScaleSet", *KEY)["spec"]
         self.server.apply("ScaleSet", *KEY, {**spec, **fields})
 
+    def restart(self, name: str) -> None:
+        """A pod's containers are restarted, and run again a minute later."""
+        self.world.kubelet.restart_containers(self.pod(name), down_for=60.0)
+
     def made(self, *verbs: Verb) -> list[Request]:
         """The requests of these kinds so far."""
         return [request for request in self.cluster.wire.requests if request.verb in verbs]
@@ -125,7 +129,5 @@ def creation(number: int, **fields: Any) -> CreateInstance:
 
 def deletion(pod: FakePod, **fields: Any) -> DeleteInstance:
     """The DELETE of a pod as it stands."""
-    values: dict[str, Any] = {"resource_version": str(pod.resource_version)}
-    return DeleteInstance(
-        name=pod.name, uid=pod.uid, purpose=Purpose.REPAIR, **(values | fields)
-    )
+    values: dict[str, Any] = {"uid": pod.uid, "resource_version": str(pod.resource_version)}
+    return DeleteInstance(name=pod.name, purpose=Purpose.REPAIR, **(values | fields))

@@ -1,5 +1,7 @@
 """Carrying out a plan: in which order, how many at once, and what a failure leaves behind."""
 
+from datetime import timedelta
+
 import pytest
 
 from scaleset_operator.api.base import Reason, VMHealth
@@ -26,8 +28,6 @@ class Acting:
         self.seen = Gathered()
         self.stage.cluster.wire.hooks = self.seen
         self.faults = self.stage.operator.faults
-        # The test's plans say nothing of the reasons that the referee asks for.
-        self.stage.world.referee.allow_healthy_repairs |= {f"web-{n}" for n in range(20)}
 
     async def act(self, *actions: Action, not_after: int = FAR_FUTURE) -> bool:
         actor = Actor(self.stage.cluster, self.stage.clock)
@@ -176,6 +176,16 @@ async def test_an_act_that_is_too_old_is_not_sent(acting: Acting) -> None:
     assert acting.stage.pods() == ["web-1"]
     assert not acting.stage.pod("web-1").terminating
     assert await acting.act(deletion(first), not_after=now)
+
+
+async def test_a_delete_with_an_end_of_its_own_is_not_sent_after_it(acting: Acting) -> None:
+    """Protocol rule 5: a fresh record makes no old decision new."""
+    (first,) = await acting.with_pods(1)
+    now = acting.stage.clock.now()
+    assert not await acting.act(deletion(first, not_after=now - timedelta(milliseconds=1)))
+    assert not acting.stage.pod("web-1").terminating
+    assert await acting.act(deletion(first, not_after=now))
+    assert acting.stage.pod("web-1").terminating
 
 
 async def test_health_is_published_whatever_becomes_of_the_acts(acting: Acting) -> None:

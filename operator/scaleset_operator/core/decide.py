@@ -65,11 +65,13 @@ class _Turn:
         extra = witnesses(scene, self.doubts) - {e.replacement for e in self.progress.open}
         self.scaling: Scaling = scale(scene, self.names, self.progress.open, extra)
         self.scaling.removing.extend(self.doubts.removals)
-        self.opened: Opened = open_repairs(scene, self.names, self.scaling, self.doubts.stand)
-        self.in_flight = [*self.scaling.entries, *self.opened.entries]
         self.closed: list[Closed] = [*self.progress.closed, *self.scaling.closed]
-        self.rollout: Rollout = roll_out(scene, self.scaling, self.in_flight)
         self.repairs, self.notes = count(scene, self.closed)
+        # What suspends repairs in this decision stops those of this decision too (rule 12).
+        asked = scene.with_repairs(self.repairs)
+        self.opened: Opened = open_repairs(asked, self.names, self.scaling, self.doubts.stand)
+        self.in_flight = [*self.scaling.entries, *self.opened.entries]
+        self.rollout: Rollout = roll_out(scene, self.scaling, self.in_flight)
 
     def plan(self) -> Plan:
         """The plan that these steps make together."""

@@ -4,6 +4,7 @@ An instance is convicted of silence only when others have answered after it fell
 prober can see, and it is the instance that does not speak. Knows nothing of repairs or ledgers.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -53,33 +54,41 @@ class SetWatch:
         newest_success: end of the latest success of any member.
         oldest_end: the member heard longest ago ended its last attempt then.
         anyone_ok: whether some member's last attempt was a success.
-        answers: (end of the last success, since when it answers) of members that have answered.
+        heard_at: ends of the last successes of members that have answered, in order.
+        earliest: at the same place, since when this one or a later one has been answering, at
+            the earliest: so that one look-up serves each of thousands of silent instances.
     """
 
     newest_success: datetime | None
     oldest_end: datetime | None
     anyone_ok: bool
-    answers: tuple[tuple[datetime, datetime], ...]
+    heard_at: tuple[datetime, ...]
+    earliest: tuple[datetime, ...]
 
     @classmethod
     def of(cls, evidence: Iterable[Evidence | None]) -> "SetWatch":
         """Sum up the members that have ended an attempt."""
         heard = [e for e in evidence if e is not None and e.last_ended is not None]
-        successes = [e.last_success for e in heard if e.last_success is not None]
+        answers = sorted(
+            (e.last_success, e.answering_since)
+            for e in heard
+            if e.last_success is not None and e.answering_since is not None
+        )
+        earliest = [since for _, since in answers]
+        for place in range(len(earliest) - 2, -1, -1):
+            earliest[place] = min(earliest[place], earliest[place + 1])
         return cls(
-            newest_success=max(successes, default=None),
+            newest_success=max((e.last_success for e in heard if e.last_success), default=None),
             oldest_end=min((e.last_ended for e in heard if e.last_ended), default=None),
             anyone_ok=any(e.answers_ok for e in heard),
-            answers=tuple(
-                (e.last_success, e.answering_since)
-                for e in heard
-                if e.last_success is not None and e.answering_since is not None
-            ),
+            heard_at=tuple(last for last, _ in answers),
+            earliest=tuple(earliest),
         )
 
     def sight_since(self, fell: datetime) -> datetime | None:
         """Since when somebody who was heard after `fell` has been answering, at the earliest."""
-        return min((since for last, since in self.answers if last > fell), default=None)
+        place = bisect_right(self.heard_at, fell)
+        return self.earliest[place] if place < len(self.earliest) else None
 
 
 def hold_time(probe: ProbeView) -> timedelta:

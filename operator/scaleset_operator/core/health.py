@@ -6,6 +6,7 @@ watched (P-11 to P-13, X-08). Silence goes through `doubt` first. Knows nothing 
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Final
 
 from scaleset_operator.api.base import Reason, VMHealth
@@ -115,38 +116,55 @@ class _Bench:
         self.observed = observed
         self.probe = probe
         self.now = now
-        self.watch = SetWatch.of(observed.evidence.get(i.uid) for i in live)
-        self.down_nodes = _down_nodes(observed, live)
+        self._live = live
+        self._beating_since = observed.prober.beating_since
+        self._answering_since: dict[datetime, Verdict] = {}
+
+    @cached_property
+    def watch(self) -> SetWatch:
+        """What the whole set says; only silence asks for it."""
+        return SetWatch.of(self.observed.evidence.get(i.uid) for i in self._live)
+
+    @cached_property
+    def down_nodes(self) -> frozenset[str]:
+        """NotReady nodes that are evidence."""
+        return _down_nodes(self.observed, self._live)
 
     def verdict(self, instance: Instance) -> Verdict:
         """The verdict on one instance."""
         if self.probe.fault is not None:
             return _standing(instance, self.now, self.probe.fault, self.probe.fault_message)
         evidence = self.observed.evidence.get(instance.uid)
-        beating_since = self.observed.prober.beating_since
+        beating_since = self._beating_since
         if evidence is None or evidence.last_ended is None or beating_since is None:
             why = "the prober is silent" if beating_since is None else "not yet probed"
             return _standing(instance, self.now, Reason.HEALTH_UNKNOWN, why)
-        if evidence.answers_ok:
-            return self._answering(instance, evidence, beating_since)
-        return self._failing(instance, evidence, beating_since)
+        if evidence.outcome is not Outcome.OK:
+            return self._failing(instance, evidence, beating_since)
+        if evidence.last_ended < beating_since:
+            # The next success is no news to the prober and wakes nobody: look again by time.
+            return self._later(instance, "the prober has just come back")
+        return self._answering(_since(instance, VMHealth.HEALTHY, self.now))
 
-    def _answering(
-        self, instance: Instance, evidence: Evidence, beating_since: datetime
-    ) -> Verdict:
-        ended = evidence.last_ended or self.now
-        if ended < beating_since:
-            return _standing(
-                instance, self.now, Reason.HEALTH_UNKNOWN, "the prober has just come back"
+    def _answering(self, since: datetime) -> Verdict:
+        """Healthy since then; one value for all that share the second, for they are many."""
+        verdict = self._answering_since.get(since)
+        if verdict is None:
+            verdict = Verdict(
+                health=VMHealth.HEALTHY,
+                reason=Reason.ANSWERING,
+                message="answers as expected",
+                since=since,
+                fresh=True,
+                in_rotation=True,
             )
-        return Verdict(
-            health=VMHealth.HEALTHY,
-            reason=Reason.ANSWERING,
-            message="answers as expected",
-            since=_since(instance, VMHealth.HEALTHY, self.now),
-            fresh=True,
-            in_rotation=True,
-        )
+            self._answering_since[since] = verdict
+        return verdict
+
+    def _later(self, instance: Instance, message: str, at: datetime | None = None) -> Verdict:
+        """Not known yet; looked at again then, or after an interval."""
+        standing = _standing(instance, self.now, Reason.HEALTH_UNKNOWN, message)
+        return _with_change(standing, at or self.now + self.probe.interval)
 
     def _failing(self, instance: Instance, evidence: Evidence, beating_since: datetime) -> Verdict:
         """Unhealthy once a full timeout without success was watched, with a failure in it."""
@@ -155,12 +173,10 @@ class _Bench:
             success = max(evidence.watched_since, beating_since)
         out_at = success + self.probe.timeout
         ended = evidence.last_ended or self.now
-        if self.now < out_at or ended <= success or not self._recent(ended):
-            verdict = _standing(
-                instance, self.now, Reason.HEALTH_UNKNOWN, "no full timeout has been watched"
-            )
-            later = out_at if self.now < out_at else None
-            return _with_change(verdict, later)
+        if self.now < out_at:
+            return self._later(instance, "no full timeout has been watched", out_at)
+        if ended <= success or not self._recent(ended):
+            return self._later(instance, "no attempt has ended lately")
         if not evidence.silent or self._down_otherwise(instance):
             return self._unhealthy(instance, evidence)
         return self._silent(instance, evidence)
@@ -213,11 +229,17 @@ class _Bench:
                     health=VMHealth.UNKNOWN,
                     reason=Reason.PROBE_INCONCLUSIVE,
                     message=found.message,
-                    since=_since(instance, VMHealth.UNKNOWN, self.now),
+                    since=self._silent_since(instance, evidence),
                     doubt=found.kind,
                     in_rotation=None if keep else False,
                     changes_at=found.until,
                 )
+
+    def _silent_since(self, instance: Instance, evidence: Evidence) -> datetime:
+        """As published; where nothing is, the first silent attempt: it does not move."""
+        if instance.published is None:
+            return evidence.silent_since or self.now
+        return _since(instance, VMHealth.UNKNOWN, self.now)
 
 
 def _with_change(

@@ -202,7 +202,8 @@ class Observed:
         live_reads: names read live since the last record; a name whose pod was gone counts too.
         listed: whether the instances come from a live LIST since the last record.
         view_is_fresh: whether the cache has seen our own last write and is not cut off (X-07).
-        recently_over: when pods of the set ended by themselves, newest last (at most 10).
+        recently_over: when short-lived pods of the set ended by themselves, newest last (at
+            most 10).
         refused_until: instance name -> until when a refused DELETE holds its repair back.
         create_refused: why the API server refused the last create, and until when we wait.
         unusable: names that must not be created (again): taken by another pod, or created once

@@ -28,7 +28,7 @@ from scaleset_operator.core.scene import Scene
 FREE_DEATHS: Final = 3
 """So many instances may end by themselves within ten minutes before creates slow down."""
 FIRST_DELAY: Final = timedelta(seconds=10)
-LONGEST_DELAY: Final = timedelta(minutes=5)
+LONGEST_DELAY: Final = timedelta(minutes=2)
 
 PURPOSE: Final = {
     RemovalPurpose.SCALE_IN: Purpose.SCALE_IN,

@@ -5,13 +5,13 @@ A value without rules of its own, beyond the two figures that every rule shares:
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Final
 
 from scaleset_operator.api.base import VMHealth
-from scaleset_operator.api.ledger import RepairEntry
+from scaleset_operator.api.ledger import RepairEntry, RepairsStatus
 from scaleset_operator.api.repairpolicy import AutomaticRepairsPolicy
 from scaleset_operator.api.scaleset import ScaleSetSpec
 from scaleset_operator.core.health import Verdict, judge
@@ -38,6 +38,20 @@ class Scene:
     def of(cls, spec: ScaleSetSpec, observed: Observed, now: datetime) -> "Scene":
         """Judge every instance and lay out the rest."""
         return cls(spec=spec, observed=observed, now=now, verdicts=judge(spec, observed, now))
+
+    def with_repairs(self, repairs: RepairsStatus) -> "Scene":
+        """The same desk with suspension and enabling as now decided; entries stay as recorded."""
+        before = self.observed.status.repairs
+        decided = before.model_copy(
+            update={
+                "suspended_since": repairs.suspended_since,
+                "suspended_cause": repairs.suspended_cause,
+            }
+        )
+        if decided == before:
+            return self
+        status = self.observed.status.model_copy(update={"repairs": decided})
+        return replace(self, observed=replace(self.observed, status=status))
 
     @cached_property
     def live(self) -> tuple[Instance, ...]:

@@ -82,7 +82,6 @@ class Memory:
         self.create_refusals = 0
         self.create_refused = None
 
-
     def note_acts(self, now: datetime, *, done: bool) -> tuple[datetime, ...]:
         """Whether a turn's acts were carried out; gives when to take another if they were not."""
         self.undone = 0 if done else self.undone + 1

@@ -5,6 +5,7 @@ Chooses nothing; it only asks, resolves names, and tells the prober which pods t
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Final
 
 from scaleset_operator.api.base import Reason
 from scaleset_operator.api.healthprobe import HealthProbe
@@ -25,6 +26,9 @@ from scaleset_operator.reconciler.ports import (
     ProbeTarget,
 )
 from scaleset_operator.reconciler.resources import KnownSet, Resources
+
+SHORT_LIFE: Final = timedelta(minutes=1)
+"""An instance that ends by itself sooner is a sign of a loop; an eviction later is none."""
 
 
 class Observer:
@@ -63,7 +67,7 @@ class Observer:
         live = [i for i in pods.instances if i.live]
         evidence = self._evidence(live)
         memory.note_names(_owed(known), {i.name for i in pods.instances})
-        over = {i.uid for i in pods.instances if i.over}
+        over = {i.uid for i in pods.instances if i.over and now - i.created < SHORT_LIFE}
         return Observed(
             namespace=known.key.namespace,
             name=known.key.name,

@@ -1,6 +1,6 @@
 """Events on ScaleSets (events.k8s.io/v1), few of them: the same again becomes a count.
 
-One reason on one set gives one Event per 15 minutes, with a series that is written at most each
+One reason with one text on one set gives one Event per 15 minutes, with a series that is written at most each
 10 s. Nothing here ever raises, waits for the caller, or grows without bound.
 Must not know: which reasons there are.
 """
@@ -36,7 +36,7 @@ _NS_PER_S: Final = 1e9
 
 @dataclass(slots=True, kw_only=True)
 class _Series:
-    """One reason on one set; times are seconds of the clock that goes on while we are stopped."""
+    """One reason with one text on one set; times are seconds of the clock that goes on while we are stopped."""
 
     owner: Key
     uid: str
@@ -65,7 +65,7 @@ class EventRecorder:
     ) -> None:
         self._connection = connection
         self._clock = clock
-        self._series: dict[tuple[str, str], _Series] = {}
+        self._series: dict[tuple[str, str, str], _Series] = {}
         self._write_gap = write_gap
         self._told = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -85,7 +85,7 @@ class EventRecorder:
     def tell(self, owner: Owner, note: Note) -> None:
         """Takes one note; it is one more of its series, or begins one."""
         now = self._now()
-        key = (owner.uid, note.reason)
+        key = (owner.uid, note.reason, note.message)
         series = self._series.pop(key, None)
         if series is None or (now - series.last > SERIES_S and not series.pending):
             series = _Series(owner=owner.key, uid=owner.uid, note=note, begun=now, last=now)

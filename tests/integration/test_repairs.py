@@ -1,0 +1,145 @@
+"""The repair loop on a real API server: cap, grace, batches, and what is told about it.
+
+An auditor that knows nothing of the operator's code watches every step.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from tests.integration.waiting import eventually
+from tests.integration.world import (
+    PREFIX,
+    VERDICT_S,
+    domain,
+    moment,
+    names_of,
+    uids_of,
+)
+from tests.support.auditor_watch import AuditorWatch
+from tests.support.kube_api import path_of
+
+if TYPE_CHECKING:
+    from tests.integration.world import Json, World
+
+GRACE_S: Final = 25
+WAYS: Final = ("status:500", "hang", "refuse", "status:404", "binary")
+
+
+def test_five_of_forty_are_repaired_two_at_a_time_after_their_grace(world: World) -> None:
+    """R-11, R-12, R-14, R-19, R-24, R-29, R-32, R-33, R-34, P-17: in grace they are only shown,
+    with the time it ends; then in batches of two without any new event, each in its own domain."""
+    world.scale_set("web", 40, repairs={"gracePeriod": f"PT{GRACE_S}S"})
+    world.await_ready("web")
+    sick = world.pods("web")[7:12]
+    with AuditorWatch(world.api, namespace=world.namespace) as watch:
+        for pod, script in zip(sick, WAYS, strict=True):
+            world.endpoints.tell([pod], script)
+        row = world.await_reason("web", sick[0], "InGracePeriod")
+        assert (row["vmHealth"], row["repairDecision"]) == ("Unhealthy", "Deferred")
+        started = moment(world.pod(row["name"])["metadata"]["annotations"][
+            f"{PREFIX}state-change-time"
+        ])
+        assert (moment(row["eligibleTime"]) - started).total_seconds() == GRACE_S
+        assert world.status("web")["repairs"]["batchLimit"] == 2
+        waiting = eventually(
+            lambda: [r for r in world.decisions("web").values() if limited(r)],
+            "some wait for the batch",
+            told=lambda: world.told("web"),
+        )
+        assert 1 <= len(waiting) <= 3
+        assert world.word("web", "Repairing")[:2] == ("True", "InBatch")
+        assert world.word("web", "RepairsAllowed")[:2] == ("False", "BatchLimitReached")
+        eventually(lambda: not uids_of(world.pods("web")) & uids_of(sick), "all five are replaced")
+        world.await_ready("web")
+    watch.auditor.expect_repaired(names_of(sick))
+    watch.auditor.expect_settled()
+    assert watch.auditor.violations() == []
+    assert watch.auditor.max_in_flight == 2
+    assert_told(world, sick)
+
+
+def limited(row: Json) -> bool:
+    return bool(row["reason"] == "BatchLimitReached")
+
+
+def assert_told(world: World, sick: list[Json]) -> None:
+    """History, Events, domains and lineage."""
+    status = eventually(
+        lambda: (s := world.status("web")) and not s["repairs"]["inFlight"] and s, "all are closed"
+    )
+    history = status["repairs"]["history"]
+    assert {record["instance"] for record in history} == set(names_of(sick))
+    assert {record["result"] for record in history} == {"Succeeded"}
+    assert all(record["cause"] for record in history)
+    old = {pod["metadata"]["name"]: domain(pod) for pod in sick}
+    new = {pod["metadata"]["name"]: pod for pod in world.pods("web")}
+    for record in history:
+        replacement = new[record["replacement"]]
+        assert domain(replacement) == old[record["instance"]]
+        assert replacement["metadata"]["annotations"][f"{PREFIX}replaces"] == record["instance"]
+    assert "RepairStarted" in world.events("web")
+    assert status["unhealthyInstances"] == []
+
+
+def test_all_that_answer_wrongly_are_repaired_at_the_pace_of_the_cap(world: World) -> None:
+    """R-20, R-21, R-23, R-33, R-60: ten of ten; one that recovers while it waits is left alone,
+    and never are two under repair at once."""
+    world.scale_set("web", 10, repairs={"gracePeriod": "PT0S"})
+    world.await_ready("web")
+    before = world.pods("web")
+    with AuditorWatch(world.api, namespace=world.namespace) as watch:
+        world.endpoints.tell(before, "status:500")
+        world.await_reason("web", before[-1], "BatchLimitReached")
+        spared = before[-1]
+        world.endpoints.heal([spared])
+        dying = uids_of(before[:-1])
+        eventually(lambda: not uids_of(world.pods("web")) & dying, "nine are replaced", seconds=120)
+        world.await_ready("web")
+    assert spared["metadata"]["uid"] in uids_of(world.pods("web"))
+    watch.auditor.expect_repaired(names_of(before[:-1]))
+    assert watch.auditor.violations() == []
+    assert watch.auditor.max_in_flight == 1
+
+
+def test_a_deletion_by_a_person_makes_no_second_one_under_repair(world: World) -> None:
+    """R-19, R-50, R-22: whoever deletes the sick instance, one takes its place and no more."""
+    world.scale_set("web", 5, repairs={"gracePeriod": "PT1H"})
+    world.await_ready("web")
+    sick, well = world.pods("web")[:2]
+    world.endpoints.tell([sick], "status:500")
+    world.await_reason("web", sick, "InGracePeriod")
+    world.kubectl("delete", "pod", *names_of([sick, well]), "--wait=false")
+    eventually(lambda: names_of(world.pods("web"))[-2:] == ["web-6", "web-7"], "two new ones")
+    world.await_ready("web")
+    assert len(world.everything_of("web")) == 5
+    assert world.status("web")["repairs"]["history"] == []
+    assert world.status("web")["lastInstanceId"] == 7
+
+
+def test_a_stuck_victim_is_made_up_for_and_told_as_stalled(world: World) -> None:
+    """R-15: its replacement is Healthy, its slot is free, and it stands in repairs.stalled until
+    it is gone."""
+    world.scale_set("web", 3, repairs={"gracePeriod": "PT0S"})
+    world.await_ready("web")
+    sick, next_one, _ = world.pods("web")
+    path = path_of("Pod", world.namespace, sick["metadata"]["name"])
+    world.api.merge(path, {"metadata": {"labels": {"localcluster/stuck-terminating": "true"}}})
+    world.endpoints.tell([sick], "status:500")
+    eventually(
+        lambda: names_of_stalled(world) == names_of([sick]), "it is stalled", seconds=VERDICT_S
+    )
+    world.await_word("web", "Stalled", "True", "RepairStalled")
+    world.endpoints.tell([next_one], "status:500")
+    eventually(
+        lambda: next_one["metadata"]["uid"] not in uids_of(world.pods("web")),
+        "the next one is repaired all the same",
+    )
+    world.await_ready("web")
+    assert len(world.pods("web")) == 3
+    world.api.merge(path, {"metadata": {"labels": {"localcluster/stuck-terminating": None}}})
+    eventually(lambda: names_of_stalled(world) == [], "it is gone")
+
+
+def names_of_stalled(world: World) -> list[str]:
+    return [row["instance"] for row in world.status("web")["repairs"]["stalled"]]
