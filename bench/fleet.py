@@ -190,7 +190,7 @@ class _Fleet:
 
     async def _batch(self, chance: random.Random) -> None:
         count = max(1, int(repairs.BATCH_SHARE * self.size.fleet))
-        broken = await repairs.break_some(self.plant, self.ours, count, chance, self.size.patience)
+        broken = await repairs.break_some(self.plant, self.ours, count, chance, self.size)
         repairs.note_writes(self.findings, broken)
         ready = sorted(self.peer.pods.values(), key=lambda pod: pod.name)
         victims = chance.sample(ready, count)

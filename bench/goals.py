@@ -210,7 +210,7 @@ class Findings:
                 "peer": peer.values, "peerNoisy": peer.noisy,
             },
             "notes": self.notes.get(key, []),
-            "failure": self.failures.get(goal.number),
+            "failure": None if ours.values else self.failures.get(goal.number),
         }  # fmt: skip
 
 

@@ -87,12 +87,14 @@ def _phases(size: Size, findings: Findings) -> list[tuple[Callable[[Any], None],
 def _run(phase: Callable[[Any], None], chosen: frozenset[str], findings: Findings) -> None:
     """Run a phase; what it does not get to is a failure of its goals, not of the others."""
     print(f"--- {', '.join(sorted(chosen, key=_place))}", flush=True)
+    begun = time.monotonic()
     try:
         phase(chosen)
     except Exception as error:  # noqa: BLE001 - the other figures are still wanted
         traceback.print_exc()
         for number in chosen:
             findings.failures[number] = f"{type(error).__name__}: {error}"
+    print(f"    {time.monotonic() - begun:.0f} s", flush=True)
 
 
 def _place(number: str) -> int:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 NUMBERS = frozenset({"G3", "G5", "G7", "G9", "G10"})
 
+_REST_SECONDS = 3.0
+"""Without a write of the operator's for so long, it has come to rest."""
 _SHARE = 0.6
 """Of the budget; rounds of growth after the first begin within it."""
 _LAST_SHARE = 0.85
@@ -172,7 +174,7 @@ class _Scale:
         deadline = time.monotonic() + self.size.patience
         while time.monotonic() < deadline:
             mark = self.plant.audit.mark()
-            await asyncio.sleep(self.size.settle)
+            await asyncio.sleep(_REST_SECONDS)
             if not writes(self.plant.audit.since(mark, the_plant.OPERATOR_USER)):
                 return
         message = f"the operator went on writing for {self.size.patience:.0f} s"

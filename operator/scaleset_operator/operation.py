@@ -111,11 +111,14 @@ class Operation:
         plan = self._reconciler.last_plan(key)
         if plan is not None:
             _log.debug("%s/%s: %s", *key, plan)
-        known = self._resources.scale_set(key)
-        ref = known.resource.spec.health_probe_ref if known is not None else None
-        if ref is not None:
-            self._probe_queue.wake(Key(key.namespace, ref.name))
+        self._wake_probe_of(self._resources.scale_set(key))
         return again
+
+    def _wake_probe_of(self, known: KnownSet | None) -> None:
+        """What the set's probe says of its users may be another now."""
+        ref = known.resource.spec.health_probe_ref if known is not None else None
+        if known is not None and ref is not None:
+            self._probe_queue.wake(Key(known.key.namespace, ref.name))
 
     def _heard(self, kind: str, gone: bool, body: Mapping[str, Any]) -> None:  # noqa: FBT001 - shape of Heard
         """An event of a custom resource: keep it, and wake whom it concerns."""
@@ -144,6 +147,7 @@ class Operation:
         after = self._resources.scale_set(key)
         if _generation(before) != _generation(after):
             self._wake_neighbours(key)
+            self._wake_probe_of(before)
 
     def _wake_neighbours(self, key: Key) -> None:
         """Sets of the same namespace may overlap with this one now, or no longer."""

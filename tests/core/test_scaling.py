@@ -128,7 +128,7 @@ def test_pods_that_are_over_are_cleared_away_and_made_up_for_without_a_slot() ->
 
 
 @pytest.mark.parametrize(
-    ("deaths", "wait"), [(3, None), (4, 10), (5, 20), (6, 40), (7, 80), (8, 160), (10, 300)]
+    ("deaths", "wait"), [(3, None), (4, 10), (5, 20), (6, 40), (7, 80), (8, 120), (10, 120)]
 )
 def test_instances_that_keep_dying_are_made_up_for_ever_slower(
     deaths: int, wait: int | None

@@ -94,3 +94,12 @@ def test_doubt_stands_while_the_view_is_stale() -> None:
     plan = story.run(MINUTE)
     assert plan.status.repairs.doubts == before
     assert not story.taken
+
+
+def test_a_witness_that_the_rollout_has_taken_is_deleted_once() -> None:
+    """R-22, protocol rule 18: a newer model came while it was asked."""
+    doubt = {"group": "ScaleSet/web", "since": T0.isoformat(), "witness": "web-11"}
+    leaving = {"name": "web-11", "uid": "uid-web-11", "purpose": "Rollout"}
+    status = {"repairs": {"doubts": [doubt]}, "scaleIn": [leaving]}
+    plan = settle(SPEC, a_set(11, status=status)).plan
+    assert [act.name for act in plan.actions] == ["web-11"]

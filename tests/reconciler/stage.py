@@ -48,9 +48,9 @@ class Stage:
         self.clock.advance(wait)
 
     def change_spec(self, **fields: Any) -> None:
-        """The owner edits the set."""
-        spec = self.server.resource("ScaleSet", *KEY)["spec"]
-        self.server.apply("ScaleSet", *KEY, {**spec, **fields})
+        """The owner edits the set; None takes a field away."""
+        spec = {**self.server.resource("ScaleSet", *KEY)["spec"], **fields}
+        self.server.apply("ScaleSet", *KEY, {k: v for k, v in spec.items() if v is not None})
 
     def restart(self, name: str) -> None:
         """A pod's containers are restarted, and run again a minute later."""

@@ -59,14 +59,31 @@ def test_a_refused_delete_holds_its_own_instance_back_and_longer_each_time() -> 
 def test_a_refused_create_holds_all_creates_back_until_one_has_passed() -> None:
     memory = Memory()
     refused = Refused(Reason.CREATE_FORBIDDEN, "exceeded quota")
+    now = T0
     for seconds in WAITS:
-        memory.refuse_create(refused, T0)
-        until = T0 + seconds * SECOND
+        memory.refuse_create(refused, now)
+        until = now + seconds * SECOND
         assert memory.create_refused == (Reason.CREATE_FORBIDDEN, "exceeded quota", until)
+        now = until
     memory.create_passed()
     assert memory.create_refused is None
     memory.refuse_create(refused, T0)
     assert memory.create_refused == (Reason.CREATE_FORBIDDEN, "exceeded quota", T0 + 5 * SECOND)
+
+
+def test_creates_that_are_refused_together_wait_as_one() -> None:
+    memory = Memory()
+    for _ in range(500):
+        memory.refuse_create(Refused(Reason.CREATE_FORBIDDEN, "exceeded quota"), T0)
+    assert memory.create_refused == (Reason.CREATE_FORBIDDEN, "exceeded quota", T0 + 5 * SECOND)
+
+
+def test_acts_that_could_not_be_carried_out_are_tried_ever_more_rarely() -> None:
+    memory = Memory()
+    waits = [(memory.note_acts(T0, done=False)[0] - T0) / SECOND for _ in range(12)]
+    assert waits == [0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
+    assert memory.note_acts(T0, done=True) == ()
+    assert memory.note_acts(T0, done=False) == (T0 + 0.5 * SECOND,)
 
 
 def test_many_refusals_wait_no_longer_than_five_minutes() -> None:

@@ -122,7 +122,7 @@ class Referee:
             self.fouls.append(f"{pod.name} was repaired while {healthy} stood on it")
 
     def _named_replacements(self) -> dict[str, str]:
-        """Instance -> replacement, as the set says: a witness was there before and bears no mark."""
+        """Instance -> replacement, as the set says: a witness bears no mark of its own."""
         found: dict[str, str] = {}
         for key, stored in self.server.objects().items():
             if key.kind == "ScaleSet" and isinstance(stored, dict):

@@ -1,4 +1,4 @@
-"""Silence in virtual time: what is never deleted, and what is repaired all the same (rules 15-21)."""
+"""Silence in virtual time: what is never deleted, and what is repaired all the same."""
 
 import pytest
 

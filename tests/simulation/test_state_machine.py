@@ -19,7 +19,7 @@ from scaleset_operator.api.base import (
     LABEL_PROTECT_FROM_SCALE_IN,
 )
 from tests.simulation.world import KEY, NAMESPACE, Operator, World, probe_spec, set_spec
-from tests.support.fake_endpoints import GARBAGE, HANG, OK, REFUSED, STATUS_500
+from tests.support.fake_endpoints import GARBAGE, HANG, REFUSED, STATUS_500
 from tests.support.fake_objects import FakePod
 from tests.support.fake_probes import Blindness
 

@@ -148,7 +148,7 @@ class World:
     """
 
     def __init__(self, seed: int = 0, *, nodes: int = 3) -> None:
-        self.die = random.Random(seed)
+        self.die = random.Random(seed)  # noqa: S311 - a seeded world, no secret
         self.clock = FakeClock()
         self.server = FakeApiServer(self.clock)
         self.scripts: dict[str, PodScript] = {}

@@ -40,6 +40,7 @@ class Starts:
 
     def _read(self) -> list[datetime]:
         try:
-            return [datetime.fromisoformat(text) for text in json.loads(self.path.read_text())]
+            found = [datetime.fromisoformat(text) for text in json.loads(self.path.read_text())]
         except (OSError, ValueError, TypeError):
             return []
+        return [at for at in found if at.tzinfo is not None]

@@ -128,22 +128,35 @@ def not_yet_supported(scene: Scene) -> Iterator[str]:
 
 
 def _healthy(scene: Scene, status: ScaleSetStatus) -> Word:
+    """The health of the whole, and by which source: the default one is blind to errors (P-21)."""
     kind = "InstancesHealthy"
     if not scene.has_source:
-        return Word(kind, UNKNOWN, Reason.NO_PROBE, "no health source is named")
+        message = "no health source is named; rotation follows readiness"
+        return Word(kind, UNKNOWN, Reason.NO_PROBE, message)
+    source = f"by {_source(scene)}"
     if status.repairs.doubts:
-        return Word(kind, UNKNOWN, Reason.PROBE_INCONCLUSIVE, "the whole set is silent")
+        message = f"the whole set is silent {source}"
+        return Word(kind, UNKNOWN, Reason.PROBE_INCONCLUSIVE, message)
     if status.unhealthy_replicas:
-        message = f"{status.unhealthy_replicas} of {status.replicas} unhealthy"
+        message = f"{status.unhealthy_replicas} of {status.replicas} unhealthy {source}"
         return Word(kind, FALSE, Reason.INSTANCES_UNHEALTHY, message)
     if status.unknown_replicas:
         frequent = scene.observed.prober.frequent_restarts
         reason = Reason.FREQUENT_RESTARTS if frequent else Reason.HEALTH_UNKNOWN
-        message = f"{status.unknown_replicas} of {status.replicas} not known yet"
+        message = f"{status.unknown_replicas} of {status.replicas} not known yet {source}"
         return Word(kind, UNKNOWN, reason, message)
     if not status.replicas:
         return Word(kind, TRUE, Reason.NO_INSTANCES)
-    return Word(kind, TRUE, Reason.ALL_HEALTHY, f"{status.healthy_replicas} healthy")
+    return Word(kind, TRUE, Reason.ALL_HEALTHY, f"{status.healthy_replicas} healthy {source}")
+
+
+def _source(scene: Scene) -> str:
+    """The health source in force."""
+    own = scene.spec.application_health
+    if own is not None:
+        return f"pod condition {own.pod_condition_type}"
+    ref = scene.spec.health_probe_ref
+    return f"HealthProbe {ref.name}" if ref is not None else ""
 
 
 def _up_to_date(scene: Scene, status: ScaleSetStatus) -> Word:

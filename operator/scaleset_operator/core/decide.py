@@ -64,7 +64,8 @@ class _Turn:
         self.doubts: Doubts = look_into(scene, self.names, domain)
         extra = witnesses(scene, self.doubts) - {e.replacement for e in self.progress.open}
         self.scaling: Scaling = scale(scene, self.names, self.progress.open, extra)
-        self.scaling.removing.extend(self.doubts.removals)
+        leaving = {v.uid for v in self.scaling.removing}
+        self.scaling.removing.extend(v for v in self.doubts.removals if v.uid not in leaving)
         self.closed: list[Closed] = [*self.progress.closed, *self.scaling.closed]
         self.repairs, self.notes = count(scene, self.closed)
         # What suspends repairs in this decision stops those of this decision too (rule 12).

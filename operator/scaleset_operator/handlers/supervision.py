@@ -7,6 +7,7 @@ with it. What it hears is handed to the operator's own loop.
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -46,16 +47,18 @@ class CustomResourceWatch:
     def _serve(self) -> None:
         wait = FIRST_WAIT
         while not self._stop.is_set():
-            began = asyncio.new_event_loop()
+            began = time.monotonic()
+            loop = asyncio.new_event_loop()
             try:
-                began.run_until_complete(self._watch())
+                loop.run_until_complete(self._watch())
             except Exception:  # noqa: BLE001 - whatever ends kopf, the watching begins again
                 _log.exception("the watch of the custom resources ended; again in %.0f s", wait)
             finally:
-                began.close()
+                loop.close()
             if self._stop.wait(wait):
                 return
-            wait = min(2 * wait, LONGEST_WAIT)
+            lasted = time.monotonic() - began > LONGEST_WAIT + wait
+            wait = FIRST_WAIT if lasted else min(2 * wait, LONGEST_WAIT)
 
     async def _watch(self) -> None:
         await kopf.operator(

@@ -72,8 +72,12 @@ class Memory:
         self.refused_until[name] = now + _wait(self.refusals[name])
 
     def refuse_create(self, refused: Refused, now: datetime) -> None:
-        """A create was refused: wait, longer each time, and say why."""
-        self.create_refusals += 1
+        """A create was refused: wait, longer each time, and say why.
+
+        Creates that were under way together are refused together; that counts once.
+        """
+        if self.create_refused is None or now >= self.create_refused[2]:
+            self.create_refusals += 1
         until = now + _wait(self.create_refusals)
         self.create_refused = (refused.reason, refused.message, until)
 

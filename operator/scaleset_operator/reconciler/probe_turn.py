@@ -74,8 +74,9 @@ def _ready(probe: HealthProbe, status: HealthProbeStatus, now: datetime) -> Cond
     elif status.resolved_port is None:
         state, reason = ConditionStatus.FALSE, Reason.AMBIGUOUS_PORT
         message = "spec.port is not set, and the templates do not declare exactly one port"
-    elif 2 * probe.spec.interval_in_seconds > probe.spec.timeout_in_seconds:
-        message += "; interval is more than half of timeout: one lost probe may be decisive"
+    elif 2 * probe.spec.interval_in_seconds >= probe.spec.timeout_in_seconds:
+        reason = Reason.INTERVAL_TOO_LONG
+        message += "; interval is not below half of timeout: one lost probe may be decisive"
     before = next((c for c in probe.status.conditions if c.type == "Ready"), None)
     same = before is not None and before.status == state
     return Condition(

@@ -4,6 +4,6 @@ from scaleset_operator.api.base import Reason
 from scaleset_operator.api.ledger import RepairResult
 from scaleset_operator.core import ledger
 
-ledger._replace = lambda _scene, _names, entry, progress: ledger._close(
-    progress, entry, RepairResult.SUCCEEDED, Reason.ANSWERING
+ledger._replace = lambda _scene, _names, entry, progress: progress.closed.append(
+    ledger.Closed(entry=entry, result=RepairResult.SUCCEEDED, reason=Reason.ANSWERING)
 )

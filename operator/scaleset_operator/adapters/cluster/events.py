@@ -1,7 +1,7 @@
 """Events on ScaleSets (events.k8s.io/v1), few of them: the same again becomes a count.
 
-One reason with one text on one set gives one Event per 15 minutes, with a series that is written at most each
-10 s. Nothing here ever raises, waits for the caller, or grows without bound.
+One text of one reason on one set gives one Event per 15 minutes, with a series that is written at
+most each 10 s. Nothing here ever raises, waits for the caller, or grows without bound.
 Must not know: which reasons there are.
 """
 
@@ -36,7 +36,7 @@ _NS_PER_S: Final = 1e9
 
 @dataclass(slots=True, kw_only=True)
 class _Series:
-    """One reason with one text on one set; times are seconds of the clock that goes on while we are stopped."""
+    """One text on one set; times are seconds of the clock that goes on while we are stopped."""
 
     owner: Key
     uid: str
