@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from bench.sizes import Size
 
 NUMBERS = frozenset({"G4", "G6", "G7", "G8", "G10"})
+"""Of the goals taken here; G3 is where instances are broken for it (see `Size.broken`)."""
 
 _SHARE = 0.45
 """Of the budget; rounds after the first begin within it."""
@@ -49,7 +50,7 @@ async def measure(size: Size, findings: Findings, wanted: frozenset[str]) -> Non
     ):
         fleet = _Fleet(plant, ours, peer, size, findings)
         await fleet.grow(wanted)
-        if wanted & {"G4", "G8"}:
+        if wanted & {"G3", "G4", "G8"}:
             await fleet.replace(wanted)
         if "G10" in wanted:
             await fleet.restart()
@@ -96,7 +97,7 @@ class _Fleet:
                     await self._events(index.pid, number)
         else:
             await self._bring_up(self.ours, self.size.fleet)
-        if wanted & {"G4", "G8"}:
+        if "G4" in wanted or self._breaks(wanted):
             await self._bring_up(self.peer, self.size.fleet)
 
     async def _bring_up(self, watch: PodWatch, count: int) -> None:
@@ -163,8 +164,11 @@ class _Fleet:
                 break
             if "G4" in wanted:
                 await self._deletions(chance, number)
-            if "G8" in wanted and number < 2:
+            if self._breaks(wanted) and number < 2:
                 await self._batch(chance)
+
+    def _breaks(self, wanted: frozenset[str]) -> bool:
+        return "G8" in wanted or ("G3" in wanted and not self.size.broken)
 
     async def _deletions(self, chance: random.Random, number: int) -> None:
         for watch in (self.ours, self.peer):
@@ -192,6 +196,8 @@ class _Fleet:
         count = max(1, int(repairs.BATCH_SHARE * self.size.fleet))
         broken = await repairs.break_some(self.plant, self.ours, count, chance, self.size)
         repairs.note_writes(self.findings, broken)
+        if not self.size.broken:
+            repairs.note_delays(self.findings, broken, fleet=self.size.fleet)
         ready = sorted(self.peer.pods.values(), key=lambda pod: pod.name)
         victims = chance.sample(ready, count)
         await repairs.delete_batch(self.plant, self.peer, self.findings, victims, self.size)

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from bench.machine import MOST_FOREIGN
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -129,21 +131,27 @@ GOALS = {
 
 @dataclass(slots=True)
 class Series:
-    """The rounds of one side."""
+    """The rounds of one side.
+
+    Attributes:
+        disturbed: of each, the share of the machine that others took.
+    """
 
     values: list[float] = field(default_factory=list)
-    noisy: list[bool] = field(default_factory=list)
+    disturbed: list[float] = field(default_factory=list)
 
     def figure(self) -> float | None:
         """Give the median, over the quiet rounds where they are the majority."""
-        quiet = [value for value, noisy in zip(self.values, self.noisy, strict=True) if not noisy]
+        rounds = zip(self.values, self.disturbed, strict=True)
+        quiet = [value for value, share in rounds if share <= MOST_FOREIGN]
         chosen = self.values if self.is_noisy else quiet
         return median(chosen) if chosen else None
 
     @property
     def is_noisy(self) -> bool:
         """Whether half of the rounds or more were disturbed."""
-        return 2 * sum(self.noisy) >= len(self.noisy)
+        noisy = [share for share in self.disturbed if share > MOST_FOREIGN]
+        return bool(noisy) and 2 * len(noisy) >= len(self.disturbed)
 
 
 @dataclass(slots=True)
@@ -173,7 +181,7 @@ class Findings:
             if value is not None:
                 series = side.setdefault(key, Series())
                 series.values.append(value)
-                series.noisy.append(reading.noisy)
+                series.disturbed.append(max(reading.foreign, reading.steal))
 
     def note(self, key: str, text: str) -> None:
         """Take a condition of a figure, once."""
@@ -192,7 +200,7 @@ class Findings:
         if ours_figure is not None and peer_figure:
             ratio = ours_figure / peer_figure
         measured = ratio if goal.of_peer else ours_figure
-        noisy = ours.is_noisy or (bool(peer.values) and peer.is_noisy)
+        noisy = ours.is_noisy or peer.is_noisy
         return {
             "key": key,
             "goal": goal.number,
@@ -206,8 +214,8 @@ class Findings:
             "then": goal.then,
             "reached": _reached(measured, goal.limit, noisy=noisy),
             "rounds": {
-                "ours": ours.values, "oursNoisy": ours.noisy,
-                "peer": peer.values, "peerNoisy": peer.noisy,
+                "ours": ours.values, "oursDisturbed": ours.disturbed,
+                "peer": peer.values, "peerDisturbed": peer.disturbed,
             },
             "notes": self.notes.get(key, []),
             "failure": None if ours.values else self.failures.get(goal.number),

@@ -88,11 +88,6 @@ class Reading:
     foreign: float
     steal: float
 
-    @property
-    def noisy(self) -> bool:
-        """Whether a figure from this window may not be reported."""
-        return max(self.foreign, self.steal) > MOST_FOREIGN
-
 
 class Window:
     """A span of time over which CPU is counted. `read` may be called more than once."""

@@ -6,6 +6,7 @@ Probes are counted by the responder that answers them, CPU by the kernel.
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench import probers
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 _START_SECONDS = 1.5
 """For an interpreter to import what it needs and to file its targets."""
-_SHORTEST_SECONDS = 2.0
 _SHARE = 0.25
 """Of the budget; G1's rounds after the first stay within it."""
 _PER_LATE = 2.04
@@ -29,49 +29,74 @@ def measure(size: Size, findings: Findings, wanted: frozenset[str]) -> None:
     """Take the rounds of the wanted ones among G1 and G2."""
     probers.allow_many_files()
     probers.go_prober()
+    together = size.crowd == size.targets
     with probers.responder() as responder:
-        if "G1" in wanted:
-            for number in range(size.rounds):
-                if number and findings.past(_SHARE * (number + 1) / size.rounds):
-                    break
-                _compare(size, findings, responder, number)
-        if "G2" in wanted:
+        for number in range(size.rounds if together or "G1" in wanted else 0):
+            if number and findings.past(_SHARE * (number + 1) / size.rounds):
+                break
+            _compare(size, findings, responder, number)
+        if "G2" in wanted and not together:
             _crowd(size, findings, responder)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What one span showed of a prober."""
+
+    probes: int
+    late: int
+    reading: Reading
+
+    @property
+    def cost(self) -> float:
+        """CPU per probe, in microseconds."""
+        return 1e6 * self.reading.tree_cpu["prober"] / max(1, self.probes)
+
+    @property
+    def share(self) -> float:
+        """Of one core, in percent."""
+        return 100 * self.reading.tree_cpu["prober"] / self.reading.seconds
+
+
+def _watch(responder: Responder, pid: int, targets: int, seconds: float) -> _Seen:
+    """Count the probes answered, who was not asked at all, and the CPU used over a span."""
+    responder.reset_hits()
+    window = Window(prober=pid)
+    time.sleep(seconds)
+    reading = window.read()
+    hits = responder.hits()
+    return _Seen(sum(one.requests for one in hits.values()), targets - len(hits), reading)
 
 
 def _compare(size: Size, findings: Findings, responder: Responder, number: int) -> None:
     """One round of G1: each prober in its turn, over the same addresses at the same pace."""
-    costs: dict[str, tuple[float, Reading]] = {}
+    seen: dict[str, _Seen] = {}
+    together = size.crowd == size.targets
+    seconds = _PER_LATE * size.interval if together else size.interval
     for kind in (probers.OURS, probers.GO, probers.AIOHTTP):
         command = probers.prober(
             kind, count=size.targets, port=responder.port, interval=size.interval
         )
         with probers.running(command) as process:
             time.sleep(_START_SECONDS + size.interval)
-            probes, reading = _watch(responder, process.pid, max(size.interval, _SHORTEST_SECONDS))
-        costs[kind] = (reading.tree_cpu["prober"] / max(1, probes) * 1e6, reading)
+            one = seen[kind] = _watch(responder, process.pid, size.targets, seconds)
         print(
-            f"G1 round {number + 1}/{size.rounds} {kind:8} {costs[kind][0]:6.1f} us a probe, "
-            f"{probes / reading.seconds:.0f} probes/s",
+            f"G1 round {number + 1}/{size.rounds} {kind:8} {one.cost:6.1f} us a probe, "
+            f"{one.probes / one.reading.seconds:.0f} probes/s",
             flush=True,
         )
+        if together and kind != probers.AIOHTTP:
+            _note_crowd(findings, kind, one)
     for key, kind in (("G1", probers.GO), ("G1.aiohttp", probers.AIOHTTP)):
-        findings.add(key, costs[probers.OURS][1], ours=costs[probers.OURS][0])
-        findings.add(key, costs[kind][1], peer=costs[kind][0])
+        findings.add(key, seen[probers.OURS].reading, ours=seen[probers.OURS].cost)
+        findings.add(key, seen[kind].reading, peer=seen[kind].cost)
     findings.note(
         "G1",
         f"{size.targets} targets every {size.interval:g} s, all answering; ours is the prober "
         "process and the operator's side of its link, which takes in every outcome",
     )
-
-
-def _watch(responder: Responder, pid: int, seconds: float) -> tuple[int, Reading]:
-    """Count the probes answered and the CPU used over a span."""
-    responder.reset_hits()
-    window = Window(prober=pid)
-    time.sleep(seconds)
-    reading = window.read()
-    return sum(hits.requests for hits in responder.hits().values()), reading
+    if together:
+        _note_size(size, findings)
 
 
 def _crowd(size: Size, findings: Findings, responder: Responder) -> None:
@@ -83,16 +108,23 @@ def _crowd(size: Size, findings: Findings, responder: Responder) -> None:
         with probers.running(command) as process:
             time.sleep(_START_SECONDS + 1.5 * size.interval)
             for _ in range(size.crowd_rounds):
-                _, reading = _watch(responder, process.pid, _PER_LATE * size.interval)
-                late = size.crowd - len(responder.hits())
-                share = 100 * reading.tree_cpu["prober"] / reading.seconds
-                print(f"G2 {kind:8} {share:5.1f} % of a core, {late} late", flush=True)
-                if kind == probers.OURS:
-                    findings.add("G2", reading, ours=share)
-                    findings.add("G2.late", reading, ours=late)
-                else:
-                    findings.add("G2", reading, peer=share)
-                    findings.add("G2.late", reading, peer=late)
+                seconds = _PER_LATE * size.interval
+                seen = _watch(responder, process.pid, size.crowd, seconds)
+                _note_crowd(findings, kind, seen)
+    _note_size(size, findings)
+
+
+def _note_crowd(findings: Findings, kind: str, seen: _Seen) -> None:
+    print(f"G2 {kind:8} {seen.share:5.1f} % of a core, {seen.late} late", flush=True)
+    if kind == probers.OURS:
+        findings.add("G2", seen.reading, ours=seen.share)
+        findings.add("G2.late", seen.reading, ours=seen.late)
+    else:
+        findings.add("G2", seen.reading, peer=seen.share)
+        findings.add("G2.late", seen.reading, peer=seen.late)
+
+
+def _note_size(size: Size, findings: Findings) -> None:
     findings.note(
         "G2",
         f"{size.crowd} targets every {size.interval:g} s; the target is for 50,000 every 5 s; "

@@ -77,10 +77,18 @@ def _arguments() -> argparse.Namespace:
 
 def _phases(size: Size, findings: Findings) -> list[tuple[Callable[[Any], None], frozenset[str]]]:
     """Give what runs, one after the other, and the goals each takes."""
+    breaking = frozenset({"G3"})
+    in_fleet, in_scale = (frozenset(), breaking) if size.broken else (breaking, frozenset())
     return [
         (lambda chosen: probing.measure(size, findings, chosen), frozenset({"G1", "G2"})),
-        (lambda chosen: asyncio.run(fleet.measure(size, findings, chosen)), fleet.NUMBERS),
-        (lambda chosen: asyncio.run(scale.measure(size, findings, chosen)), scale.NUMBERS),
+        (
+            lambda chosen: asyncio.run(fleet.measure(size, findings, chosen)),
+            fleet.NUMBERS | in_fleet,
+        ),
+        (
+            lambda chosen: asyncio.run(scale.measure(size, findings, chosen)),
+            scale.NUMBERS | in_scale,
+        ),
     ]
 
 

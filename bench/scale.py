@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from bench.goals import Findings
     from bench.sizes import Size
 
-NUMBERS = frozenset({"G3", "G5", "G7", "G9", "G10"})
+NUMBERS = frozenset({"G5", "G7", "G9", "G10"})
+"""Of the goals taken here; G3 is where instances are broken for it (see `Size.broken`)."""
 
 _REST_SECONDS = 3.0
 """Without a write of the operator's for so long, it has come to rest."""
@@ -48,7 +49,7 @@ async def measure(size: Size, findings: Findings, wanted: frozenset[str]) -> Non
         await asyncio.sleep(size.settle)
         if wanted & {"G5", "G7", "G10"}:
             await scale.growth(wanted)
-        if wanted & {"G3", "G9"}:
+        if "G9" in wanted or scale.repairs(wanted):
             await scale.rest_and_repair(wanted)
 
 
@@ -147,6 +148,10 @@ class _Scale:
             lambda: not watch.pods, f"the pods of {watch.namespace} were gone", self.size.patience
         )
 
+    def repairs(self, wanted: frozenset[str]) -> bool:
+        """Tell whether G3 is taken here."""
+        return "G3" in wanted and self.size.broken > 0
+
     async def rest_and_repair(self, wanted: frozenset[str]) -> None:
         """G9 and G3, on as many instances as there should be."""
         if self.ours.pods:
@@ -162,7 +167,7 @@ class _Scale:
         if "G9" in wanted:
             await self._steady()
         chance = random.Random(SEED)  # noqa: S311 - no secret
-        for number in range(min(2, self.size.rounds) if "G3" in wanted else 0):
+        for number in range(min(2, self.size.rounds) if self.repairs(wanted) else 0):
             if number and self.findings.past(_LAST_SHARE):
                 break
             broken = await repairs.break_some(

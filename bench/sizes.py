@@ -15,13 +15,14 @@ class Size:
     Attributes:
         rounds: of each interleaved comparison.
         targets, interval: of the probers compared for G1.
-        crowd: targets of G2; crowd_rounds: spans of two intervals watched for late ones.
+        crowd: targets of G2; where they are those of G1, its rounds serve for both.
+        crowd_rounds: spans of two intervals watched for late ones.
         fleet: instances of the sets for G4, G6, G7, G8 and for kopf's index.
         deletions: replacements timed per side and round, for G4.
         events: pod events per round, for G6.
         large: instances of the sets for G5, G7, G10.
         largest: instances of the set for G3 and G9.
-        broken: instances broken at once, for G3.
+        broken: instances broken at once, for G3; 0: those broken for G8 serve for both.
         scale_rounds: of G5.
         steady: how long the steady state is watched, for G9.
         settle: for something just started or scaled to come to rest, and late reports to be made.
@@ -72,15 +73,15 @@ SMOKE = Size(
     interval=1,
     crowd=2_000,
     crowd_rounds=1,
-    fleet=200,
+    fleet=120,
     deletions=3,
     events=600,
-    large=200,
-    largest=300,
-    broken=10,
+    large=120,
+    largest=200,
+    broken=0,
     scale_rounds=1,
     steady=4,
-    settle=1.5,
+    settle=1,
     budget=90,
     patience=40,
 )

@@ -70,9 +70,16 @@ def main(arguments: Sequence[str]) -> int:
         screen.gap()
         screen.line("stopped; every process of the demo has ended")
         return _SIGNAL_BASE + stopped.number
+    except BrokenPipeError:
+        # Nobody reads any more; the interpreter's own last flush must not complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _SIGNAL_BASE + signal.SIGPIPE
     except FAILURES as error:
         screen.gap()
-        screen.line(f"FAILED: {error}", Style.BAD)
+        first, *rest = str(error).splitlines() or [type(error).__name__]
+        screen.line(f"FAILED: {first}", Style.BAD)
+        for piece in rest:
+            screen.note(piece)
         return 1
 
 

@@ -67,7 +67,7 @@ class Operation:
         connection = await Connection.open()
         self._exits.push_async_callback(connection.close)
         await await_definitions(connection, KINDS)
-        frequent = Starts.of_this_machine().note(self._clock.now())
+        frequent = Starts.on(connection.server).note(self._clock.now())
         self._probes = ProberProbes(self._clock, self._wake, frequent_restarts=frequent)
         self._exits.push_async_callback(self._probes.close)
         self._cluster = KubernetesCluster(

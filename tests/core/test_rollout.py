@@ -8,6 +8,8 @@ import pytest
 
 from scaleset_operator.api.base import Reason
 from scaleset_operator.api.scaleset import ScaleSetSpec
+from scaleset_operator.core.doubt import Doubtfulness
+from scaleset_operator.core.health import judge
 from scaleset_operator.core.observed import Instance, Observed, Outcome, TemplateView
 from scaleset_operator.core.plan import DeleteInstance, Purpose
 from tests.core._stories import (
@@ -129,7 +131,7 @@ def test_an_instance_in_doubt_counts_as_unavailable_in_the_floor_and_as_availabl
     pods = instances(5)
     wish = spec(5, maxBatchInstancePercent=20)
     seen = outdated(instances=pods, bad=bad)
-    assert reasons(settle(wish, seen).plan)["web-1"] is Reason.PROBE_INCONCLUSIVE
+    assert judge(wish, seen, T0)["uid-web-1"].doubt is Doubtfulness.UNDECIDED
     fresh = replace(seen.instances[0], published=None)
     assert taken(wish, replace(seen, instances=(fresh, *pods[1:]))) == set()
 

@@ -171,3 +171,11 @@ def test_an_unhealthy_verdict_of_now_counts_and_not_the_published_one() -> None:
     assert seen.instances[1].published.health is VMHealth.UNHEALTHY
     plan = decide(sized(3), replace(seen, listed=True), T0)
     assert [v.name for v in plan.status.scale_in] == ["web-3"]
+
+
+def test_an_instance_that_a_rollout_takes_counts_towards_a_scale_in() -> None:
+    """R-22, protocol rules 22 and 24: nobody else goes, only to be created again."""
+    leaving = [{"name": "web-2", "uid": "uid-web-2", "purpose": "Rollout"}]
+    plan = settle(sized(3), a_set(4, status={"scaleIn": leaving})).plan
+    assert deleted(plan) == {"web-2"}
+    assert len(deleted(settle(sized(2), a_set(4, status={"scaleIn": leaving})).plan)) == 2

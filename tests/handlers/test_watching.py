@@ -54,7 +54,9 @@ def test_a_listener_hands_over_the_kind_whether_it_is_gone_and_the_object(
     kind: str, told: str | None, *, gone: bool
 ) -> None:
     ear = Ear()
-    assert listener(ear, kind)(event={"type": told, "object": BODY}, name="web", memo=object()) is None
+    assert (
+        listener(ear, kind)(event={"type": told, "object": BODY}, name="web", memo=object()) is None
+    )
     assert ear.heard == [(kind, gone, BODY)]
 
 
@@ -66,7 +68,7 @@ def test_logging_in_is_the_official_clients_business(monkeypatch: pytest.MonkeyP
         asked.append(kwargs)
         return answer
 
-    monkeypatch.setattr(watching.kopf, "login_via_client", by_client)
+    monkeypatch.setattr(kopf, "login_via_client", by_client)
     assert watching.login(logger="l") is answer
     assert asked == [{"logger": "l"}]
 
@@ -81,7 +83,8 @@ def test_kopf_posts_nothing_scans_nothing_and_takes_part_in_no_peering() -> None
 def test_kopf_outlasts_minutes_without_an_api_server() -> None:
     """X-07: fifteen minutes of back-off, and never a request without a time-out."""
     chosen = settings()
-    backoffs = list(chosen.networking.error_backoffs)
+    backoffs = chosen.networking.error_backoffs
+    assert isinstance(backoffs, list)
     assert sum(backoffs) >= 15 * 60
     assert backoffs == sorted(backoffs)
     assert chosen.networking.request_timeout == 30

@@ -140,8 +140,9 @@ def test_a_probe_that_no_set_names_asks_nothing_of_anyone(world: World) -> None:
     world.scale_set("api", 3)
     world.await_ready("web", "api")
     status = eventually(
-        lambda: (s := world.get("web-http", "HealthProbe")["status"])["healthyInstances"] == 5
-        and s,
+        lambda: (
+            (s := world.get("web-http", "HealthProbe")["status"])["healthyInstances"] == 5 and s
+        ),
         "the probe counts both",
     )
     assert status["scaleSets"] == 2

@@ -48,9 +48,7 @@ def test_a_template_that_is_refused_costs_no_instance(world: World) -> None:
 def test_a_quota_stops_creates_and_lets_them_go_on_when_it_is_raised(world: World) -> None:
     """X-11: Accepted=False/CreateForbidden; those that fit are there and well."""
     quotas = f"/api/v1/namespaces/{world.namespace}/resourcequotas"
-    world.api.create(
-        quotas, {"metadata": {"name": "few"}, "spec": {"hard": {"pods": "3"}}}
-    )
+    world.api.create(quotas, {"metadata": {"name": "few"}, "spec": {"hard": {"pods": "3"}}})
     world.kubectl("wait", "quota/few", "--for=jsonpath={.status.hard.pods}=3", "--timeout=30s")
     world.scale_set("web", 5)
     word = world.await_word("web", "Accepted", "False", "CreateForbidden")

@@ -140,9 +140,11 @@ def test_enabling_repairs_gives_everyone_a_grace_from_then(scene: Scene) -> None
     assert service["serviceState"] == "NotRunning"
     world.change("disabled", automaticRepairsPolicy={"enabled": True, "gracePeriod": "PT8S"})
     row = eventually(
-        lambda: (r := world.decisions("disabled").get(sick[0]["metadata"]["name"], {}))
-        and "eligibleTime" in r
-        and r,
+        lambda: (
+            (r := world.decisions("disabled").get(sick[0]["metadata"]["name"], {}))
+            and "eligibleTime" in r
+            and r
+        ),
         "in grace, with its end",
     )
     assert row["reason"] == "InGracePeriod"
@@ -189,8 +191,9 @@ def test_repairs_that_keep_failing_stop_until_a_person_resumes_them(scene: Scene
     (service,) = world.status("hopeless")["orchestrationServices"]
     assert (service["reason"], service["suspendedBy"]) == ("SuspendedByPlatform", "Platform")
     events = eventually(
-        lambda: (e := world.events("hopeless")).keys() >= {"RepairsSuspended", "RepairFailed"}
-        and e,
+        lambda: (
+            (e := world.events("hopeless")).keys() >= {"RepairsSuspended", "RepairFailed"} and e
+        ),
         "it is told",
     )
     assert "hopeless" in events["RepairsSuspended"]

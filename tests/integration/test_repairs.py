@@ -39,9 +39,9 @@ def test_five_of_forty_are_repaired_two_at_a_time_after_their_grace(world: World
             world.endpoints.tell([pod], script)
         row = world.await_reason("web", sick[0], "InGracePeriod")
         assert (row["vmHealth"], row["repairDecision"]) == ("Unhealthy", "Deferred")
-        started = moment(world.pod(row["name"])["metadata"]["annotations"][
-            f"{PREFIX}state-change-time"
-        ])
+        started = moment(
+            world.pod(row["name"])["metadata"]["annotations"][f"{PREFIX}state-change-time"]
+        )
         # From the start, or from when the operator first saw repairs enabled, whichever is later.
         assert GRACE_S <= (moment(row["eligibleTime"]) - started).total_seconds() <= GRACE_S + 5
         assert world.status("web")["repairs"]["batchLimit"] == 2

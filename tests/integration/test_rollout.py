@@ -97,9 +97,7 @@ def test_a_bad_model_stops_within_one_batch_and_a_good_one_cures_it(world: World
 
 def test_in_mode_manual_only_what_is_new_has_the_new_model(world: World) -> None:
     """R-55: a repair builds from the latest model; nothing else is touched."""
-    world.scale_set(
-        "web", 4, repairs={"gracePeriod": "PT0S"}, upgradePolicy={"mode": "Manual"}
-    )
+    world.scale_set("web", 4, repairs={"gracePeriod": "PT0S"}, upgradePolicy={"mode": "Manual"})
     world.await_ready("web")
     before = world.pods("web")
     world.change("web", template=template("web", image="web:2"))

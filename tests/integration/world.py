@@ -111,9 +111,7 @@ class World:
 
     def label(self, pod: Json, **marks: str | None) -> None:
         """Set labels of a pod; two underscores stand for our prefix, one for a hyphen."""
-        named = {
-            key.replace("__", PREFIX).replace("_", "-"): value for key, value in marks.items()
-        }
+        named = {key.replace("__", PREFIX).replace("_", "-"): value for key, value in marks.items()}
         path = path_of("Pod", self.namespace, pod["metadata"]["name"])
         self.api.merge(path, {"metadata": {"labels": named}})
 
@@ -264,7 +262,9 @@ def word(raw: Json, condition: str) -> Word:
 def controller(pod: Json) -> str | None:
     """The name of the ScaleSet that controls a pod."""
     owners = pod["metadata"].get("ownerReferences") or ()
-    return next((o["name"] for o in owners if o.get("controller") and o["kind"] == "ScaleSet"), None)
+    return next(
+        (o["name"] for o in owners if o.get("controller") and o["kind"] == "ScaleSet"), None
+    )
 
 
 def instance_id(pod: Json) -> int:

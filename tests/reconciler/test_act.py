@@ -122,7 +122,10 @@ async def test_a_replacement_is_created_after_its_victims_delete(acting: Acting)
     """Protocol rule 7."""
     first, second = await acting.with_pods(2)
     assert await acting.act(
-        creation(4, after=second.uid), deletion(first), creation(3, after=first.uid), deletion(second)
+        creation(4, after=second.uid),
+        deletion(first),
+        creation(3, after=first.uid),
+        deletion(second),
     )
     verbs = [request.verb for request in acting.seen.order]
     assert verbs == [Verb.DELETE] * 2 + [Verb.CREATE] * 2
@@ -138,7 +141,10 @@ async def test_without_its_victims_delete_a_replacement_is_not_created(
     first, second = await acting.with_pods(2)
     acting.faults.script(Verb.DELETE, fault)
     assert not await acting.act(
-        deletion(first), deletion(second), creation(3, after=first.uid), creation(4, after=second.uid)
+        deletion(first),
+        deletion(second),
+        creation(3, after=first.uid),
+        creation(4, after=second.uid),
     )
     assert acting.stage.pods() == ["web-1", "web-2", "web-4"]
     assert not acting.stage.pod("web-1").terminating

@@ -95,7 +95,7 @@ async def test_a_change_within_the_pause_is_written_when_it_ends(reporting: Repo
     wait = await reporting.report()
     assert wait == pytest.approx(4.0)
     assert reporting.writes() == 1
-    reporting.stage.clock.advance(wait)
+    reporting.stage.clock.advance(4)
     assert await reporting.report() is None
     assert reporting.status()["resolvedPort"] == 9000
 
@@ -134,13 +134,14 @@ async def test_an_ambiguous_port_is_said(reporting: Reporting) -> None:
 
 
 @pytest.mark.parametrize(
-    ("interval", "timeout", "fits"), [(5, 11, True), (15, 31, True), (15, 30, False), (6, 11, False)]
+    ("interval", "patience", "fits"),
+    [(5, 11, True), (15, 31, True), (15, 30, False), (6, 11, False)],
 )
 async def test_an_interval_that_is_not_below_half_of_the_timeout_is_said_and_not_refused(
-    reporting: Reporting, interval: int, timeout: int, *, fits: bool
+    reporting: Reporting, interval: int, patience: int, *, fits: bool
 ) -> None:
     """P-10."""
-    reporting.set_probe(intervalInSeconds=interval, timeoutInSeconds=timeout)
+    reporting.set_probe(intervalInSeconds=interval, timeoutInSeconds=patience)
     await reporting.report()
     status, reason, message = reporting.ready()
     assert status == "True"

@@ -1,5 +1,7 @@
 """What a turn asks the API server about the template, and how often."""
 
+from typing import Any, Final
+
 import pytest
 
 from scaleset_operator.api.base import Reason
@@ -10,7 +12,7 @@ from tests.simulation.world import KEY, NAMESPACE
 from tests.support.fake_objects import FakePod
 from tests.support.faults import Fault, Verb
 
-GOOD = {
+GOOD: Final[dict[str, Any]] = {
     "metadata": {"labels": {"app": "web"}},
     "spec": {"containers": [{"name": "web", "image": "web:2"}]},
 }

@@ -1,7 +1,5 @@
 """One turn: recorded before acted, fenced, shared writes, and what each fault of the API makes."""
 
-from datetime import datetime
-
 import pytest
 
 from scaleset_operator.api.base import Reason
@@ -60,7 +58,11 @@ async def test_nothing_is_created_before_its_name_was_recorded() -> None:
     await stage.turn()
     verbs = [request.verb for request in seen.order]
     assert verbs.index(Verb.STATUS) < verbs.index(Verb.CREATE)
-    assert [c["name"] for c in stage.status()["creating"]] == stage.pods() == ["web-1", "web-2", "web-3"]
+    assert (
+        [c["name"] for c in stage.status()["creating"]]
+        == stage.pods()
+        == ["web-1", "web-2", "web-3"]
+    )
 
 
 @pytest.mark.parametrize("fault", [Fault.SERVER_ERROR, Fault.DROPPED, Fault.TOO_MANY])
@@ -311,7 +313,7 @@ async def test_what_was_heard_while_a_record_was_answered_is_decided_on() -> Non
                 await yield_to_all()
 
     stage.cluster.wire.hooks = Edit()
-    due: datetime | None = await stage.turn()
+    due = await stage.turn()
     for _ in range(20):
         await stage.until_due(due, within=RESERVE.total_seconds())
         due = await stage.reconciler.turn(KEY)

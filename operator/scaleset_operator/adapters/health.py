@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import socket
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -29,13 +30,24 @@ class HealthServer:
             _log.warning("port %d is taken; health is answered on %d", self._wanted, self.port)
 
     async def _listen(self, port: int) -> None:
-        site = web.TCPSite(self._runner, port=port)
-        await site.start()
-        self.port = self._runner.addresses[0][1]
+        bound = _bound(port)
+        self.port = bound.getsockname()[1]
+        await web.SockSite(self._runner, bound).start()
 
     async def close(self) -> None:
         """Answer no more."""
         await self._runner.cleanup()
+
+
+def _bound(port: int) -> socket.socket:
+    """One socket for both families of addresses: of two, each would get a free port of its own."""
+    if socket.has_dualstack_ipv6():
+        try:
+            return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
+        except OSError as fault:
+            if fault.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                raise
+    return socket.create_server(("", port))
 
 
 def _app(alive: Callable[[], bool], ready: Callable[[], bool]) -> web.Application:

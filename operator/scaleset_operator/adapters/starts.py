@@ -4,9 +4,9 @@ An operator that restarts faster than a timeout never watches a full one and so 
 it must say so (protocol rule 21). Pacing of words only: losing the file loses nothing else.
 """
 
+import hashlib
 import json
 import os
-import tempfile
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,16 +23,21 @@ class Starts:
     path: Path
 
     @classmethod
-    def of_this_machine(cls) -> "Starts":
-        """In STATE_DIRECTORY (as systemd sets it) or the folder for temporary files."""
-        folder = os.environ.get("STATE_DIRECTORY") or tempfile.gettempdir()
-        return cls(Path(folder) / f"scaleset-operator-{os.getuid()}.starts")
+    def on(cls, server: str) -> "Starts":
+        """Of operators on this API server, in a folder of our own.
+
+        STATE_DIRECTORY (as systemd sets it), else below the user's folder for such things.
+        """
+        own = Path.home() / ".local" / "state" / "scaleset-operator"
+        folder = Path(os.environ.get("STATE_DIRECTORY") or own)
+        return cls(folder / f"{hashlib.sha256(server.encode()).hexdigest()[:16]}.starts")
 
     def note(self, now: datetime) -> bool:
         """Write down a start; tells whether there were three within ten minutes."""
         recent = [at for at in self._read() if timedelta(0) <= now - at < WITHIN][-OFTEN:]
         recent.append(now)
         try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             self.path.write_text(json.dumps([at.isoformat() for at in recent]))
         except OSError:
             return False

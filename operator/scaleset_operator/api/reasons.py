@@ -65,6 +65,7 @@ class Reason(StrEnum):
 
     # Reasons of conditions on the set and on the probe.
     ALL_HEALTHY = "AllHealthy"
+    ALL_READY = "AllReady"
     INSTANCES_UNHEALTHY = "InstancesUnhealthy"
     NO_INSTANCES = "NoInstances"
     SCALING = "Scaling"
@@ -108,7 +109,7 @@ REASON_TEXT: Final[dict[Reason, str]] = {
     Reason.MAINTENANCE_IN_PROGRESS: "Maintenance has the instance, or the shared floor, in use.",
     Reason.ROLLOUT_IN_PROGRESS: "The instance is in the current batch of a rollout.",
     Reason.HEALTH_UNKNOWN: "The operator has not yet watched the instance for a full timeout.",
-    Reason.PROBE_INCONCLUSIVE: "The whole set fell silent; a witness is to tell why.",
+    Reason.PROBE_INCONCLUSIVE: "Silence alone, and it is not known yet whether the prober sees.",
     Reason.NEVER_STARTED: "The containers have never run, so a probe's result says nothing.",
     Reason.DISRUPTION_BUDGET: "A PodDisruptionBudget does not allow the disruption now.",
     Reason.HEALTH_STORM: "More instances are unhealthy than maxUnhealthyPercent; one at a time.",
@@ -146,6 +147,7 @@ REASON_TEXT: Final[dict[Reason, str]] = {
     Reason.REPORTED_UNHEALTHY: "The instance's own report, a pod condition, says unhealthy.",
     Reason.TERMINATING: "The pod is being deleted and takes no new traffic.",
     Reason.ALL_HEALTHY: "Every instance is healthy.",
+    Reason.ALL_READY: "Enough instances are Ready; no health source is named.",
     Reason.INSTANCES_UNHEALTHY: "At least one instance is unhealthy.",
     Reason.NO_INSTANCES: "There are no instances to speak about.",
     Reason.SCALING: "Instances are being created or removed to reach spec.replicas.",

@@ -82,6 +82,13 @@ def _ready(scene: Scene, status: ScaleSetStatus, accepted: Word) -> Word:
         return Word("Ready", FALSE, Reason.INSTANCES_UNHEALTHY, bad)
     if short:
         return Word("Ready", FALSE, Reason.SCALING, ready)
+    if not scene.has_source:
+        return Word("Ready", TRUE, Reason.ALL_READY, ready)
+    if status.repairs.doubts:
+        return Word("Ready", TRUE, Reason.PROBE_INCONCLUSIVE, f"{ready}; the whole set is silent")
+    if status.unknown_replicas:
+        unknown = f"{ready}, {status.unknown_replicas} not known yet"
+        return Word("Ready", TRUE, Reason.HEALTH_UNKNOWN, unknown)
     return Word("Ready", TRUE, Reason.ALL_HEALTHY, ready)
 
 
@@ -141,8 +148,8 @@ def _healthy(scene: Scene, status: ScaleSetStatus) -> Word:
         message = f"{status.unhealthy_replicas} of {status.replicas} unhealthy {source}"
         return Word(kind, FALSE, Reason.INSTANCES_UNHEALTHY, message)
     if status.unknown_replicas:
-        frequent = scene.observed.prober.frequent_restarts
-        reason = Reason.FREQUENT_RESTARTS if frequent else Reason.HEALTH_UNKNOWN
+        often = scene.restarts_too_often
+        reason = Reason.FREQUENT_RESTARTS if often else Reason.HEALTH_UNKNOWN
         message = f"{status.unknown_replicas} of {status.replicas} not known yet {source}"
         return Word(kind, UNKNOWN, reason, message)
     if not status.replicas:
@@ -185,8 +192,8 @@ def _allowed(scene: Scene, status: ScaleSetStatus) -> Word:
         return Word(kind, FALSE, closed.reason, closed.detail)
     if status.repairs.doubts:
         return Word(kind, FALSE, Reason.PROBE_INCONCLUSIVE, "nothing is repaired on silence alone")
-    if scene.observed.prober.frequent_restarts:
-        message = "the operator started three times in ten minutes: no full timeout is watched"
+    if scene.restarts_too_often:
+        message = "the operator started three times in ten minutes; no full timeout watched yet"
         return Word(kind, FALSE, Reason.FREQUENT_RESTARTS, message)
     used = len(status.repairs.in_flight)
     if used >= status.repairs.batch_limit:

@@ -96,15 +96,16 @@ class _Turn:
 
     def _again(self) -> datetime | None:
         now = self.scene.now
-        moments: list[datetime] = [
+        moments: list[datetime | None] = [
             *self.progress.again,
             *self.doubts.again,
             *self.scaling.again,
             *self.opened.again,
             *self.rollout.again,
-            *(v.changes_at for v in self.scene.verdicts.values() if v.changes_at is not None),
+            *([self.scene.watched_from] if self.scene.restarts_too_often else []),
+            *(v.changes_at for v in self.scene.verdicts.values()),
         ]
-        return min((m for m in moments if m > now), default=None)
+        return min((m for m in moments if m is not None and m > now), default=None)
 
     def _acts(self) -> Iterable[Action]:
         """What the recorded status allows; health first, for it waits for nothing."""

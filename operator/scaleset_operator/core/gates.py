@@ -104,18 +104,25 @@ def _not_suspended_by_platform(scene: Scene) -> Gate:
 
 
 def _known(scene: Scene, instance: Instance) -> Gate:
-    """The verdict must be fresh, and it must stand on the pod for all to see before the act."""
+    """The verdict must be fresh: this process has watched a full timeout (X-08)."""
     verdict = scene.verdicts[instance.uid]
     inconclusive = verdict.reason is Reason.PROBE_INCONCLUSIVE
-    fresh = verdict.fresh and verdict.health is not VMHealth.UNKNOWN
-    shown = verdict.health is not VMHealth.UNHEALTHY or (
-        instance.published is not None and instance.published.health is VMHealth.UNHEALTHY
-    )
     return Gate(
         reason=Reason.PROBE_INCONCLUSIVE if inconclusive else Reason.HEALTH_UNKNOWN,
-        open=fresh and shown,
-        detail=verdict.message if not fresh or shown else "not yet published",
+        open=verdict.fresh and verdict.health is not VMHealth.UNKNOWN,
+        detail=verdict.message,
         until=verdict.changes_at,
+    )
+
+
+def _shown(scene: Scene, instance: Instance) -> Gate:
+    """The verdict must stand on the pod, for all to see, before the act."""
+    published = instance.published
+    unhealthy = scene.verdicts[instance.uid].health is VMHealth.UNHEALTHY
+    return Gate(
+        reason=Reason.HEALTH_UNKNOWN,
+        open=not unhealthy or (published is not None and published.health is VMHealth.UNHEALTHY),
+        detail="not yet published",
     )
 
 
@@ -199,6 +206,7 @@ OF_THE_INSTANCE: Final[tuple[Callable[[Scene, Instance], Gate], ...]] = (
     _out_of_grace,
     _not_refused,
     _not_leaving,
+    _shown,
 )
 
 

@@ -141,9 +141,11 @@ class _Bench:
             return _standing(instance, self.now, Reason.HEALTH_UNKNOWN, why)
         if evidence.outcome is not Outcome.OK:
             return self._failing(instance, evidence, beating_since)
+        # The next success is no news to the prober and wakes nobody: look again by time.
         if evidence.last_ended < beating_since:
-            # The next success is no news to the prober and wakes nobody: look again by time.
             return self._later(instance, "the prober has just come back")
+        if instance.started is None or evidence.last_ended < instance.started:
+            return self._later(instance, "its containers do not run yet: somebody else answers")
         return self._answering(_since(instance, VMHealth.HEALTHY, self.now))
 
     def _answering(self, since: datetime) -> Verdict:
@@ -171,6 +173,8 @@ class _Bench:
         success = evidence.last_success
         if success is None or success < beating_since:
             success = max(evidence.watched_since, beating_since)
+        if instance.started is not None:
+            success = max(success, instance.started)
         out_at = success + self.probe.timeout
         ended = evidence.last_ended or self.now
         if self.now < out_at:

@@ -73,8 +73,10 @@ def _not_healthy(scene: Scene) -> list[Instance]:
 
 
 def _ails(scene: Scene, instance: Instance) -> bool:
-    """Whether there is anything to explain: Unhealthy, in doubt, or silent and undecided."""
+    """Whether there is anything to explain: Unhealthy, or in doubt and not Healthy as published."""
     verdict = scene.verdicts[instance.uid]
+    if verdict.health is VMHealth.HEALTHY:
+        return False
     return verdict.health is VMHealth.UNHEALTHY or verdict.doubt is not None
 
 

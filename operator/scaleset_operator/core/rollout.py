@@ -104,9 +104,14 @@ def _spare(scene: Scene, leaving: set[str], batch: int) -> int:
 
 
 def _is_lost(scene: Scene, instance: Instance) -> bool:
-    """Whether taking it costs nothing; one in doubt counts as available for taking (rule 22)."""
+    """Whether taking it costs nothing.
+
+    One in doubt counts as available for taking (rule 22), and one whose health is about to be
+    shown does too.
+    """
     verdict = scene.verdicts[instance.uid]
-    return not scene.is_available(instance) and verdict.doubt is None
+    well = scene.is_available(instance) or verdict.health is VMHealth.HEALTHY
+    return not well and verdict.doubt is None
 
 
 def _healthy_enough(scene: Scene, updated: list[Instance]) -> bool:

@@ -119,6 +119,18 @@ class Scene:
         return batch_allowance(total, self.policy.max_in_flight_percent)
 
     @cached_property
+    def watched_from(self) -> datetime | None:
+        """From when this prober has watched a full timeout; None where there is none to watch."""
+        probe, beating_since = self.observed.probe, self.observed.prober.beating_since
+        return beating_since + probe.timeout if probe and beating_since else None
+
+    @property
+    def restarts_too_often(self) -> bool:
+        """Whether the operator keeps starting anew before it can watch a full timeout (rule 21)."""
+        watched = self.watched_from is not None and self.now >= self.watched_from
+        return self.observed.prober.frequent_restarts and not watched
+
+    @cached_property
     def in_storm(self) -> bool:
         """Whether more instances are Unhealthy than `maxUnhealthyPercent` lets pass unpaced."""
         limit = self.policy.max_unhealthy_percent
@@ -131,4 +143,6 @@ class Scene:
         """Whether the floor may count on this live one: Healthy, or Ready without a source."""
         if not self.has_source:
             return instance.ready
-        return self.verdicts[instance.uid].health is VMHealth.HEALTHY
+        # Not before it stands on the pod: until then no Service sends anything to it.
+        shown = instance.published is not None and instance.published.health is VMHealth.HEALTHY
+        return shown and self.verdicts[instance.uid].health is VMHealth.HEALTHY

@@ -45,20 +45,20 @@ class CustomResourceWatch:
         self._loop.call_soon_threadsafe(self._heard, kind, gone, body)
 
     def _serve(self) -> None:
-        wait = FIRST_WAIT
+        wait = 0.0
         while not self._stop.is_set():
             began = time.monotonic()
             loop = asyncio.new_event_loop()
             try:
                 loop.run_until_complete(self._watch())
             except Exception:  # noqa: BLE001 - whatever ends kopf, the watching begins again
-                _log.exception("the watch of the custom resources ended; again in %.0f s", wait)
+                _log.exception("the watch of the custom resources ended")
             finally:
                 loop.close()
+            wait = next_wait(wait, time.monotonic() - began)
             if self._stop.wait(wait):
                 return
-            lasted = time.monotonic() - began > LONGEST_WAIT + wait
-            wait = FIRST_WAIT if lasted else min(2 * wait, LONGEST_WAIT)
+            _log.warning("the custom resources are watched again, after %.0f s", wait)
 
     async def _watch(self) -> None:
         await kopf.operator(
@@ -69,3 +69,8 @@ class CustomResourceWatch:
             namespaces=self._namespaces,
             stop_flag=self._stop,
         )
+
+
+def next_wait(wait: float, lasted: float) -> float:
+    """Seconds to wait after a run that lasted so long, where the wait before it was `wait`."""
+    return FIRST_WAIT if lasted > LONGEST_WAIT else min(max(FIRST_WAIT, 2 * wait), LONGEST_WAIT)

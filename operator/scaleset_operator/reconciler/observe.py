@@ -4,6 +4,7 @@ Chooses nothing; it only asks, resolves names, and tells the prober which pods t
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -60,14 +61,28 @@ class Observer:
             listed: whether the pods were listed live since then.
             now: time of the observation.
         """
+        seen = self._seen(known, memory)
+        memory.note_names(_owed(known), {i.name for i in seen.instances})
+        over = {i.uid for i in seen.instances if i.over and now - i.created < SHORT_LIFE}
+        return replace(
+            seen,
+            foreign=memory.foreign,
+            live_reads=live_reads,
+            listed=listed,
+            recently_over=memory.note_over(over, now),
+            refused_until=dict(memory.refused_until),
+            create_refused=memory.create_refused,
+            unusable=frozenset(memory.unusable),
+        )
+
+    def _seen(self, known: KnownSet, memory: Memory) -> Observed:
+        """What the cluster, the prober and the owner say."""
         pods = self._cluster.pods(known.owner)
         meta = known.resource.metadata
         probe = self._probe(known)
         self._watch(known, memory, pods.instances, probe)
         live = [i for i in pods.instances if i.live]
         evidence = self._evidence(live)
-        memory.note_names(_owed(known), {i.name for i in pods.instances})
-        over = {i.uid for i in pods.instances if i.over and now - i.created < SHORT_LIFE}
         return Observed(
             namespace=known.key.namespace,
             name=known.key.name,
@@ -78,7 +93,6 @@ class Observer:
             instances=pods.instances,
             adoptable=pods.adoptable,
             released=pods.released,
-            foreign=memory.foreign,
             probe=None if probe is None else probe[0],
             prober=self._probes.view(),
             evidence=evidence,
@@ -88,12 +102,6 @@ class Observer:
             overlaps_with=self._resources.overlaps_with(known.key),
             deleting=meta.deletion_timestamp is not None,
             view_is_fresh=pods.fresh,
-            live_reads=live_reads,
-            listed=listed,
-            recently_over=memory.note_over(over, now),
-            refused_until=dict(memory.refused_until),
-            create_refused=memory.create_refused,
-            unusable=frozenset(memory.unusable),
             annotations=meta.annotations,
         )
 

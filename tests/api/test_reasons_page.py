@@ -1,0 +1,44 @@
+"""docs/reasons.md: current, whole, and of use to whoever waits for a repair."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from scaleset_operator.api.reasons import REASON_TEXT, Reason
+from scaleset_operator.api.reasons_page import ADVICE, REASONS_FILE, groups, reasons_page
+
+PAGE = Path(__file__).parents[2] / "docs" / REASONS_FILE
+ROWS = [line.strip("| ").split(" | ") for line in reasons_page().splitlines() if line[:3] == "| `"]
+
+
+def test_the_page_is_what_the_codes_say_now() -> None:
+    assert PAGE.read_text(encoding="utf-8") == reasons_page(), "run `make crds`"
+
+
+def test_the_page_names_every_code_once_with_its_meaning() -> None:
+    """X-11: the set of codes is finite and documented."""
+    assert [row[0] for row in ROWS] == [f"`{code}`" for code in Reason]
+    assert [row[1] for row in ROWS] == [REASON_TEXT[code] for code in Reason]
+
+
+def test_the_groups_are_those_of_the_list_and_together_all_of_it() -> None:
+    source = Path(__file__).parents[2] / "operator/scaleset_operator/api/reasons.py"
+    headings = re.findall(r"^    # (.*)\.$", source.read_text(encoding="utf-8"), re.MULTILINE)
+    assert [title for title, _ in groups()] == headings
+    assert [code for _, codes in groups() for code in codes] == list(Reason)
+
+
+def test_every_code_that_keeps_a_repair_waiting_says_what_to_do() -> None:
+    """X-11."""
+    _, waiting = next(groups())
+    assert ADVICE.keys() == set(waiting)
+    advised = {row[0].strip("`"): row[2] for row in ROWS if len(row) == 3}
+    assert advised == {code.value: ADVICE[code] for code in waiting}
+
+
+@pytest.mark.parametrize("text", [*REASON_TEXT.values(), *ADVICE.values()])
+def test_no_text_breaks_the_table(text: str) -> None:
+    assert "|" not in text
+    assert "\n" not in text
+    assert text.endswith(".")
