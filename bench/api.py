@@ -70,15 +70,21 @@ class Api:
             return orjson.loads(text)
 
     async def annotate(self, paths: Iterable[str], name: str, value: str) -> None:
-        """Set an annotation on many objects, a few at a time."""
-        body = {"metadata": {"annotations": {name: value}}}
+        """Change an annotation on many objects, a few at a time; each time is a change of its own.
+
+        Args:
+            paths: of the objects; one may stand there several times.
+            name: of the annotation.
+            value: what its value begins with; a number follows.
+        """
         free = asyncio.Semaphore(_AT_ONCE)
 
-        async def one(path: str) -> None:
+        async def one(number: int, path: str) -> None:
+            body = {"metadata": {"annotations": {name: f"{value}-{number}"}}}
             async with free:
                 await self.call("PATCH", path, body, MERGE)
 
-        await asyncio.gather(*map(one, paths))
+        await asyncio.gather(*(one(number, path) for number, path in enumerate(paths)))
 
     async def lines(self, path: str) -> AsyncIterator[bytes]:
         """Yield the lines of a watch until the API server ends it."""

@@ -97,7 +97,7 @@ class _Fleet:
                     await self._events(index.pid, number)
         else:
             await self._bring_up(self.ours, self.size.fleet)
-        if "G4" in wanted or self._breaks(wanted):
+        if self._breaks(wanted):
             await self._bring_up(self.peer, self.size.fleet)
 
     async def _bring_up(self, watch: PodWatch, count: int) -> None:
@@ -168,7 +168,7 @@ class _Fleet:
                 await self._batch(chance)
 
     def _breaks(self, wanted: frozenset[str]) -> bool:
-        return "G8" in wanted or ("G3" in wanted and not self.size.broken)
+        return bool(wanted & {"G4", "G8"}) or ("G3" in wanted and not self.size.broken)
 
     async def _deletions(self, chance: random.Random, number: int) -> None:
         for watch in (self.ours, self.peer):

@@ -46,6 +46,7 @@ _CONTROLLERS = (
 _COMPONENTS = ("etcd", "kube-apiserver", MANAGER, "kwok")
 _ROOT = Path(__file__).resolve().parents[1]
 _STOP_SECONDS = 30.0
+_TAIL_LINES = 20
 
 
 class Recorder:
@@ -129,8 +130,12 @@ class Plant:
             self._closing = closing.pop_all()
         return self
 
-    async def __aexit__(self, *_: object) -> None:
-        """Stop everything."""
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Stop everything; after a failure, show what the operator said last."""
+        log = self.folder / "operator.log"
+        if kind is not None and log.exists():
+            lines = log.read_text(errors="replace").splitlines()
+            print("the operator said last:", *lines[-_TAIL_LINES:], sep="\n", flush=True)
         await self._closing.aclose()
 
     @property

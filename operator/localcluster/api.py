@@ -59,6 +59,10 @@ class ApiClient:
         """Apply a JSON merge patch; raises ApiError."""
         return self._request("PATCH", path, body, _MERGE_PATCH)
 
+    def delete(self, path: str) -> Any:
+        """Delete the object at `path`; raises ApiError."""
+        return self._request("DELETE", path, None, "application/json")
+
     def patch_status(self, path: str, status: dict[str, Any]) -> Any:
         """Apply a strategic merge patch to an object's status; raises ApiError."""
         return self._request("PATCH", f"{path}/status", {"status": status}, _STRATEGIC_PATCH)

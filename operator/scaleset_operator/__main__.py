@@ -16,6 +16,8 @@ from pathlib import Path
 from scaleset_operator import __version__
 from scaleset_operator.settings import Settings, add_run_options, from_arguments
 
+SWITCH_INTERVAL_S = 0.0005
+
 
 class SteadyClock:
     """Wall time as of the start, carried on by CLOCK_BOOTTIME: later steps do not show (X-10)."""
@@ -85,6 +87,8 @@ def _run(settings: Settings) -> int:
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
     logging.getLogger("kopf").setLevel(logging.WARNING)
+    # The loop must not wait 5 ms for the processor while kopf reads the echo of our own write.
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     return uvloop.run(_serve(settings))
 
 

@@ -49,24 +49,50 @@ def test_a_file_that_says_nothing_sensible_counts_as_none(starts: Starts, text: 
     assert noted(starts, 0, 1, 2) == [False, False, True]
 
 
+def test_the_folder_is_made_where_it_is_missing(tmp_path: Path) -> None:
+    starts = Starts(tmp_path / "not yet" / "there" / "starts")
+    assert noted(starts, 0, 1, 2) == [False, False, True]
+
+
 def test_a_file_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
-    (tmp_path / "a file").write_text("")
+    (tmp_path / "a file").touch()
     starts = Starts(tmp_path / "a file" / "starts")
     assert noted(starts, 0, 1, 2, 3) == [False] * 4
+
+
+SERVER = "https://127.0.0.1:6443"
 
 
 def test_the_file_stands_where_the_service_manager_says(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
-    one, other = Starts.on("https://one:6443").path, Starts.on("https://other:6443").path
-    assert one.parent == other.parent == tmp_path
-    assert one != other, "operators on two clusters do not count each other's starts"
+    assert Starts.on(SERVER).path.parent == tmp_path
 
 
-def test_without_a_service_manager_it_is_a_file_of_the_users_own(
+def test_without_a_service_manager_it_stands_below_the_users_home(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delenv("STATE_DIRECTORY", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert tmp_path in Starts.on("https://one:6443").path.parents
+    starts = Starts.on(SERVER)
+    assert starts.path.is_relative_to(tmp_path)
+    assert noted(starts, 0, 1, 2) == [False, False, True]
+
+
+def test_a_user_without_a_home_is_no_reason_not_to_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def homeless() -> Path:
+        message = "Could not determine home directory."
+        raise RuntimeError(message)
+
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert Starts.on(SERVER).path.is_relative_to(tmp_path)
+
+
+def test_operators_of_different_clusters_do_not_count_each_others_starts() -> None:
+    assert Starts.on(SERVER).path == Starts.on(SERVER).path
+    assert Starts.on(SERVER).path != Starts.on("https://127.0.0.1:6444").path

@@ -89,21 +89,23 @@ def test_an_operator_killed_at_random_moments_repairs_nine_once_each(
     """R-16, R-14, R-11, X-08: kill -9 soon after its repairs began, each life anew; never more
     than two in flight, none replaced twice, nothing lost."""
     lives = 0
-    with AuditorWatch(world.api, namespace=world.namespace) as watch:
-        with OperatorProcess(kinds, tmp_path) as operator:
-            fall = Fall(world, dice)
-            fall.begin()
-            end = time.monotonic() + STORY_S
-            while not fall.is_over():
-                assert time.monotonic() < end, f"{fall.left()} are left after {lives} lives"
-                # It can act from its twelfth second on; about there it is killed, wherever it is.
-                wait_until(time.monotonic() + WATCHING_S + dice.uniform(0.5, 7.0), fall)
-                operator.kill()
-                lives += 1
-                operator.start()
-            operator.await_ready()
-            eventually(fall.is_over, "it is over", seconds=60, told=lambda: world.told("web"))
-            assert operator.faults() == [], operator.last_words()
+    with (
+        AuditorWatch(world.api, namespace=world.namespace) as watch,
+        OperatorProcess(kinds, tmp_path) as operator,
+    ):
+        fall = Fall(world, dice)
+        fall.begin()
+        end = time.monotonic() + STORY_S
+        while not fall.is_over():
+            assert time.monotonic() < end, f"{fall.left()} are left after {lives} lives"
+            # It can act from its twelfth second on; about there it is killed, wherever it is.
+            wait_until(time.monotonic() + WATCHING_S + dice.uniform(0.5, 7.0), fall)
+            operator.kill()
+            lives += 1
+            operator.start()
+        operator.await_ready()
+        eventually(fall.is_over, "it is over", seconds=60, told=lambda: world.told("web"))
+        assert operator.faults() == [], operator.last_words()
     assert lives >= 2
     fall.assert_made_up(watch)
 
@@ -114,18 +116,20 @@ def test_an_operator_killed_by_its_own_writes_repairs_nine_once_each(
     """R-16, R-22: kill -9 the moment a record, a deletion or a creation is seen, in turn: between
     the steps of a repair and not beside them."""
     lives = 0
-    with AuditorWatch(world.api, namespace=world.namespace) as watch:
-        with OperatorProcess(kinds, tmp_path) as operator:
-            fall = Fall(world, dice)
-            fall.begin()
-            end = time.monotonic() + STORY_S
-            while lives < 4 and not fall.is_over():
-                wait_for_a_step(fall, end)
-                operator.kill()
-                lives += 1
-                operator.start()
-            eventually(fall.is_over, "it is over", seconds=90, told=lambda: world.told("web"))
-            assert operator.faults() == [], operator.last_words()
+    with (
+        AuditorWatch(world.api, namespace=world.namespace) as watch,
+        OperatorProcess(kinds, tmp_path) as operator,
+    ):
+        fall = Fall(world, dice)
+        fall.begin()
+        end = time.monotonic() + STORY_S
+        while lives < 4 and not fall.is_over():
+            wait_for_a_step(fall, end)
+            operator.kill()
+            lives += 1
+            operator.start()
+        eventually(fall.is_over, "it is over", seconds=90, told=lambda: world.told("web"))
+        assert operator.faults() == [], operator.last_words()
     assert lives >= 2
     fall.assert_made_up(watch)
 
@@ -148,20 +152,20 @@ def test_two_operators_at_once_keep_the_cap_between_them(
     folders = [tmp_path / name for name in ("first", "second")]
     for folder in folders:
         folder.mkdir()
-    with AuditorWatch(world.api, namespace=world.namespace) as watch:
-        with (
-            OperatorProcess(kinds, folders[0]) as first,
-            OperatorProcess(kinds, folders[1], user="peer") as second,
-        ):
-            fall = Fall(world, dice)
-            fall.begin()
-            eventually(lambda: fall.left() <= FAILING - 2, "they have begun", seconds=60)
-            victim = dice.choice([first, second])
-            victim.kill()
-            threading.Event().wait(dice.uniform(0.1, 1.0))
-            victim.start()
-            eventually(fall.is_over, "it is over", seconds=120, told=lambda: world.told("web"))
-            victim.await_ready()
-            for operator in (first, second):
-                assert operator.faults() == [], operator.last_words()
+    with (
+        AuditorWatch(world.api, namespace=world.namespace) as watch,
+        OperatorProcess(kinds, folders[0]) as first,
+        OperatorProcess(kinds, folders[1], user="peer") as second,
+    ):
+        fall = Fall(world, dice)
+        fall.begin()
+        eventually(lambda: fall.left() <= FAILING - 2, "they have begun", seconds=60)
+        victim = dice.choice([first, second])
+        victim.kill()
+        threading.Event().wait(dice.uniform(0.1, 1.0))
+        victim.start()
+        eventually(fall.is_over, "it is over", seconds=120, told=lambda: world.told("web"))
+        victim.await_ready()
+        for operator in (first, second):
+            assert operator.faults() == [], operator.last_words()
     fall.assert_made_up(watch)

@@ -12,6 +12,7 @@ import pytest
 
 from localcluster.api import ApiClient
 from localcluster.fixture import control_plane
+from tests.integration.alongside import stories
 from tests.integration.operator_fixture import operator
 from tests.integration.world import World, new_world
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from localcluster.cluster import LocalCluster
     from tests.integration.operator_fixture import OperatorProcess
 
-__all__ = ["control_plane", "operator"]
+__all__ = ["control_plane", "operator", "stories"]
 
 CRDS: Final = Path(__file__).parents[2] / "crds"
 
@@ -56,7 +57,7 @@ def namespace(api: ApiClient) -> Iterator[str]:
 
 
 @pytest.fixture
-def world(kinds: LocalCluster, operator: OperatorProcess) -> Iterator[World]:
+def world(operator: OperatorProcess) -> Iterator[World]:
     """A namespace of the test's own, served by the module's operator."""
-    with new_world(kinds, "test") as made:
+    with new_world(operator.cluster, "test") as made:
         yield made

@@ -35,6 +35,7 @@ class OperatorProcess:
     """One operator at a time; it may be ended and started again.
 
     Attributes:
+        cluster: whose API server it serves.
         log: what all its runs have said.
     """
 
@@ -49,6 +50,7 @@ class OperatorProcess:
             arguments: more of its command line.
             user: as whom it speaks to the API server.
         """
+        self.cluster = cluster
         self.log = folder / "operator.log"
         self._arguments = arguments
         self._environment = {

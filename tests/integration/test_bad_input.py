@@ -22,7 +22,6 @@ from tests.support.auditor_watch import AuditorWatch
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from localcluster.cluster import LocalCluster
     from tests.integration.operator_fixture import OperatorProcess
     from tests.integration.world import Json, World
 
@@ -106,8 +105,8 @@ class Street:
 
 
 @pytest.fixture(scope="module")
-def street(kinds: LocalCluster, operator: OperatorProcess) -> Iterator[Street]:
-    with new_world(kinds, "street") as world:
+def street(operator: OperatorProcess) -> Iterator[Street]:
+    with new_world(operator.cluster, "street") as world:
         yield Street(world)
 
 
@@ -130,7 +129,7 @@ def test_an_endpoint_that_is_wrong_gives_its_instance_a_reason(street: Street, n
     pod = street.first[name]["metadata"]["name"]
 
     def says() -> Word | None:
-        found = word(street.world.pod(pod), HEALTHY)
+        found = word(street.world.get(pod, "Pod"), HEALTHY)
         return found if found[:2] == expected else None
 
     eventually(says, f"{pod}: {expected}", seconds=VERDICT_S, told=lambda: street.world.told(name))

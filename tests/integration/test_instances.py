@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
-import pytest
-
+from tests.integration.alongside import alongside
 from tests.integration.waiting import eventually
 from tests.integration.world import (
     HEALTHY,
     IN_ROTATION,
     PREFIX,
-    VERDICT_S,
     domain,
     instance_id,
     names_of,
@@ -25,6 +24,8 @@ from tests.support.kube_api import path_of
 if TYPE_CHECKING:
     from tests.integration.world import Json, World
 
+LAST_TO_GO: Final = {"Default": 6, "Newest": 6, "Oldest": 1}
+"""Scale-in policy -> which of the well ones goes first."""
 MORE_AND_LESS = 43, 30
 """From 40 out to, and then in to."""
 
@@ -44,6 +45,7 @@ def has(world: World, name: str, replicas: int) -> bool:
     return len(world.everything_of(name)) == replicas == status.get("replicas")
 
 
+@alongside
 def test_forty_instances_are_made_named_balanced_and_owned(world: World) -> None:
     """M-11, P-16, R-07: five update domains of eight; status and kubectl say that all is well."""
     world.scale_set("web", 40)
@@ -61,9 +63,7 @@ def test_forty_instances_are_made_named_balanced_and_owned(world: World) -> None
         assert pod["metadata"]["labels"][f"{PREFIX}model"] == raw["status"]["latestModel"]
         assert pod["spec"]["readinessGates"] == [{"conditionType": IN_ROTATION}]
         assert word(pod, HEALTHY).status == word(pod, "Ready").status == "True"
-    status = eventually(
-        lambda: (s := world.status("web"))["healthyReplicas"] == 40 and s, "all are counted"
-    )
+    status = world.await_status("web", lambda s: s["healthyReplicas"] == 40, "all are counted")
     assert status["observedGeneration"] == raw["metadata"]["generation"]
     assert status["replicas"] == status["readyReplicas"] == status["updatedReplicas"] == 40
     assert status["unhealthyReplicas"] == status["unknownReplicas"] == 0
@@ -75,6 +75,7 @@ def test_forty_instances_are_made_named_balanced_and_owned(world: World) -> None
     assert "40" in listed[1]
 
 
+@alongside
 def test_scaling_out_and_in_keeps_the_balance_and_uses_no_name_twice(world: World) -> None:
     """M-11, R-49: `kubectl scale`; the newest of the fullest domain goes; protection is honoured
     and belongs to one instance alone."""
@@ -110,30 +111,30 @@ def test_scaling_out_and_in_keeps_the_balance_and_uses_no_name_twice(world: Worl
     assert world.status("web")["lastInstanceId"] == 45
 
 
-@pytest.mark.parametrize("policy", ["Default", "Newest", "Oldest"])
-def test_scale_in_takes_the_unhealthy_and_the_never_started_first(
-    world: World, policy: str
-) -> None:
+@alongside
+def test_scale_in_takes_the_unhealthy_and_the_never_started_first(world: World) -> None:
     """R-10, R-48: in every policy; then the policy's own order."""
-    world.scale_set("web", 6, scaleInPolicy=policy)
-    world.await_ready("web")
-    sick = world.pods("web")[2]
-    world.endpoints.tell([sick], "status:503")
-    eventually(
-        lambda: world.status("web")["unhealthyReplicas"] == 1, "one is sick", seconds=VERDICT_S
-    )
-    held = template("web", marks={"localcluster/never-ready": "true"})
-    world.change("web", replicas=7, template=held, upgradePolicy={"mode": "Manual"})
-    eventually(lambda: has(world, "web", 7), "one that never starts")
-    world.kubectl("scale", "sset/web", "--replicas=5")
-    eventually(lambda: has(world, "web", 5), "scaled in", told=lambda: world.told("web"))
-    assert names_of(world.pods("web")) == ["web-1", "web-2", "web-4", "web-5", "web-6"]
-    world.kubectl("scale", "sset/web", "--replicas=4")
-    eventually(lambda: has(world, "web", 4), "scaled in", told=lambda: world.told("web"))
-    gone = {"Default": "web-6", "Newest": "web-6", "Oldest": "web-1"}[policy]
-    assert gone not in names_of(world.pods("web"))
+    for policy in LAST_TO_GO:
+        world.scale_set(policy.lower(), 6, scaleInPolicy=policy)
+    sets = [policy.lower() for policy in LAST_TO_GO]
+    world.await_ready(*sets)
+    world.endpoints.tell([world.pods(name)[2] for name in sets], "status:503")
+    for name in sets:
+        world.await_status(name, lambda s: s["unhealthyReplicas"] == 1, "one is sick")
+        held = template(name, marks={"localcluster/never-ready": "true"})
+        world.change(name, replicas=7, template=held, upgradePolicy={"mode": "Manual"})
+    for name in sets:
+        eventually(partial(has, world, name, 7), "one that never starts")
+        world.kubectl("scale", f"sset/{name}", "--replicas=5")
+    for policy, name in zip(LAST_TO_GO, sets, strict=True):
+        eventually(partial(has, world, name, 5), "scaled in", told=partial(world.told, name))
+        assert [instance_id(pod) for pod in world.pods(name)] == [1, 2, 4, 5, 6]
+        world.kubectl("scale", f"sset/{name}", "--replicas=4")
+        eventually(partial(has, world, name, 4), "scaled in", told=partial(world.told, name))
+        assert LAST_TO_GO[policy] not in {instance_id(pod) for pod in world.pods(name)}
 
 
+@alongside
 def test_an_autoscaler_finds_what_it_scales(world: World) -> None:
     """The scale subresource gives replicas and the selector of exactly the instances."""
     world.scale_set("web", 3)
@@ -177,6 +178,7 @@ def test_an_autoscaler_finds_what_it_scales(world: World) -> None:
     assert world.scale("web")["status"]["replicas"] == 5
 
 
+@alongside
 def test_an_instance_that_ends_by_itself_is_made_up_for(world: World) -> None:
     """R-19, R-22: a pod that is over is no instance; it costs no repair and no second successor."""
     world.scale_set("web", 4, repairs={"gracePeriod": "PT0S"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.integration.alongside import alongside
 from tests.integration.waiting import eventually
 from tests.integration.world import controller, names_of, template, uids_of
 from tests.support.kube_api import path_of
@@ -20,6 +21,7 @@ def plain_pod(name: str, app: str) -> Json:
     }
 
 
+@alongside
 def test_instances_left_by_an_orphaning_delete_are_taken_in_again(world: World) -> None:
     """R-50: the same pods under a new set of the same name; none is made, none is lost."""
     world.scale_set("web", 5, repairs={"gracePeriod": "PT5S"})
@@ -39,6 +41,7 @@ def test_instances_left_by_an_orphaning_delete_are_taken_in_again(world: World) 
     eventually(lambda: "web-6" in names_of(world.pods("web")), "the numbers go on")
 
 
+@alongside
 def test_an_instance_whose_labels_no_longer_match_is_released_and_made_up_for(
     world: World,
 ) -> None:
@@ -51,13 +54,14 @@ def test_an_instance_whose_labels_no_longer_match_is_released_and_made_up_for(
         lambda: names_of(world.pods("web")) == ["web-1", "web-3", "web-4"], "another in its place"
     )
     world.await_ready("web")
-    pod = world.pod("web-2")
+    pod = world.get("web-2", "Pod")
     assert pod["metadata"]["uid"] == aside["metadata"]["uid"]
     assert not pod["metadata"].get("ownerReferences")
     assert not pod["metadata"].get("deletionTimestamp")
     assert world.status("web")["replicas"] == 3
 
 
+@alongside
 def test_pods_of_others_that_match_the_selector_are_told_and_left_alone(world: World) -> None:
     """R-19, X-11: reason ForeignPods, with the name."""
     stranger = world.api.create(path_of("Pod", world.namespace), plain_pod("stranger", "web"))
@@ -65,13 +69,14 @@ def test_pods_of_others_that_match_the_selector_are_told_and_left_alone(world: W
     world.await_ready("web")
     word = world.await_word("web", "Accepted", "True", "ForeignPods")
     assert "stranger" in word.message
-    after = world.pod("stranger")
+    after = world.get("stranger", "Pod")
     assert after["metadata"]["uid"] == stranger["metadata"]["uid"]
     assert not after["metadata"].get("ownerReferences")
     assert len(world.pods("web")) == 2
     assert world.status("web")["replicas"] == 2
 
 
+@alongside
 def test_deleting_a_set_takes_its_instances_with_it_and_no_others(world: World) -> None:
     """R-50: protected ones too; nothing is made in their place."""
     world.api.create(path_of("Pod", world.namespace), plain_pod("stranger", "db"))
@@ -88,6 +93,7 @@ def test_deleting_a_set_takes_its_instances_with_it_and_no_others(world: World) 
     )
 
 
+@alongside
 def test_of_two_sets_that_overlap_the_younger_is_refused(world: World) -> None:
     """X-11: Accepted=False/SelectorOverlap names the elder, which goes on as if alone."""
     world.scale_set("elder", 3, template=template("web"), selector={"matchLabels": {"app": "web"}})

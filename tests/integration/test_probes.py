@@ -6,6 +6,7 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
+from tests.integration.alongside import alongside
 from tests.integration.waiting import eventually, throughout
 from tests.integration.world import HEALTHY, TIMEOUT_S, VERDICT_S, template, uids_of, word
 from tests.support.auditor_watch import AuditorWatch
@@ -31,6 +32,7 @@ def reasons(world: World, name: str) -> set[str]:
     return {word(pod, HEALTHY).reason for pod in world.pods(name)}
 
 
+@alongside
 def test_an_edited_probe_judges_by_its_new_rules_alone(world: World) -> None:
     """P-25, P-31, R-04, R-09: a wrong path and a dead port convict after a timeout of their own;
     with the old rules back the first success does."""
@@ -58,6 +60,7 @@ def test_an_edited_probe_judges_by_its_new_rules_alone(world: World) -> None:
     )
 
 
+@alongside
 def test_a_probe_deleted_in_use_stops_repairs_and_convicts_nobody(world: World) -> None:
     """R-02, P-24, P-17: whatever the instances do meanwhile; with the probe back, all goes on."""
     world.scale_set("web", 5, repairs={"gracePeriod": "PT0S"})
@@ -85,6 +88,7 @@ def test_a_probe_deleted_in_use_stops_repairs_and_convicts_nobody(world: World) 
     assert watch.auditor.violations() == []
 
 
+@alongside
 def test_a_tcp_probe_asks_for_no_more_than_a_handshake(world: World) -> None:
     """P-15, P-02, P-22: an instance that hangs or answers 500 is Healthy by it, and Unhealthy by
     the http probe of another set; a dead port refuses."""
@@ -108,6 +112,7 @@ def test_a_tcp_probe_asks_for_no_more_than_a_handshake(world: World) -> None:
     assert world.status("shakes")["healthyReplicas"] == 3
 
 
+@alongside
 def test_a_probe_without_a_port_takes_the_only_one_declared(world: World) -> None:
     """P-05, P-23: several or none are ambiguous, said in status, and nothing is asked of anyone;
     a port on the probe ends it."""
@@ -132,6 +137,7 @@ def test_a_probe_without_a_port_takes_the_only_one_declared(world: World) -> Non
     world.await_word("torn", "Ready", "True", "Probing", kind="HealthProbe")
 
 
+@alongside
 def test_a_probe_that_no_set_names_asks_nothing_of_anyone(world: World) -> None:
     """P-23, P-22: one probe serves two sets and counts for both; an unused one says so."""
     world.probe("idle")
@@ -139,10 +145,10 @@ def test_a_probe_that_no_set_names_asks_nothing_of_anyone(world: World) -> None:
     world.scale_set("web", 2)
     world.scale_set("api", 3)
     world.await_ready("web", "api")
-    status = eventually(
-        lambda: (
-            (s := world.get("web-http", "HealthProbe")["status"])["healthyInstances"] == 5 and s
-        ),
+    status = world.await_status(
+        "web-http",
+        lambda s: s["healthyInstances"] == 5,
         "the probe counts both",
+        kind="HealthProbe",
     )
     assert status["scaleSets"] == 2

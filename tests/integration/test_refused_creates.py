@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.integration.alongside import alongside
 from tests.integration.waiting import eventually, throughout
 from tests.integration.world import names_of, template, uids_of
 
@@ -18,6 +19,7 @@ def broken_template() -> Json:
     return made
 
 
+@alongside
 def test_a_template_that_is_refused_costs_no_instance(world: World) -> None:
     """R-10, R-58, X-11: Accepted=False/InvalidTemplate with the API server's words; rollout and
     repairs wait, and both go on with a template that is whole."""
@@ -45,6 +47,7 @@ def test_a_template_that_is_refused_costs_no_instance(world: World) -> None:
     assert {pod["spec"]["containers"][0]["image"] for pod in world.pods("web")} == {"web:2"}
 
 
+@alongside
 def test_a_quota_stops_creates_and_lets_them_go_on_when_it_is_raised(world: World) -> None:
     """X-11: Accepted=False/CreateForbidden; those that fit are there and well."""
     quotas = f"/api/v1/namespaces/{world.namespace}/resourcequotas"

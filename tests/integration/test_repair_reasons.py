@@ -16,7 +16,6 @@ from tests.integration.world import PREFIX, VERDICT_S, moment, names_of, new_wor
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from localcluster.cluster import LocalCluster
     from tests.integration.operator_fixture import OperatorProcess
     from tests.integration.world import Json, World
 
@@ -67,9 +66,9 @@ def in_so_long(seconds: float) -> str:
 
 
 @pytest.fixture(scope="module")
-def scene(kinds: LocalCluster, operator: OperatorProcess) -> Iterator[Scene]:
+def scene(operator: OperatorProcess) -> Iterator[Scene]:
     """Two of four instances of each set answer 500; of `hopeless`, so does all that comes later."""
-    with new_world(kinds, "reasons") as world:
+    with new_world(operator.cluster, "reasons") as world:
         for name, fields in SETS.items():
             world.scale_set(name, 4, **fields)
         world.await_ready(*SETS)
@@ -139,16 +138,14 @@ def test_enabling_repairs_gives_everyone_a_grace_from_then(scene: Scene) -> None
     (service,) = world.status("disabled")["orchestrationServices"]
     assert service["serviceState"] == "NotRunning"
     world.change("disabled", automaticRepairsPolicy={"enabled": True, "gracePeriod": "PT8S"})
-    row = eventually(
-        lambda: (
-            (r := world.decisions("disabled").get(sick[0]["metadata"]["name"], {}))
-            and "eligibleTime" in r
-            and r
-        ),
+    status = world.await_status(
+        "disabled",
+        lambda s: all("eligibleTime" in row for row in s["unhealthyInstances"]),
         "in grace, with its end",
     )
+    row = status["unhealthyInstances"][0]
     assert row["reason"] == "InGracePeriod"
-    enabled = moment(world.status("disabled")["repairs"]["enabledTime"])
+    enabled = moment(status["repairs"]["enabledTime"])
     assert (moment(row["eligibleTime"]) - enabled).total_seconds() == pytest.approx(8, abs=1)
     eventually(lambda: scene.are_gone("disabled", sick), "both are repaired")
     world.await_ready("disabled")
@@ -190,13 +187,9 @@ def test_repairs_that_keep_failing_stop_until_a_person_resumes_them(scene: Scene
     eventually(still_failing, "suspended by the platform", seconds=90)
     (service,) = world.status("hopeless")["orchestrationServices"]
     assert (service["reason"], service["suspendedBy"]) == ("SuspendedByPlatform", "Platform")
-    events = eventually(
-        lambda: (
-            (e := world.events("hopeless")).keys() >= {"RepairsSuspended", "RepairFailed"} and e
-        ),
-        "it is told",
-    )
-    assert "hopeless" in events["RepairsSuspended"]
+    told = {"RepairsSuspended", "RepairFailed"}
+    eventually(lambda: world.events("hopeless").keys() >= told, "it is told")
+    assert "hopeless" in world.events("hopeless")["RepairsSuspended"]
     world.change("hopeless", automaticRepairsPolicy={"serviceState": "Running"}, replicas=5)
     world.annotate("hopeless", repairs_resume_requested_at=in_so_long(-600))
     eventually(lambda: "ResumeIgnored" in world.events("hopeless"), "an old request is told off")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from tests.integration.alongside import alongside
 from tests.integration.waiting import eventually
 from tests.integration.world import (
     PREFIX,
@@ -28,6 +29,7 @@ ALL: Final = 19
 WAYS: Final = ("status:500", "hang", "refuse", "status:404", "binary")
 
 
+@alongside
 def test_five_of_forty_are_repaired_two_at_a_time_after_their_grace(world: World) -> None:
     """R-11, R-12, R-14, R-19, R-24, R-29, R-32, R-33, R-34, P-17: in grace they are only shown,
     with the time it ends; then in batches of two without any new event, each in its own domain."""
@@ -40,7 +42,7 @@ def test_five_of_forty_are_repaired_two_at_a_time_after_their_grace(world: World
         row = world.await_reason("web", sick[0], "InGracePeriod")
         assert (row["vmHealth"], row["repairDecision"]) == ("Unhealthy", "Deferred")
         started = moment(
-            world.pod(row["name"])["metadata"]["annotations"][f"{PREFIX}state-change-time"]
+            world.get(row["name"], "Pod")["metadata"]["annotations"][f"{PREFIX}state-change-time"]
         )
         # From the start, or from when the operator first saw repairs enabled, whichever is later.
         assert GRACE_S <= (moment(row["eligibleTime"]) - started).total_seconds() <= GRACE_S + 5
@@ -68,9 +70,7 @@ def limited(row: Json) -> bool:
 
 def assert_told(world: World, sick: list[Json]) -> None:
     """History, Events, domains and lineage."""
-    status = eventually(
-        lambda: (s := world.status("web")) and not s["repairs"]["inFlight"] and s, "all are closed"
-    )
+    status = world.await_status("web", lambda s: not s["repairs"]["inFlight"], "all are closed")
     history = status["repairs"]["history"]
     assert {record["instance"] for record in history} == set(names_of(sick))
     assert {record["result"] for record in history} == {"Succeeded"}
@@ -85,6 +85,7 @@ def assert_told(world: World, sick: list[Json]) -> None:
     assert status["unhealthyInstances"] == []
 
 
+@alongside
 def test_all_that_answer_wrongly_are_repaired_at_the_pace_of_the_cap(world: World) -> None:
     """R-20, R-21, R-23, R-33, R-60: all there are; one that recovers while it waits is left
     alone, and never are two under repair at once."""
@@ -94,7 +95,7 @@ def test_all_that_answer_wrongly_are_repaired_at_the_pace_of_the_cap(world: Worl
     with AuditorWatch(world.api, namespace=world.namespace) as watch:
         world.endpoints.tell(before.values(), "status:500")
         rows = eventually(
-            lambda: (r := world.decisions("web")) and len(r) >= ALL - 2 and list(r.values()),
+            lambda: list(r.values()) if len(r := world.decisions("web")) >= ALL - 2 else None,
             "they wait for their turn",
         )
         # The longest unhealthy goes first: the last of them has time to recover.
@@ -109,6 +110,7 @@ def test_all_that_answer_wrongly_are_repaired_at_the_pace_of_the_cap(world: Worl
     assert watch.auditor.max_in_flight == 1
 
 
+@alongside
 def test_a_deletion_by_a_person_makes_no_second_one_under_repair(world: World) -> None:
     """R-19, R-50, R-22: whoever deletes the sick instance, one takes its place and no more."""
     world.scale_set("web", 5, repairs={"gracePeriod": "PT1H"})
@@ -124,6 +126,7 @@ def test_a_deletion_by_a_person_makes_no_second_one_under_repair(world: World) -
     assert world.status("web")["lastInstanceId"] == 7
 
 
+@alongside
 def test_a_stuck_victim_is_made_up_for_and_told_as_stalled(world: World) -> None:
     """R-15: its replacement is Healthy, its slot is free, and it stands in repairs.stalled until
     it is gone."""

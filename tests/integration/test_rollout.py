@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import pytest
-
-from tests.integration.waiting import eventually, throughout
-from tests.integration.world import HEALTHY, PREFIX, VERDICT_S, domain, template, uids_of, word
+from tests.integration.alongside import alongside
+from tests.integration.waiting import eventually
+from tests.integration.world import HEALTHY, PREFIX, domain, template, uids_of, word
 from tests.support.auditor_watch import AuditorWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.integration.world import Json, World
 
 SIZE: Final = 20
@@ -28,6 +25,7 @@ def available(world: World) -> list[Json]:
     return [pod for pod in world.pods("web") if word(pod, HEALTHY).status == "True"]
 
 
+@alongside
 def test_a_rolling_update_replaces_all_and_keeps_the_floor(world: World) -> None:
     """R-57, R-27, M-11: never more than a batch is missing; domains stay balanced; a change of
     replicas alone replaces nobody."""
@@ -57,44 +55,7 @@ def test_a_rolling_update_replaces_all_and_keeps_the_floor(world: World) -> None
     assert world.word("web", "InstancesUpToDate")[:2] == ("True", "UpToDate")
 
 
-@pytest.fixture
-def bad_by_default(world: World) -> Iterator[None]:
-    """Whatever nobody told otherwise answers 500; in this cluster, only this test's instances."""
-    yield
-    world.cluster.responder.clear("default")
-
-
-@pytest.mark.usefixtures("bad_by_default")
-def test_a_bad_model_stops_within_one_batch_and_a_good_one_cures_it(world: World) -> None:
-    """R-57, R-58, R-55, R-40: rollout and repair together take no more than the batch; a newer
-    model replaces the broken one although instances are unhealthy."""
-    world.scale_set("web", SIZE, repairs={"gracePeriod": "PT0S"})
-    world.await_ready("web")
-    old = world.pods("web")
-    world.endpoints.tell(old, "ok")
-    world.cluster.responder.set("default", "status:500")
-
-    def the_floor_holds() -> None:
-        assert len(available(world)) >= SIZE - BATCH
-
-    with AuditorWatch(world.api, namespace=world.namespace) as watch:
-        world.change("web", template=template("web", image="web:bad"))
-        eventually(
-            lambda: world.status("web")["unhealthyReplicas"] == BATCH,
-            "one batch is unhealthy",
-            seconds=VERDICT_S,
-            told=lambda: world.told("web"),
-        )
-        throughout(8, the_floor_holds)
-        assert len(uids_of(old) & uids_of(world.pods("web"))) == SIZE - BATCH
-        world.cluster.responder.clear("default")
-        world.change("web", template=template("web", image="web:good"))
-        eventually(lambda: images(world) == {"web:good"}, "all are good", seconds=120)
-        world.await_ready("web")
-    assert watch.auditor.violations() == []
-    assert len(world.pods("web")) == SIZE
-
-
+@alongside
 def test_in_mode_manual_only_what_is_new_has_the_new_model(world: World) -> None:
     """R-55: a repair builds from the latest model; nothing else is touched."""
     world.scale_set("web", 4, repairs={"gracePeriod": "PT0S"}, upgradePolicy={"mode": "Manual"})

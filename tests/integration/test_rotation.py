@@ -28,7 +28,6 @@ from tests.integration.world import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from localcluster.cluster import LocalCluster
     from tests.integration.operator_fixture import OperatorProcess
     from tests.integration.world import Json, World
 
@@ -91,11 +90,11 @@ def writes(audit: AuditLog, world: World) -> Counter[str]:
 
 
 @pytest.fixture(scope="module")
-def zoo(kinds: LocalCluster, operator: OperatorProcess) -> Iterator[Zoo]:
+def zoo(operator: OperatorProcess) -> Iterator[Zoo]:
     """Made, broken and healed, with a little while after each in which nothing may be written."""
     scripts = [*BAD, *GOOD]
-    with new_world(kinds, "zoo") as world:
-        audit = AuditLog(kinds.audit_log)
+    with new_world(operator.cluster, "zoo") as world:
+        audit = AuditLog(operator.cluster.audit_log)
         world.scale_set("zoo", len(scripts))
         world.await_ready("zoo")
         made, made_writes = settled(world, 0), writes(audit, world)
@@ -104,9 +103,8 @@ def zoo(kinds: LocalCluster, operator: OperatorProcess) -> Iterator[Zoo]:
         for script, name in cast.items():
             world.endpoints.tell([made[name]], script)
         broken = settled(world, len(BAD))
-        status = eventually(
-            lambda: (s := world.status("zoo"))["unhealthyReplicas"] == len(BAD) and s,
-            "status counts them",
+        status = world.await_status(
+            "zoo", lambda s: s["unhealthyReplicas"] == len(BAD), "status counts them"
         )
         throughout(2 * TIMEOUT_S / 3, lambda: None)
         broken_writes = writes(audit, world)

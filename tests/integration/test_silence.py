@@ -1,7 +1,7 @@
 """Silence and doubt on the real thing: nothing is deleted for it until it is known who is mute.
 
 Two sets of forty fall silent at one moment. The first comes back, after one of it has answered
-wrongly; the second is really dead, which new instances show by answering. Others are well all along.
+wrongly; the second is really dead, which new instances show by answering. Others are well.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from tests.support.kube_api import Api
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from localcluster.cluster import LocalCluster
     from tests.integration.operator_fixture import OperatorProcess
     from tests.integration.world import Json, World
 
@@ -64,8 +63,9 @@ class Outage:
 
 
 @pytest.fixture(scope="module")
-def outage(kinds: LocalCluster, operator: OperatorProcess) -> Iterator[Outage]:
+def outage(operator: OperatorProcess) -> Iterator[Outage]:
     """The whole story, once."""
+    kinds = operator.cluster
     with new_world(kinds, "mute") as mute, new_world(kinds, "dead") as dead:
         seen = Outage()
         mute.scale_set("mute", SIZE, repairs={"gracePeriod": "PT0S"})

@@ -20,7 +20,7 @@ _PAUSE: Final = threading.Event()
 
 
 def eventually(
-    look: Callable[[], T],
+    look: Callable[[], T | None],
     what: str,
     *,
     seconds: float = DEADLINE_S,

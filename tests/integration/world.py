@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tests.integration.endpoints import Endpoints
@@ -16,7 +17,7 @@ from tests.integration.waiting import eventually
 from tests.support.kube_api import GROUP_PATH, Api, path_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from localcluster.cluster import LocalCluster
 
@@ -126,8 +127,12 @@ class World:
         """
         for kind in ("ScaleSet", "Pod"):
             path = path_of(kind, self.namespace)
-            self.api.delete(path)
-            eventually(lambda path=path: not self.api.items(path), f"{path} is empty")
+            with suppress(TimeoutError):  # A thousand take their time; it goes on by itself.
+                self.api.delete(path)
+            eventually(partial(self._is_empty, path), f"{path} is empty")
+
+    def _is_empty(self, path: str) -> bool:
+        return not self.api.items(path)
 
     def kubectl(self, *arguments: str) -> str:
         """Run kubectl in the namespace."""
@@ -163,15 +168,10 @@ class World:
 
     def everything_of(self, name: str) -> list[Json]:
         """Every pod that a set controls, by number."""
-        found = [pod for pod in self._all_pods() if controller(pod) == name]
+        found = [
+            pod for pod in self.api.items(path_of("Pod", self.namespace)) if controller(pod) == name
+        ]
         return sorted(found, key=instance_id)
-
-    def pod(self, name: str) -> Json:
-        """One pod."""
-        return self.get(name, "Pod")
-
-    def _all_pods(self) -> list[Json]:
-        return self.api.items(path_of("Pod", self.namespace))
 
     def decisions(self, name: str) -> dict[str, Json]:
         """What status says of each instance that is not healthy."""
@@ -193,6 +193,17 @@ class World:
 
         eventually(ready, f"Ready: {names}", seconds=seconds, told=lambda: self.told(*names))
 
+    def await_status(
+        self, name: str, holds: Callable[[Json], bool], what: str, *, kind: str = "ScaleSet"
+    ) -> Json:
+        """Wait until something holds of the status, and give it."""
+
+        def look() -> Json | None:
+            status: Json = self.get(name, kind).get("status") or {}
+            return status if status and holds(status) else None
+
+        return eventually(look, what, told=lambda: self.told(name, kind=kind))
+
     def await_word(
         self, name: str, condition: str, status: str, reason: str, *, kind: str = "ScaleSet"
     ) -> Word:
@@ -202,11 +213,8 @@ class World:
             found = self.word(name, condition, kind)
             return found if found[:2] == (status, reason) else None
 
-        found = eventually(
-            says, f"{name}: {condition}={status}/{reason}", told=lambda: self.told(name, kind=kind)
-        )
-        assert found is not None
-        return found
+        what = f"{name}: {condition}={status}/{reason}"
+        return eventually(says, what, told=lambda: self.told(name, kind=kind))
 
     def await_reason(
         self, name: str, instance: Json, reason: str, seconds: float = VERDICT_S
@@ -255,7 +263,7 @@ def template(name: str, *, image: str = "web:1", marks: Mapping[str, str] | None
 def word(raw: Json, condition: str) -> Word:
     """A condition of any object; Unknown and without a reason where it does not stand."""
     rows = (raw.get("status") or {}).get("conditions") or ()
-    row = next((row for row in rows if row["type"] == condition), {})
+    row: Json = next((row for row in rows if row["type"] == condition), {})
     return Word(row.get("status", "Unknown"), row.get("reason", ""), row.get("message", ""))
 
 

@@ -7,6 +7,7 @@ it must say so (protocol rule 21). Pacing of words only: losing the file loses n
 import hashlib
 import json
 import os
+import tempfile
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -26,11 +27,10 @@ class Starts:
     def on(cls, server: str) -> "Starts":
         """Of operators on this API server, in a folder of our own.
 
-        STATE_DIRECTORY (as systemd sets it), else below the user's folder for such things.
+        STATE_DIRECTORY (as systemd sets it), else below the user's folder for such things, else
+        one for temporary files.
         """
-        own = Path.home() / ".local" / "state" / "scaleset-operator"
-        folder = Path(os.environ.get("STATE_DIRECTORY") or own)
-        return cls(folder / f"{hashlib.sha256(server.encode()).hexdigest()[:16]}.starts")
+        return cls(_folder() / f"{hashlib.sha256(server.encode()).hexdigest()[:16]}.starts")
 
     def note(self, now: datetime) -> bool:
         """Write down a start; tells whether there were three within ten minutes."""
@@ -49,3 +49,13 @@ class Starts:
         except (OSError, ValueError, TypeError):
             return []
         return [at for at in found if at.tzinfo is not None]
+
+
+def _folder() -> Path:
+    given = os.environ.get("STATE_DIRECTORY")
+    if given:
+        return Path(given)
+    try:
+        return Path.home() / ".local" / "state" / "scaleset-operator"
+    except RuntimeError:  # The user of a container may have no home at all.
+        return Path(tempfile.gettempdir()) / f"scaleset-operator-{os.getuid()}"

@@ -8,7 +8,8 @@ decision adds to the ledger is recorded first and acted upon by the next one.
 from collections.abc import Iterable
 from datetime import datetime
 
-from scaleset_operator.api.ledger import RepairEntry, RepairPhase, RepairsStatus
+from scaleset_operator.api.base import Reason
+from scaleset_operator.api.ledger import RepairEntry, RepairPhase, RepairResult, RepairsStatus
 from scaleset_operator.api.scaleset import ScaleSetSpec
 from scaleset_operator.api.scalesetstatus import ScaleSetStatus
 from scaleset_operator.core import summary
@@ -77,7 +78,8 @@ class _Turn:
     def plan(self) -> Plan:
         """The plan that these steps make together."""
         status = self._status()
-        record = urgency(self.scene.observed.status, status)
+        waiting = any(d.reason is Reason.BATCH_LIMIT_REACHED for d in self.opened.decisions)
+        record = urgency(self.scene.observed.status, status, waiting=waiting)
         acts = () if record is Record.NOW else tuple(self._acts())
         notes: tuple[Note, ...] = ()
         if record is Record.NOW:
@@ -166,30 +168,50 @@ class _Turn:
         )
 
 
-def urgency(before: ScaleSetStatus, after: ScaleSetStatus) -> Record:
-    """How urgently the next status must stand: at once where an act may build on it."""
+def urgency(before: ScaleSetStatus, after: ScaleSetStatus, *, waiting: bool = False) -> Record:
+    """How urgently the next status must stand: at once where an act may build on it.
+
+    Args:
+        before: the status as recorded.
+        after: the next one.
+        waiting: whether an instance waits for a slot; then a close must not wait for company.
+    """
     if before == after:
         return Record.NONE
     added_names = {c.name for c in after.creating} - {c.name for c in before.creating}
     added_victims = {v.uid for v in after.scale_in} - {v.uid for v in before.scale_in}
-    if added_names or added_victims or _ledger(before) != _ledger(after):
+    if added_names or added_victims or _rest_of_ledger(before) != _rest_of_ledger(after):
         return Record.NOW
-    return Record.SOON
+    if _closes_well(before.repairs, after.repairs) and not waiting:
+        return Record.SOON
+    same = _repairs_in_short(before.repairs) == _repairs_in_short(after.repairs)
+    return Record.SOON if same else Record.NOW
 
 
-def _ledger(status: ScaleSetStatus) -> tuple[object, ...]:
-    """What of the status decides over acts; bookkeeping that rides along is left out."""
+def _rest_of_ledger(status: ScaleSetStatus) -> tuple[object, ...]:
+    """What of the status decides over acts, entries aside; bookkeeping is left out."""
     repairs = status.repairs
     return (
-        tuple(_essence(e) for e in repairs.in_flight),
         tuple((d.group, d.since, d.witness, d.next_time) for d in repairs.doubts),
-        repairs.history,
         repairs.suspended_since,
-        repairs.consecutive_failed,
         repairs.enabled_time,
         repairs.last_handled_resume_request,
         status.orchestration_services,
         tuple(c.status for c in status.conditions if c.type == "Accepted"),
+    )
+
+
+def _repairs_in_short(repairs: RepairsStatus) -> tuple[object, ...]:
+    entries = tuple(_essence(e) for e in repairs.in_flight)
+    return (entries, repairs.history, repairs.consecutive_failed)
+
+
+def _closes_well(before: RepairsStatus, after: RepairsStatus) -> bool:
+    """Whether repairs have only succeeded: recorded late, they hold their slots a moment more."""
+    entries = {_essence(e) for e in after.in_flight}
+    ended = [record for record in after.history if record not in before.history]
+    return entries < {_essence(e) for e in before.in_flight} and all(
+        record.result is RepairResult.SUCCEEDED for record in ended
     )
 
 

@@ -181,11 +181,10 @@ def _shrink(scene: Scene, result: Scaling, live: list[Instance], surplus: int) -
     for entry in sorted(owing, key=lambda e: e.start_time, reverse=True)[: max(0, surplus)]:
         _give_up(result, entry)
         surplus -= 1
-    # One that a rollout takes is not made up for while there are too many.
-    surplus -= sum(v.purpose is RemovalPurpose.ROLLOUT for v in _still_leaving(scene, 0))
     result.removing = _still_leaving(scene, surplus)
     leaving = {v.uid for v in result.removing}
-    surplus -= sum(v.purpose is RemovalPurpose.SCALE_IN for v in result.removing)
+    # One that a rollout takes is not made up for while there are too many.
+    surplus -= sum(v.purpose is not RemovalPurpose.WITNESS for v in result.removing)
     staying = [i for i in live if i.uid not in leaving and not i.protected]
     if surplus <= 0 or not staying:
         return

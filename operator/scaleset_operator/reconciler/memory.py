@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from scaleset_operator.api.base import Reason
-from scaleset_operator.core.observed import Fleet, TemplateView
-from scaleset_operator.reconciler.ports import Key, ProbeTarget, Refused
+from scaleset_operator.core.observed import Fleet, Instance, TemplateView
+from scaleset_operator.reconciler.ports import Key, ProbeKey, ProbeTarget, Refused
 
 FIRST_WAIT: Final = timedelta(seconds=5)
 LONGEST_WAIT: Final = timedelta(minutes=5)
@@ -26,6 +26,7 @@ class Memory:
         template: what the last dry run said, and for which model.
         template_retry: when a refused template is tried again.
         foreign: pods that match the selector and are not ours, as of `foreign_looked`.
+        watching: the pods and the rules that `targets` were made from.
         targets: what the prober was last asked to watch.
         seen: names of the ledger whose pod has been there.
         unusable: names that must not be created (again).
@@ -39,6 +40,7 @@ class Memory:
     template_retry: datetime | None = None
     foreign: tuple[str, ...] = ()
     foreign_looked: datetime | None = None
+    watching: tuple[tuple[Instance, ...], ProbeKey | None] | None = None
     targets: dict[str, ProbeTarget] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
     unusable: set[str] = field(default_factory=set)

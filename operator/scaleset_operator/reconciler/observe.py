@@ -140,12 +140,17 @@ class Observer:
         resolved: tuple[ProbeView, HealthProbe | None, int] | None,
     ) -> None:
         """Tell the prober which pods to watch; said again only when something differs."""
-        wanted: dict[str, ProbeTarget] = {}
         probe = None if resolved is None else resolved[1]
+        key: ProbeKey | None = None
         if resolved is not None and probe is not None:
-            key = ProbeKey(
-                probe_uid=probe.metadata.uid, generation=probe.metadata.generation, port=resolved[2]
-            )
+            meta = probe.metadata
+            key = ProbeKey(probe_uid=meta.uid, generation=meta.generation, port=resolved[2])
+        before = memory.watching
+        if before is not None and before[0] is instances and before[1] == key:
+            return  # The very same pods under the same rules: thousands, not compared again.
+        memory.watching = (instances, key)
+        wanted: dict[str, ProbeTarget] = {}
+        if probe is not None and key is not None:
             for instance in instances:
                 if instance.live and instance.ip:
                     wanted[instance.uid] = _target(memory, instance, instance.ip, key, probe)

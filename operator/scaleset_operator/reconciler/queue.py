@@ -19,6 +19,10 @@ K = TypeVar("K")
 
 FIRST_RETRY: Final = 0.005
 LONGEST_RETRY: Final = 60.0
+LONGEST_REST: Final = 0.25
+"""A turn that took long has mostly waited for the API server: that is no work to rest from."""
+SHORTEST_REST: Final = 0.002
+"""A turn shorter than this needs no rest: waiting would cost more than it spares."""
 _log = logging.getLogger(__name__)
 
 
@@ -39,13 +43,22 @@ class KeyQueue(Generic[K]):
     _later: list[tuple[float, int, K]] = field(default_factory=list)
     _due: dict[K, float] = field(default_factory=dict)
     _failures: dict[K, int] = field(default_factory=dict)
+    _rested: dict[K, float] = field(default_factory=dict)
     _wakened: asyncio.Event = field(default_factory=asyncio.Event)
     _order: "itertools.count[int]" = field(default_factory=itertools.count)
     beat: float = 0.0
 
     def wake(self, key: K) -> None:
-        """Have a turn taken for this key soon; once, however often it is asked for."""
-        self._ready[key] = None
+        """Have a turn taken for this key soon; once, however often it is asked for.
+
+        A key rests for as long as its last turn took: what happens meanwhile shares one turn, and
+        a set of thousands leaves half of the processor to the others.
+        """
+        rest = self._rested.get(key, 0.0) - asyncio.get_running_loop().time()
+        if rest > SHORTEST_REST:
+            self.wake_in(key, rest)
+        else:
+            self._ready[key] = None
         self._wakened.set()
 
     async def run(self) -> None:
@@ -91,6 +104,8 @@ class KeyQueue(Generic[K]):
             return
 
     async def _serve(self, key: K, free: asyncio.Semaphore) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         try:
             again = await self.turn(key)
         except Unavailable as fault:
@@ -105,8 +120,18 @@ class KeyQueue(Generic[K]):
                 self.wake_in(key, (again - self.clock.now()).total_seconds())
         finally:
             self._busy.discard(key)
+            self._rest_as_long(key, began)
             free.release()
             self._wakened.set()
+
+    def _rest_as_long(self, key: K, began: float) -> None:
+        """After a turn the key rests as long as it took; a wake-up in between waits for that."""
+        now = asyncio.get_running_loop().time()
+        self._rested = {k: until for k, until in self._rested.items() if until > now}
+        self._rested[key] = now + min(now - began, LONGEST_REST)
+        if key in self._ready:
+            del self._ready[key]
+            self.wake(key)
 
     def _retry(self, key: K, at_least: float) -> None:
         times = self._failures.get(key, 0)

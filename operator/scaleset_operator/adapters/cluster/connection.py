@@ -71,7 +71,6 @@ class Connection:
             connector=aiohttp.TCPConnector(ssl=credentials.trust, limit=MOST_CONNECTIONS),
             headers={"User-Agent": f"scaleset-operator/{_version()}"},
             timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S),
-            trust_env=True,
             read_bufsize=READ_BUFFER,
         )
 

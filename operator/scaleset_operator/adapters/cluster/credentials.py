@@ -7,6 +7,8 @@ import os
 import ssl
 import time
 from typing import Final
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import load_incluster_config, load_kube_config
@@ -27,6 +29,7 @@ class Credentials:
         self._configuration = configuration
         self._kubeconfig = kubeconfig
         self._loaded_at = time.monotonic()
+        self._environments_proxy = _environments_proxy(str(configuration.host))
         self._trust: ssl.SSLContext = ApiClient(configuration).rest_client.ssl_context
 
     @classmethod
@@ -66,9 +69,9 @@ class Credentials:
 
     @property
     def proxy(self) -> str | None:
-        """The proxy that the kubeconfig names."""
-        proxy: str | None = self._configuration.proxy
-        return proxy or None
+        """The proxy that the kubeconfig names, else the environment's for this server."""
+        named: str | None = self._configuration.proxy
+        return named or self._environments_proxy
 
     async def authorization(self) -> str | None:
         """The Authorization header, None where a certificate speaks for us."""
@@ -93,3 +96,11 @@ async def _load(path: str, configuration: Configuration) -> None:
     await load_kube_config(  # type: ignore[no-untyped-call]
         config_file=path, client_configuration=configuration, persist_config=False
     )
+
+
+def _environments_proxy(server: str) -> str | None:
+    """HTTPS_PROXY and NO_PROXY, looked up once: aiohttp would ask for each request."""
+    parts = urlsplit(server)
+    if proxy_bypass(parts.hostname or ""):
+        return None
+    return getproxies().get(parts.scheme)

@@ -9,6 +9,7 @@ Must not know: HTTP, or what is decided about a pod.
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from operator import attrgetter
 from typing import Any, Final
 
@@ -40,6 +41,7 @@ class PodCache:
         self._by_owner: _Index = defaultdict(dict)
         self._by_name: _Index = defaultdict(dict)
         self._by_node: _Index = defaultdict(dict)
+        self._views: dict[Key, tuple[object, Pods]] = {}
         self._tombstones: dict[str, tuple[str, int]] = {}
         self._lists = 0
         self._reached: dict[str, int] = {}
@@ -49,13 +51,20 @@ class PodCache:
     def view(self, owner: Owner, *, fresh: bool) -> Pods:
         """One set's pods. Adoptable ones match the selector, as everywhere in Kubernetes."""
         wanted = frozenset(owner.match_labels.items())
+        known = self._views.get(owner.key)
+        if known is None or known[0] != (owner.uid, wanted):
+            known = ((owner.uid, wanted), self._view(owner, wanted))
+            self._views[owner.key] = known
+        pods = known[1]
+        return pods if pods.fresh is fresh else replace(pods, fresh=fresh)
+
+    def _view(self, owner: Owner, wanted: frozenset[tuple[str, str]]) -> Pods:
         own = self._by_owner.get(owner.uid, {}).values()
         named = self._by_name.get(owner.key, {}).values()
         return Pods(
             instances=tuple(record.instance for record in own),
             adoptable=tuple(r.instance for r in named if wanted <= r.labels),
             released=tuple(r.instance for r in own if not wanted <= r.labels),
-            fresh=fresh,
         )
 
     def known(self, key: Key) -> PodRecord | None:
@@ -188,10 +197,12 @@ class PodCache:
         self._wake(record.wakes)
 
     def _index(self, record: PodRecord) -> None:
+        self._views.pop(record.wakes, None)
         for index, value in self._indexes(record):
             index[value][record.key] = record
 
     def _unindex(self, record: PodRecord) -> None:
+        self._views.pop(record.wakes, None)
         for index, value in self._indexes(record):
             records = index[value]
             del records[record.key]

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final
 
 from scaleset_operator.adapters.prober.attempt import Attempt, Target
-from scaleset_operator.adapters.prober.schedule import Wheel, first_due, next_due
+from scaleset_operator.adapters.prober.schedule import NEWCOMER_GAP_NS, Wheel, first_due, next_due
 from scaleset_operator.adapters.prober.wire import Code
 
 STALL_NS: Final = 1_000_000_000
@@ -67,6 +67,7 @@ class Engine:
         self._deadlines: Wheel[Attempt] = Wheel()
         self._waiting: deque[Target] = deque()
         self._polled_ns = clock()
+        self._next_newcomer_ns = 0
 
     @property
     def in_the_air(self) -> int:
@@ -74,8 +75,10 @@ class Engine:
         return len(self._attempts)
 
     def add(self, target: Target) -> None:
-        """Probes a target from now on, for the first time soon."""
-        self._file(target, first_due(self._clock(), target.interval_ns, target.seed))
+        """Probes a target from now on: a lone one at once, many one shortly after the other."""
+        due_ns = max(self._clock(), self._next_newcomer_ns)
+        self._next_newcomer_ns = due_ns + NEWCOMER_GAP_NS
+        self._file(target, due_ns)
 
     def drop(self, target: Target) -> None:
         """Forgets a target; an attempt in the air ends unseen."""

@@ -13,7 +13,10 @@ TICK_BITS: Final = 23
 the loop, which costs a third less than slots of 1 ms."""
 
 FIRST_WITHIN_NS: Final = 1_000_000_000
-"""A new target is first tried within this, or within its interval where that is shorter."""
+"""An attempt that our own stall spoiled is made again within this, or within its interval."""
+
+NEWCOMER_GAP_NS: Final = 100_000
+"""Between the first attempts on new targets: one alone is tried at once, 10,000 take a second."""
 
 JITTER_PERCENT: Final = 2
 """To either side of the place on the interval, so that no two stay in step for ever (P-27)."""
@@ -59,7 +62,7 @@ class Wheel(Generic[Item]):
 
 
 def first_due(now_ns: int, interval_ns: int, seed: int) -> int:
-    """When a new target is tried for the first time: soon, and not all at once.
+    """When a target whose attempt was spoiled is tried again: soon, and not all at once.
 
     Args:
         now_ns: the present.
