@@ -115,14 +115,13 @@ class _Fleet:
     async def _grow_beside(self, index_pid: int, first: int) -> None:
         """G7: the same growth as our operator and kopf's index see it."""
         operator, count = self.plant.operator, self.size.fleet
-        window = Window()
         ours_before, peer_before = operator.memory_bytes(), machine.memory_bytes([index_pid])
         await self.plant.scale_set(the_plant.OURS, count)
         await self._all_ready(self.ours, count)
         kib = 1024 * (count - first)
         ours = (operator.memory_bytes() - ours_before) / kib
         peer = (machine.memory_bytes([index_pid]) - peer_before) / kib
-        self.findings.add("G7", window.read(), ours=ours, peer=peer)
+        self.findings.add("G7", machine.UNDISTURBED, ours=ours, peer=peer)
         self.findings.note(
             "G7",
             f"growth of the resident memory from {first} to {count} instances, divided; what the "

@@ -89,6 +89,10 @@ class Reading:
     steal: float
 
 
+UNDISTURBED = Reading(seconds=0, cpu={}, tree_cpu={}, foreign=0, steal=0)
+"""For figures that others on the machine do not change, such as memory."""
+
+
 class Window:
     """A span of time over which CPU is counted. `read` may be called more than once."""
 

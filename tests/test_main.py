@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -195,10 +196,11 @@ def fake_operation(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[FakeOperati
     monkeypatch.setattr(FakeOperation, "ended", 0)
     monkeypatch.setattr(operation, "Operation", FakeOperation)
     kopf, root = logging.getLogger("kopf"), logging.getLogger()
-    levels = kopf.level, root.level
+    levels, interval = (kopf.level, root.level), sys.getswitchinterval()
     yield FakeOperation
     kopf.setLevel(levels[0])
     root.setLevel(levels[1])
+    sys.setswitchinterval(interval)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

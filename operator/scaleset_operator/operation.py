@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Final, Protocol, Self
 from urllib.parse import urlsplit
 
+from scaleset_operator.adapters.census import present
 from scaleset_operator.adapters.cluster.connection import Connection
 from scaleset_operator.adapters.cluster.gateway import KubernetesCluster
 from scaleset_operator.adapters.definitions import await_definitions
@@ -20,7 +21,7 @@ from scaleset_operator.adapters.probes import Calendar, ProberProbes
 from scaleset_operator.adapters.starts import Starts
 from scaleset_operator.handlers.supervision import CustomResourceWatch
 from scaleset_operator.handlers.watching import KINDS, SCALE_SETS
-from scaleset_operator.reconciler.ports import Clock, Key
+from scaleset_operator.reconciler.ports import Clock, Gone, Key, Refused, Unavailable
 from scaleset_operator.reconciler.probe_turn import ProbeReporter
 from scaleset_operator.reconciler.queue import KeyQueue
 from scaleset_operator.reconciler.resources import KnownSet, Resources, key_of
@@ -28,6 +29,7 @@ from scaleset_operator.reconciler.turn import Reconciler
 from scaleset_operator.settings import Settings
 
 STUCK_AFTER_S: Final = 30.0
+COUNT_EVERY_S: Final = 600.0
 _log = logging.getLogger(__name__)
 
 
@@ -44,6 +46,7 @@ class Operation:
         self._resources = Resources()
         self._tasks: list[asyncio.Task[None]] = []
         self._exits = contextlib.AsyncExitStack()
+        self._recount = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         """Start everything; returns when turns are being taken."""
@@ -88,6 +91,7 @@ class Operation:
         self._run(self._queue.run())
         self._run(self._probe_queue.run())
         self._listen()
+        self._run(self._count_again(connection))
         health = HealthServer(self._settings.port, self._alive, self._ready)
         self._exits.push_async_callback(health.close)
         await health.start()
@@ -99,9 +103,30 @@ class Operation:
 
     def _listen(self) -> None:
         loop = asyncio.get_running_loop()
-        watch = CustomResourceWatch(loop, self._heard, self._settings.namespaces)
+        watch = CustomResourceWatch(
+            loop, self._heard, self._settings.namespaces, began=self._recount.set
+        )
         watch.start()
         self._exits.push_async_callback(asyncio.to_thread, watch.stop)
+
+    async def _count_again(self, connection: Connection) -> None:
+        """Drop what is there no more and was not heard to go, now and after each new watch."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._recount.wait(), COUNT_EVERY_S)
+            self._recount.clear()
+            for kind in KINDS:
+                known = self._known(kind)  # Before the question: what comes meanwhile stays.
+                try:
+                    there = await present(connection, kind, self._settings.namespaces)
+                except (Unavailable, Refused, Gone):
+                    continue
+                for key in set(known) - there:
+                    body = {"metadata": {"namespace": key.namespace, "name": key.name}}
+                    self._heard(kind, gone=True, body=body)
+
+    def _known(self, kind: str) -> tuple[Key, ...]:
+        return self._resources.keys() if kind == SCALE_SETS else self._resources.probe_keys()
 
     def _wake(self, key: Key) -> None:
         self._queue.wake(key)

@@ -3,8 +3,9 @@
     @alongside
     def test_something(world: World) -> None: ...
 
-All such tests of a module that were asked for begin with the first of them, each in a thread; each
-then gives its own outcome. They may not touch what is shared, such as the responder's default.
+All such tests that were asked for, of every module, begin with the first of them, each in a thread
+while there are threads; its module ends when all have ended, and each gives its own outcome. They
+may not touch what is shared, such as the responder's default.
 It must not know what any of them proves.
 """
 
@@ -27,12 +28,12 @@ if TYPE_CHECKING:
     from tests.integration.operator_fixture import OperatorProcess
 
 Story: TypeAlias = Callable[[World], None]
-MOST: Final = 12
+MOST: Final = 8
 """Threads; more stories than these wait for their turn."""
 
 
 class Stories:
-    """The stories of one module, under way."""
+    """The stories that were asked for, under way or told."""
 
     def __init__(self, cluster: LocalCluster, stories: Iterable[Story]) -> None:
         self._cluster = cluster
@@ -45,9 +46,9 @@ class Stories:
         """Wait for the end of one; raises what it raised."""
         self._told[story].result()
 
-    def end(self) -> None:
-        """Wait for those under way; the others are let go."""
-        self._pool.shutdown(cancel_futures=True)
+    def end(self, *, let_go: bool) -> None:
+        """Wait until all have ended; those not begun yet may be let go."""
+        self._pool.shutdown(cancel_futures=let_go)
 
     def _tell(self, story: Story) -> None:
         with new_world(self._cluster, "story") as world:
@@ -72,11 +73,19 @@ STORIES: Final[dict[Callable[[Stories], None], Story]] = {}
 """The test that pytest sees -> the story behind it."""
 
 
+TOLD: Final = pytest.StashKey[Stories]()
+
+
 @pytest.fixture(scope="module")
-def stories(request: pytest.FixtureRequest, operator: OperatorProcess) -> Iterator[Stories]:
-    """Every story of the module that was asked for, begun."""
-    tests = [item for item in request.session.items if isinstance(item, pytest.Function)]
-    asked = [item.obj for item in tests if item.path == request.path]
-    under_way = Stories(operator.cluster, [STORIES[test] for test in asked if test in STORIES])
+def stories(request: pytest.FixtureRequest) -> Iterator[Stories]:
+    """Every story of the session, begun; served by the operator of the module that is first."""
+    told = request.config.stash.get(TOLD, None)
+    if told is not None:
+        yield told
+        return
+    operator: OperatorProcess = request.getfixturevalue("operator")
+    tests = [item.obj for item in request.session.items if isinstance(item, pytest.Function)]
+    under_way = Stories(operator.cluster, [STORIES[test] for test in tests if test in STORIES])
+    request.config.stash[TOLD] = under_way
     yield under_way
-    under_way.end()
+    under_way.end(let_go=bool(request.session.shouldstop or request.session.shouldfail))

@@ -74,7 +74,7 @@ async def test_it_is_written_on_a_change_only(reporting: Reporting) -> None:
     assert reporting.writes() == 1
 
 
-async def test_changes_share_a_write_every_five_seconds_at_most(reporting: Reporting) -> None:
+async def test_changes_share_a_write_and_writes_keep_their_distance(reporting: Reporting) -> None:
     await reporting.report()
     reporting.stage.world.endpoints.set(reporting.stage.pod("web-1").uid, STATUS_500)
     waits: list[float | None] = []

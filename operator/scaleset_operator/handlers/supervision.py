@@ -8,7 +8,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import kopf
@@ -24,11 +24,25 @@ class CustomResourceWatch:
     """Watches the custom resources until it is stopped."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, heard: Heard, namespaces: tuple[str, ...]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        heard: Heard,
+        namespaces: tuple[str, ...],
+        *,
+        began: Callable[[], object] = lambda: None,
     ) -> None:
+        """Prepares it.
+
+        Args:
+            loop: the operator's own, on which all is heard.
+            heard: takes every event.
+            namespaces: those watched; none for all.
+            began: called whenever the watching begins, again too: deletions may have been missed.
+        """
         self._loop = loop
         self._heard = heard
         self._namespaces = namespaces
+        self._began = began
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="kopf", daemon=True)
 
@@ -61,6 +75,7 @@ class CustomResourceWatch:
             _log.warning("the custom resources are watched again, after %.0f s", wait)
 
     async def _watch(self) -> None:
+        self._loop.call_soon_threadsafe(self._began)
         await kopf.operator(
             registry=registry(self._hand_over),
             settings=settings(),

@@ -4,6 +4,7 @@ Must not know: why an act is carried out, or when.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any, Final
 
 from scaleset_operator.adapters.cluster import bodies
@@ -19,7 +20,7 @@ from scaleset_operator.adapters.cluster.pacing import Pace, Urgency
 from scaleset_operator.adapters.cluster.pods import PodRecord, pod_record
 from scaleset_operator.adapters.cluster.reflector import Timing, pages
 from scaleset_operator.adapters.cluster.view import ClusterView, pods_path
-from scaleset_operator.api.base import API_VERSION, FIELD_MANAGER, LABEL_NAME
+from scaleset_operator.api.base import API_VERSION, FIELD_MANAGER, LABEL_NAME, VMHealth
 from scaleset_operator.api.healthprobe import HealthProbeStatus
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.plan import (
@@ -218,7 +219,9 @@ class KubernetesCluster:
 
     async def publish(self, owner: Owner, action: PublishHealth) -> None:
         """See the port."""
-        async with self._pace.turn():
+        # Bad news of thousands at once is paced; good news is what everybody waits for.
+        well = action.health in (VMHealth.HEALTHY, None)
+        async with nullcontext() if well else self._pace.turn():
             known = self._view.cache.known(Key(owner.key.namespace, action.name))
             seen = known.instance if known and known.instance.uid == action.uid else None
             body = bodies.publication(action, seen, self._clock.now())
