@@ -24,8 +24,12 @@ from tests.support.builders import TEMPLATE
 
 def deletion(instance: Instance, **changes: str) -> DeleteInstance:
     """A DELETE of exactly what was read, but for the changes."""
-    target = {"uid": instance.uid, "resource_version": instance.resource_version} | changes
-    return DeleteInstance(name=instance.name, purpose=Purpose.REPAIR, **target)
+    return DeleteInstance(
+        name=instance.name,
+        uid=changes.get("uid", instance.uid),
+        resource_version=changes.get("resource_version", instance.resource_version),
+        purpose=Purpose.REPAIR,
+    )
 
 
 async def test_a_create_makes_the_recorded_pod(world: World) -> None:

@@ -23,7 +23,8 @@ def create(api: ApiClient, namespace: str, metadata: dict[str, Any]) -> dict[str
         "metadata": metadata,
         "spec": SPEC,
     }
-    return api.create(path, body)
+    stored: dict[str, Any] = api.create(path, body)
+    return stored
 
 
 def test_a_probe_needs_a_name_of_its_own(api: ApiClient, namespace: str) -> None:

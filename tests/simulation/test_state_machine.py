@@ -58,7 +58,7 @@ class ScaleSetMachine(RuleBasedStateMachine):
         pods = self.world.live()
         return pods[pick % len(pods)] if pods else None
 
-    def _on(self, pick: int, act: Callable[[FakePod], None]) -> None:
+    def _on(self, pick: int, act: Callable[[FakePod], object]) -> None:
         pod = self._pod(pick)
         if pod is not None:
             act(pod)
@@ -104,9 +104,7 @@ class ScaleSetMachine(RuleBasedStateMachine):
         """In the middle of anything (R-47)."""
         self._on(
             pick,
-            lambda pod: void(
-                self.world.server.change_pod(pod, labels={**pod.labels, label: "true"})
-            ),
+            lambda pod: self.world.server.change_pod(pod, labels={**pod.labels, label: "true"}),
         )
 
     @rule(replicas=SIZES)
@@ -230,10 +228,6 @@ class ScaleSetMachine(RuleBasedStateMachine):
         ]
         assert after == before, "the status is still being written"
         assert {p.name: p.resource_version for p in world.live()} == versions, written
-
-
-def void(_: object) -> None:
-    """Take a value and give none."""
 
 
 ScaleSetMachine.TestCase.settings = settings(

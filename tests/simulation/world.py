@@ -210,7 +210,8 @@ class World:
 
     def status(self) -> dict[str, Any]:
         """The ScaleSet's status as it stands."""
-        return self.server.resource("ScaleSet", NAMESPACE, KEY.name)["status"]
+        status: dict[str, Any] = self.server.resource("ScaleSet", NAMESPACE, KEY.name)["status"]
+        return status
 
 
 def probe_spec(**changes: Any) -> dict[str, Any]:

@@ -65,7 +65,7 @@ class Reason(StrEnum):
 
     # Reasons of conditions on the set and on the probe.
     ALL_HEALTHY = "AllHealthy"
-    ALL_READY = "AllReady"
+    ALL_READY = "InstancesReady"
     INSTANCES_UNHEALTHY = "InstancesUnhealthy"
     NO_INSTANCES = "NoInstances"
     SCALING = "Scaling"

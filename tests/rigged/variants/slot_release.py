@@ -1,9 +1,18 @@
 """A broken variant: an entry closes as soon as its DELETE is accepted (R-14)."""
 
+from pytest import MonkeyPatch  # noqa: PT013 - a rig is no test
+
 from scaleset_operator.api.base import Reason
-from scaleset_operator.api.ledger import RepairResult
+from scaleset_operator.api.ledger import RepairEntry, RepairResult
 from scaleset_operator.core import ledger
 
-ledger._replace = lambda _scene, _names, entry, progress: progress.closed.append(
-    ledger.Closed(entry=entry, result=RepairResult.SUCCEEDED, reason=Reason.ANSWERING)
-)
+
+def close_at_once(
+    _scene: object, _names: object, entry: RepairEntry, progress: ledger.Progress
+) -> None:
+    """The repair has succeeded, says this one, for its victim is gone."""
+    done = ledger.Closed(entry=entry, result=RepairResult.SUCCEEDED, reason=Reason.ANSWERING)
+    progress.closed.append(done)
+
+
+MonkeyPatch().setattr(ledger, "_replace", close_at_once)
