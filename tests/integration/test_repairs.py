@@ -104,8 +104,9 @@ def test_all_that_answer_wrongly_are_repaired_at_the_pace_of_the_cap(world: Worl
         dying = uids_of(before.values())
         eventually(lambda: not uids_of(world.pods("web")) & dying, "all are replaced", seconds=120)
         world.await_ready("web")
-    assert spared["metadata"]["uid"] in uids_of(world.pods("web"))
     watch.auditor.expect_repaired(before)
+    assert watch.auditor.violations() == [], (rows, watch.auditor.repaired(), spared["metadata"]["name"])
+    assert spared["metadata"]["uid"] in uids_of(world.pods("web"))
     assert watch.auditor.violations() == []
     assert watch.auditor.max_in_flight == 1
 

@@ -1,0 +1,111 @@
+"""kill -9 before and after every write of six scenarios: each converges, no rule broken (G13)."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import pytest
+
+from scaleset_operator.api.base import CONDITION_HEALTHY
+from tests.simulation.world import KEY, NAMESPACE, World, ready_world, set_spec
+from tests.support.fake_endpoints import HANG, STATUS_500
+
+SIZE: Final = 6
+MOST_POINTS: Final = 200
+
+
+async def scale_out(world: World) -> int:
+    """Three more are wanted."""
+    world.server.apply("ScaleSet", NAMESPACE, KEY.name, set_spec(SIZE + 3))
+    return SIZE + 3
+
+
+async def scale_in(world: World) -> int:
+    """Three fewer are wanted."""
+    world.server.apply("ScaleSet", NAMESPACE, KEY.name, set_spec(SIZE - 3))
+    return SIZE - 3
+
+
+async def two_break(world: World) -> int:
+    """Two answer 500."""
+    for pod in world.live()[:2]:
+        world.endpoints.set(pod.uid, STATUS_500)
+    return SIZE
+
+
+async def the_model_changes(world: World) -> int:
+    """A rollout over all of them."""
+    world.server.apply("ScaleSet", NAMESPACE, KEY.name, set_spec(SIZE, image="web:2"))
+    return SIZE
+
+
+async def all_fall_silent_for_ever(world: World) -> int:
+    """The witness decides."""
+    for pod in world.live():
+        world.endpoints.set(pod.uid, HANG)
+    return SIZE
+
+
+async def two_end_by_themselves(world: World) -> int:
+    """Evicted, one of them under repair."""
+    sick, *_, other = world.live()
+    world.endpoints.set(sick.uid, STATUS_500)
+    await world.run(14)
+    world.kubelet.die(other)
+    return SIZE
+
+
+SCENARIOS: Final[list[Callable[[World], Awaitable[int]]]] = [
+    scale_out,
+    scale_in,
+    two_break,
+    the_model_changes,
+    all_fall_silent_for_ever,
+    two_end_by_themselves,
+]
+
+
+async def crashed_at(point: int, scenario: Callable[[World], Awaitable[int]]) -> bool:
+    """Play a scenario with one crash; False when it has fewer points than that."""
+    world = await ready_world(point, SIZE)
+    world.operators[0].trouble.crash_at = point
+    wanted = await scenario(world)
+    crashed = False
+    for _ in range(360):
+        await world.step(1.0)
+        if not world.operators:
+            crashed = True
+            world.start()
+        if crashed and settled(world, wanted):
+            break
+    assert settled(world, wanted), (point, world.status(), [p.name for p in world.live()])
+    await world.close()
+    return crashed
+
+
+def settled(world: World, wanted: int) -> bool:
+    """Whether the set is what is wanted, all of it healthy, and nothing is owed."""
+    live, status = world.live(), world.status()
+    models = {p.labels["scaleset.dev/model"] for p in live}
+    owed = [*status["creating"], *status["scaleIn"]]
+    owed += [*status["repairs"]["inFlight"], *status["repairs"]["doubts"]]
+    well = (p.conditions.get(CONDITION_HEALTHY) for p in live)
+    return (
+        len(live) == wanted
+        and len({p.instance_id for p in live}) == wanted
+        and all(c is not None and c.status == "True" for c in well)
+        and all(world.endpoints.answer(p.ip or "").status == 200 for p in live)
+        and models == {status["latestModel"]}
+        and not owed
+    )
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
+async def test_a_crash_at_any_write_loses_and_doubles_nothing(
+    scenario: Callable[[World], Awaitable[int]],
+) -> None:
+    """R-16, protocol rules 3 to 7, 11, 18 and 24."""
+    points = 0
+    while points < MOST_POINTS and await crashed_at(points, scenario):
+        points += 1
+    assert 2 < points < MOST_POINTS, f"{points} crash points"
