@@ -65,7 +65,7 @@ class Reason(StrEnum):
 
     # Reasons of conditions on the set and on the probe.
     ALL_HEALTHY = "AllHealthy"
-    ALL_READY = "InstancesReady"
+    INSTANCES_READY = "InstancesReady"
     INSTANCES_UNHEALTHY = "InstancesUnhealthy"
     NO_INSTANCES = "NoInstances"
     SCALING = "Scaling"
@@ -147,7 +147,7 @@ REASON_TEXT: Final[dict[Reason, str]] = {
     Reason.REPORTED_UNHEALTHY: "The instance's own report, a pod condition, says unhealthy.",
     Reason.TERMINATING: "The pod is being deleted and takes no new traffic.",
     Reason.ALL_HEALTHY: "Every instance is healthy.",
-    Reason.ALL_READY: "Enough instances are Ready; no health source is named.",
+    Reason.INSTANCES_READY: "Enough instances are Ready; no health source is named.",
     Reason.INSTANCES_UNHEALTHY: "At least one instance is unhealthy.",
     Reason.NO_INSTANCES: "There are no instances to speak about.",
     Reason.SCALING: "Instances are being created or removed to reach spec.replicas.",

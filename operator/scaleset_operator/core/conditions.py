@@ -83,7 +83,7 @@ def _ready(scene: Scene, status: ScaleSetStatus, accepted: Word) -> Word:
     if short:
         return Word("Ready", FALSE, Reason.SCALING, ready)
     if not scene.has_source:
-        return Word("Ready", TRUE, Reason.ALL_READY, ready)
+        return Word("Ready", TRUE, Reason.INSTANCES_READY, ready)
     if status.repairs.doubts:
         return Word("Ready", TRUE, Reason.PROBE_INCONCLUSIVE, f"{ready}; the whole set is silent")
     if status.unknown_replicas:
