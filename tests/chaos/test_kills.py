@@ -99,7 +99,7 @@ def test_an_operator_killed_at_random_moments_repairs_nine_once_each(
         while not fall.is_over():
             assert time.monotonic() < end, f"{fall.left()} are left after {lives} lives"
             # It can act from its twelfth second on; about there it is killed, wherever it is.
-            wait_until(time.monotonic() + WATCHING_S + dice.uniform(0.5, 7.0), fall)
+            wait_until(time.monotonic() + WATCHING_S + dice.uniform(1.5, 5.0), fall)
             operator.kill()
             lives += 1
             operator.start()

@@ -10,7 +10,6 @@ from tests.integration.waiting import eventually
 from tests.integration.world import (
     HEALTHY,
     VERDICT_S,
-    Word,
     names_of,
     new_world,
     template,
@@ -126,16 +125,14 @@ def test_a_set_that_is_wrong_says_so_in_its_condition(street: Street, name: str)
 def test_an_endpoint_that_is_wrong_gives_its_instance_a_reason(street: Street, name: str) -> None:
     """R-03, R-04, P-11, P-14, P-27: refused, silent, nonsense, a loop; ten megabytes are fine."""
     expected = OF_THE_INSTANCE[name]
+    others = "False" if name == "dead-port" else "True"
     pod = street.first[name]["metadata"]["name"]
 
-    def says() -> Word | None:
-        found = word(street.world.get(pod, "Pod"), HEALTHY)
-        return found if found[:2] == expected else None
+    def says() -> bool:
+        found = [word(one, HEALTHY) for one in street.world.pods(name)]
+        return found[0][:2] == expected and {one.status for one in found[1:]} == {others}
 
     eventually(says, f"{pod}: {expected}", seconds=VERDICT_S, told=lambda: street.world.told(name))
-    others = street.world.pods(name)[1:]
-    well = {word(other, HEALTHY).status for other in others}
-    assert well == {"False" if name == "dead-port" else "True"}
 
 
 def test_the_bystander_goes_on_undisturbed(street: Street) -> None:

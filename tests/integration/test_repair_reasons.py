@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from tests.integration.waiting import eventually, throughout
-from tests.integration.world import PREFIX, VERDICT_S, moment, names_of, new_world, uids_of
+from tests.integration.world import PREFIX, moment, names_of, new_world, uids_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,6 @@ SETS: Final[dict[str, dict[str, Any]]] = {
     "disabled": {"repairs": AT_ONCE | {"enabled": False}},
     "graced": {"repairs": {"gracePeriod": "PT1H"}},
     "lapsing": {"repairs": AT_ONCE},
-    "hopeless": {"repairs": AT_ONCE | {"suspendAfterFailedRepairs": 1}},
 }
 REASONS: Final = {
     "protected": ("InstanceProtected", "Skipped"),
@@ -67,7 +66,7 @@ def in_so_long(seconds: float) -> str:
 
 @pytest.fixture(scope="module")
 def scene(operator: OperatorProcess) -> Iterator[Scene]:
-    """Two of four instances of each set answer 500; of `hopeless`, so does all that comes later."""
+    """Two of four instances of each set answer 500."""
     with new_world(operator.cluster, "reasons") as world:
         for name, fields in SETS.items():
             world.scale_set(name, 4, **fields)
@@ -170,39 +169,3 @@ def test_a_shorter_grace_counts_from_the_same_start(scene: Scene) -> None:
     world.change("graced", automaticRepairsPolicy={"gracePeriod": "PT1S"})
     eventually(lambda: scene.are_gone("graced", sick), "both are repaired")
     world.await_ready("graced")
-
-
-def test_repairs_that_keep_failing_stop_until_a_person_resumes_them(scene: Scene) -> None:
-    """R-40, R-42, R-43, R-44, R-46: one failure in a line is enough here; the same manifest again
-    resumes nothing, nor does an old request."""
-    world = scene.world
-
-    def still_failing() -> bool:
-        world.endpoints.tell(
-            [p for p in world.pods("hopeless")[-2:] if p["status"].get("podIP")], "status:500"
-        )
-        services = world.status("hopeless")["orchestrationServices"]
-        return bool(services[0]["serviceState"] == "Suspended")
-
-    eventually(still_failing, "suspended by the platform", seconds=90)
-    (service,) = world.status("hopeless")["orchestrationServices"]
-    assert (service["reason"], service["suspendedBy"]) == ("SuspendedByPlatform", "Platform")
-    told = {"RepairsSuspended", "RepairFailed"}
-    eventually(lambda: world.events("hopeless").keys() >= told, "it is told")
-    assert "hopeless" in world.events("hopeless")["RepairsSuspended"]
-    world.change("hopeless", automaticRepairsPolicy={"serviceState": "Running"}, replicas=5)
-    world.annotate("hopeless", repairs_resume_requested_at=in_so_long(-600))
-    eventually(lambda: "ResumeIgnored" in world.events("hopeless"), "an old request is told off")
-    before = uids_of(world.pods("hopeless"))
-    bad = eventually(lambda: list(world.decisions("hopeless").values()), "some are sick")
-    assert {row["reason"] for row in bad} == {"SuspendedByPlatform"}
-    throughout(3, lambda: None)
-    assert before == uids_of(world.pods("hopeless"))
-    world.endpoints.heal(world.pods("hopeless")[-1:])
-    world.annotate("hopeless", repairs_resume_requested_at=in_so_long(0))
-    eventually(
-        lambda: world.status("hopeless")["orchestrationServices"][0]["serviceState"] == "Running",
-        "resumed",
-    )
-    assert world.status("hopeless")["repairs"]["consecutiveFailed"] == 0
-    world.await_ready("hopeless", seconds=VERDICT_S + 60)

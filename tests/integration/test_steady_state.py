@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 SIZE: Final = 1_000
 NODES: Final = 12
 """110 pods fit on each."""
-QUIET_S: Final = 75
+QUIET_S: Final = 72
 """Longer than a watch may be silent before it counts as broken."""
 SETTLED_S: Final = 6
 """In which the last reports on what has just happened are written."""

@@ -144,12 +144,11 @@ def _unprotected(_: Scene, instance: Instance) -> Gate:
 def _out_of_grace(scene: Scene, instance: Instance) -> Gate:
     """Grace runs from the end of the last state change, and from enabling (R-24, R-36)."""
     enabled = scene.observed.status.repairs.enabled_time
-    if enabled is None or instance.started is None:
-        return Gate(reason=Reason.IN_GRACE_PERIOD, open=False, detail="not yet begun")
-    until = max(instance.started, enabled) + scene.policy.grace_period
+    begun = enabled is not None and instance.started is not None
+    until = max(instance.started or scene.now, enabled or scene.now) + scene.policy.grace_period
     return Gate(
         reason=Reason.IN_GRACE_PERIOD,
-        open=scene.now >= until,
+        open=begun and scene.now >= until,
         detail=f"until {format_time(until)}",
         until=until,
     )

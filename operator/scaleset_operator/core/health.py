@@ -73,8 +73,11 @@ def _standing(instance: Instance, now: datetime, reason: Reason, message: str) -
 
 
 def _since(instance: Instance, health: VMHealth, now: datetime) -> datetime:
+    """As published, else from now, in whole seconds as it will stand on the pod."""
     published = instance.published
-    return published.since if published and published.health is health else now
+    if published is not None and published.health is health:
+        return published.since
+    return now.replace(microsecond=0)
 
 
 def _by_readiness(instance: Instance, now: datetime) -> Verdict:
