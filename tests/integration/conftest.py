@@ -36,9 +36,12 @@ def kinds(control_plane: LocalCluster) -> LocalCluster:
     return control_plane
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def api(kinds: LocalCluster) -> Iterator[ApiClient]:
-    """A client with every right, on the cluster that knows our kinds."""
+    """A client with every right, on the cluster that knows our kinds.
+
+    A new one for each test: some restart the API server, and no kept connection outlives that.
+    """
     port = urlsplit(kinds.server).port
     assert port is not None
     with contextlib.closing(

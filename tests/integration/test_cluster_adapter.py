@@ -217,6 +217,7 @@ async def test_a_name_taken_by_a_pod_that_is_going_is_a_conflict(world: World) -
         f"{world.pods}/web-1",
         {"metadata": {"labels": {"localcluster/stuck-terminating": "true"}}},
     )
+    await world.running()  # From then on nobody else writes to it.
     pod = await world.cluster.read_instance(world.owner, "web-1")
     assert pod is not None
     await world.cluster.delete_instance(world.owner, delete_of(pod), LATER)
