@@ -8,6 +8,7 @@ Must not know: any single test, or the operator.
 from __future__ import annotations
 
 import os
+import signal
 import time
 from pathlib import Path
 from typing import Final
@@ -27,8 +28,14 @@ CLUSTER_FOLDERS: Final = frozenset({"integration", "chaos"})
 CLUSTER_TIMEOUT_S: Final = 300.0
 """For one test on the control plane, the control plane's own start included."""
 
-FOLDER_TIMEOUT_S: Final = {"simulation": 60.0, "rigged": 120.0}
-"""For one test under these folders; elsewhere the 5 s of pyproject.toml hold."""
+FOLDER_TIMEOUT_S: Final = {
+    "simulation": 60.0,
+    "rigged": 120.0,
+    "localcluster": 30.0,
+    "adapters": 30.0,
+}
+"""For one test under these folders, which compute much or start processes; elsewhere the 5 s of
+pyproject.toml hold."""
 
 PROPERTY_TIMEOUT_S: Final = 60.0
 """For one property under the profile `ci`, whose examples are twenty times as many."""
@@ -64,6 +71,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[LEFT_OUT] = 0
     config.stash[STARTED] = time.monotonic()
     config.stash[SHORTENED] = 0
+    # Whoever starts us in the background may have SIGINT ignored; what our tests start would
+    # inherit that, and Ctrl-C could not be tested.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(trylast=True)
