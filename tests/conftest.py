@@ -76,7 +76,7 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)  # Before `-m` is applied.
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Marks each test by its folder, then leaves out those for a cluster not asked for."""
     for item in items:
@@ -108,15 +108,20 @@ def timeout_of(item: pytest.Item, folders: tuple[str, ...]) -> float | None:
     if item.get_closest_marker("cluster"):
         return CLUSTER_TIMEOUT_S
     by_folder = next((FOLDER_TIMEOUT_S[name] for name in folders if name in FOLDER_TIMEOUT_S), None)
-    if by_folder is None and PROFILE == "ci" and item.get_closest_marker("hypothesis"):
+    if by_folder is None and PROFILE == "ci" and is_property(item):
         return PROPERTY_TIMEOUT_S
     return by_folder
+
+
+def is_property(item: pytest.Item) -> bool:
+    """Whether hypothesis runs it; its own mark comes too late for us."""
+    return bool(getattr(getattr(item, "obj", None), "is_hypothesis_test", False))
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Falls back to the examples of `dev` once the budget of `ci` is spent."""
-    if PROFILE != "ci" or item.get_closest_marker("hypothesis") is None:
+    if PROFILE != "ci" or not is_property(item):
         return
     if time.monotonic() - item.config.stash[STARTED] > PROPERTY_BUDGET_S:
         settings.load_profile("dev")
