@@ -42,7 +42,8 @@ def test_a_target_is_tried_each_interval_whatever_comes_of_it(lab: Lab, serve: S
     for target in (good, bad):
         begun = [seen.begun for seen in lab.seen if seen.target is target]
         gaps = [later - earlier for earlier, later in pairwise(begun[1:])]
-        assert median(gaps) == pytest.approx(SECOND / 10, rel=0.2)
+        # Wide, for the machine may be busy; a pace that slowed down after a failure would double.
+        assert median(gaps) == pytest.approx(SECOND / 10, rel=0.6)
 
 
 def test_a_slow_target_does_not_delay_the_others(lab: Lab, serve: Serve) -> None:
