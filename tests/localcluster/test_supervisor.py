@@ -96,7 +96,7 @@ def test_a_paused_part_still_ends(supervisor: Supervisor) -> None:
     started = time.monotonic()
     supervisor.close()
     assert not is_running(part)
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < 4
 
 
 def test_a_part_deaf_to_sigterm_is_killed(supervisor: Supervisor) -> None:
