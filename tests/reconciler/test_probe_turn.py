@@ -93,9 +93,9 @@ async def test_a_change_within_the_pause_is_written_when_it_ends(reporting: Repo
     reporting.stage.clock.advance(1)
     reporting.set_probe(port=9000)
     wait = await reporting.report()
-    assert wait == pytest.approx(14.0)
+    assert wait == pytest.approx(4.0)
     assert reporting.writes() == 1
-    reporting.stage.clock.advance(14)
+    reporting.stage.clock.advance(4)
     assert await reporting.report() is None
     assert reporting.status()["resolvedPort"] == 9000
 

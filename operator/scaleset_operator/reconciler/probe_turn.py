@@ -12,7 +12,7 @@ from scaleset_operator.reconciler.observe import declared_ports
 from scaleset_operator.reconciler.ports import Clock, Cluster, Conflict, Gone, Key
 from scaleset_operator.reconciler.resources import KnownSet, Resources
 
-PAUSE: Final = timedelta(seconds=15)
+PAUSE: Final = timedelta(seconds=5)
 RETRY: Final = timedelta(seconds=1)
 
 
