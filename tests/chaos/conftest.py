@@ -5,12 +5,11 @@ They use what the integration tests are made of; they must not know any single o
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import pytest
 
-from localcluster.fixture import control_plane
+from tests.integration.conftest import control_plane, kinds
 from tests.integration.world import World, new_world
 
 if TYPE_CHECKING:
@@ -18,18 +17,7 @@ if TYPE_CHECKING:
 
     from localcluster.cluster import LocalCluster
 
-__all__ = ["control_plane"]
-
-CRDS: Final = Path(__file__).parents[2] / "crds"
-
-
-@pytest.fixture(scope="session")
-def kinds(control_plane: LocalCluster) -> LocalCluster:
-    """The cluster, with the generated CRDs applied and served."""
-    for definition in sorted(CRDS.glob("*.yaml")):
-        control_plane.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(definition))
-        control_plane.kubectl("wait", "--for=condition=Established", "-f", str(definition))
-    return control_plane
+__all__ = ["control_plane", "kinds"]
 
 
 @pytest.fixture
