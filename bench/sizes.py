@@ -61,9 +61,9 @@ FULL = Size(
     largest=10_000,
     broken=100,
     scale_rounds=2,
-    steady=60,
+    steady=300,
     settle=4,
-    budget=840,
+    budget=1_140,
     patience=180,
 )
 
