@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from scaleset_operator.adapters.census import present
 from scaleset_operator.adapters.cluster.connection import Connection
 from scaleset_operator.adapters.cluster.gateway import KubernetesCluster
+from scaleset_operator.adapters.cluster.revisions import RevisionStore
 from scaleset_operator.adapters.definitions import await_definitions
 from scaleset_operator.adapters.health import HealthServer
 from scaleset_operator.adapters.probes import Calendar, ProberProbes
@@ -82,6 +83,7 @@ class Operation:
             cluster=self._cluster,
             probes=self._probes,
             clock=self._clock,
+            revisions=RevisionStore(connection),
         )
         self._queue = KeyQueue[Key](turn=self._turn, clock=self._clock)
         reporter = ProbeReporter(self._resources, self._cluster, self._clock)

@@ -11,8 +11,9 @@ from localcluster.cluster import LocalCluster
 from scaleset_operator.__main__ import SteadyClock
 from scaleset_operator.adapters.cluster.connection import Connection
 from scaleset_operator.adapters.cluster.gateway import KubernetesCluster
+from scaleset_operator.adapters.cluster.revisions import RevisionStore
 from tests.contract.fake_world import FakeWorld
-from tests.contract.real_world import RealWorld
+from tests.contract.real_world import Client, RealWorld
 from tests.contract.worlds import World
 from tests.integration.conftest import control_plane, kinds
 from tests.support.kube_api import Api
@@ -41,8 +42,8 @@ async def world(where: LocalCluster | None) -> AsyncIterator[World]:
         yield FakeWorld()
         return
     with namespace_of(where) as (api, namespace):
-        async with client_of(where, namespace) as (cluster, clock):
-            yield RealWorld(api, namespace, cluster, clock)
+        async with client_of(where, namespace) as (client, clock):
+            yield RealWorld(api, namespace, client, clock)
 
 
 @contextmanager
@@ -58,14 +59,14 @@ def namespace_of(where: LocalCluster) -> Iterator[tuple[Api, str]]:
 @asynccontextmanager
 async def client_of(
     where: LocalCluster, namespace: str
-) -> AsyncIterator[tuple[KubernetesCluster, SteadyClock]]:
+) -> AsyncIterator[tuple[Client, SteadyClock]]:
     """The adapter, started."""
     clock = SteadyClock()
     connection = await Connection.open(str(where.kubeconfig))
     cluster = KubernetesCluster(connection, clock, lambda _: None, (namespace,))
     try:
         await cluster.start()
-        yield cluster, clock
+        yield Client(cluster, RevisionStore(connection)), clock
         await cluster.close()
     finally:
         await connection.close()

@@ -13,6 +13,7 @@ from tests.support.fake_clock import FakeClock
 from tests.support.fake_cluster import FakeCluster
 from tests.support.fake_kubelet import FakeKubelet, PodScript
 from tests.support.fake_objects import FakePod, pod_manifest
+from tests.support.fake_revisions import FakeRevisions, RevisionBook
 from tests.support.pod_writes import controller_of
 
 NAMESPACE: Final = "default"
@@ -29,6 +30,7 @@ class FakeWorld:
         self.server = FakeApiServer(self.clock)
         self.kubelet = FakeKubelet(self.server, _script)
         self.cluster = FakeCluster(self.server, lag=LAG)
+        self.revisions = FakeRevisions(RevisionBook(), self.cluster.wire)
 
     def now(self) -> datetime:
         """See `World`."""

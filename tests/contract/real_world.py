@@ -5,10 +5,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from scaleset_operator.__main__ import SteadyClock
 from scaleset_operator.adapters.cluster.gateway import KubernetesCluster
+from scaleset_operator.adapters.cluster.revisions import RevisionStore
 from scaleset_operator.reconciler.ports import Key, Owner
 from tests.contract.worlds import SELECTOR
 from tests.support.builders import TEMPLATE, raw_spec
@@ -19,15 +20,20 @@ FORBIDDEN: Final = 403
 GATE: Final = {"conditionType": "scaleset.dev/InRotation"}
 
 
+class Client(NamedTuple):
+    """The adapter's two ports, on one connection."""
+
+    cluster: KubernetesCluster
+    revisions: RevisionStore
+
+
 class RealWorld:
     """See `worlds.World`; the client is the adapter, all else goes past it."""
 
-    def __init__(
-        self, api: Api, namespace: str, cluster: KubernetesCluster, clock: SteadyClock
-    ) -> None:
+    def __init__(self, api: Api, namespace: str, client: Client, clock: SteadyClock) -> None:
         self.api = api
         self.namespace = namespace
-        self.cluster = cluster
+        self.cluster, self.revisions = client
         self.clock = clock
 
     def now(self) -> datetime:

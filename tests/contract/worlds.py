@@ -12,6 +12,7 @@ from scaleset_operator.api import base
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.plan import CreateInstance
 from scaleset_operator.reconciler.ports import Cluster, Owner
+from scaleset_operator.reconciler.revisions import Revisions
 from tests.support.builders import TEMPLATE
 
 SELECTOR: Final = {"app": "web"}
@@ -27,6 +28,11 @@ class World(Protocol):
     @property
     def cluster(self) -> Cluster:
         """The port under test."""
+        ...
+
+    @property
+    def revisions(self) -> Revisions:
+        """The port of the history of models, on the same connection."""
         ...
 
     def now(self) -> datetime:

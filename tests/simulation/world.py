@@ -22,6 +22,7 @@ from tests.support.fake_endpoints import FakeEndpoints
 from tests.support.fake_kubelet import FakeKubelet, PodScript
 from tests.support.fake_objects import FakePod
 from tests.support.fake_probes import FakeProbes
+from tests.support.fake_revisions import FakeRevisions, RevisionBook
 from tests.support.faults import WRITES, Crash, Fault, Faults, Hooks, Request
 
 NAMESPACE: Final = "shop"
@@ -100,7 +101,11 @@ class Operator:
         self.probes = FakeProbes(world.clock, world.endpoints)
         self.resources = Resources()
         self.reconciler = Reconciler(
-            resources=self.resources, cluster=self.cluster, probes=self.probes, clock=world.clock
+            resources=self.resources,
+            cluster=self.cluster,
+            probes=self.probes,
+            clock=world.clock,
+            revisions=FakeRevisions(world.book, self.cluster.wire),
         )
         self.turn: asyncio.Task[Any] | None = None
 
@@ -156,6 +161,7 @@ class World:
         self.kubelet = FakeKubelet(self.server, lambda _: self.script, nodes=nodes)
         self.endpoints = FakeEndpoints(self.kubelet)
         self.referee = Referee(self.server)
+        self.book = RevisionBook()
         self.operators: list[Operator] = []
 
     def start(self, *, lag: float = 0.0, resource_lag: float = 0.0) -> Operator:

@@ -24,10 +24,20 @@ class Verb(StrEnum):
     ADOPT = "adopt"
     RELEASE = "release"
     EVENT = "event"
+    REVISIONS = "list revisions"
+    REVISION = "write revision"
 
 
 WRITES: Final = frozenset(
-    {Verb.STATUS, Verb.CREATE, Verb.DELETE, Verb.PUBLISH, Verb.ADOPT, Verb.RELEASE}
+    {
+        Verb.STATUS,
+        Verb.CREATE,
+        Verb.DELETE,
+        Verb.PUBLISH,
+        Verb.ADOPT,
+        Verb.RELEASE,
+        Verb.REVISION,
+    }
 )
 
 

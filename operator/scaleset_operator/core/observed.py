@@ -208,6 +208,7 @@ class Observed:
         create_refused: why the API server refused the last create, and until when we wait.
         unusable: names that must not be created (again): taken by another pod, or created once
             and gone since.
+        revisions: model -> number of its revision in the history, as far as it is known.
     """
 
     namespace: str
@@ -236,3 +237,4 @@ class Observed:
     create_refused: tuple[Reason, str, datetime] | None = None
     unusable: frozenset[str] = frozenset()
     annotations: Mapping[str, str] = field(default_factory=dict)
+    revisions: Mapping[str, int] = field(default_factory=dict)

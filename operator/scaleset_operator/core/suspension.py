@@ -10,6 +10,7 @@ from scaleset_operator.api.base import ANNOTATION_RESUME_REQUESTED_AT, Reason, f
 from scaleset_operator.api.ledger import RepairResult, RepairsStatus
 from scaleset_operator.core.ledger import Closed
 from scaleset_operator.core.plan import Note
+from scaleset_operator.core.revisions import called
 from scaleset_operator.core.scene import Scene
 
 RUN_LIFETIME: Final = timedelta(hours=24)
@@ -73,12 +74,12 @@ def _why_suspend(scene: Scene, repairs: RepairsStatus, end: Closed) -> str | Non
     if end.reason is not Reason.GRACE_EXPIRED:
         return None
     most = scene.policy.suspend_after_failed_repairs
-    model = scene.observed.template.model
+    model = called(scene.observed.template.model, scene.observed.revisions)
     if end.entry.attempt >= most:
         lineage = f"in the lineage of {end.entry.instance}"
-        return f"{end.entry.attempt} repairs in a row failed {lineage}, model {model}"
+        return f"{end.entry.attempt} repairs in a row failed {lineage}, {model}"
     if repairs.consecutive_failed >= most * scene.allowance:
-        return f"{repairs.consecutive_failed} repairs in a row failed, model {model}"
+        return f"{repairs.consecutive_failed} repairs in a row failed, {model}"
     return None
 
 

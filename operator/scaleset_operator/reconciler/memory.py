@@ -9,6 +9,7 @@ from typing import Final
 
 from scaleset_operator.api.base import Reason
 from scaleset_operator.core.observed import Fleet, Instance, TemplateView
+from scaleset_operator.core.revisions import Revision
 from scaleset_operator.reconciler.ports import Key, ProbeKey, ProbeTarget, Refused
 
 FIRST_WAIT: Final = timedelta(seconds=5)
@@ -25,6 +26,9 @@ class Memory:
     Attributes:
         template: what the last dry run said, and for which model.
         template_retry: when a refused template is tried again.
+        revisions: the history of models, as of the last time it was seen to.
+        revised: the model for which it was.
+        revisions_retry: when it is seen to again, if that failed.
         foreign: pods that match the selector and are not ours, as of `foreign_looked`.
         watching: the pods and the rules that `targets` were made from.
         targets: what the prober was last asked to watch.
@@ -38,6 +42,9 @@ class Memory:
 
     template: TemplateView | None = None
     template_retry: datetime | None = None
+    revisions: tuple[Revision, ...] = ()
+    revised: str | None = None
+    revisions_retry: datetime | None = None
     foreign: tuple[str, ...] = ()
     foreign_looked: datetime | None = None
     watching: tuple[tuple[Instance, ...], ProbeKey | None] | None = None

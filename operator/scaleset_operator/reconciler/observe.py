@@ -73,6 +73,7 @@ class Observer:
             refused_until=dict(memory.refused_until),
             create_refused=memory.create_refused,
             unusable=frozenset(memory.unusable),
+            revisions={r.model: r.number for r in memory.revisions},
         )
 
     def _seen(self, known: KnownSet, memory: Memory) -> Observed:

@@ -28,6 +28,7 @@ from scaleset_operator.reconciler.ports import (
     Unavailable,
 )
 from scaleset_operator.reconciler.resources import KnownSet, Resources
+from scaleset_operator.reconciler.revisions import History, Revisions
 
 MAX_ROUNDS: Final = 12
 """Rounds of one turn; each follows a live read or a record, so a handful is the rule."""
@@ -65,6 +66,7 @@ class Reconciler:
     cluster: Cluster
     probes: Probes
     clock: Clock
+    revisions: Revisions
     fleet: FleetBook = field(default_factory=FleetBook)
     _memories: dict[Key, Memory] = field(default_factory=dict)
     _plans: dict[Key, Plan] = field(default_factory=dict)
@@ -89,6 +91,7 @@ class Reconciler:
         memory = self._memories.setdefault(key, Memory())
         try:
             await self._check_template(known, memory)
+            await History(self.revisions, self.cluster, self.clock).keep(known, memory)
             return await self._rounds(key, memory)
         except Conflict:
             return self.clock.now() + STATUS_SETTLE
@@ -170,7 +173,8 @@ class Reconciler:
         """Act on the recorded status, confirming it first, and report what may wait."""
         now = self.clock.now()
         again = [now + RESERVE]
-        again += [at for at in (plan.look_again_at, memory.template_retry) if at is not None]
+        waits = (plan.look_again_at, memory.template_retry, memory.revisions_retry)
+        again += [at for at in waits if at is not None]
         fenced = any(not isinstance(a, PublishHealth) for a in plan.actions)
         if fenced and state.recorded_ns is None:
             await self._record(known, plan, memory, state)

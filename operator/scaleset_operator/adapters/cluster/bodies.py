@@ -100,7 +100,7 @@ def new_pod(owner: Owner, action: CreateInstance) -> Body:
             "labels": _foreign(metadata.get("labels")) | own_labels,
             "annotations": annotations,
             "finalizers": list(metadata.get("finalizers") or ()),
-            "ownerReferences": [_controller_reference(owner)],
+            "ownerReferences": [controller_reference(owner)],
         },
         "spec": {**spec, "readinessGates": _gates(spec)},
     }
@@ -145,7 +145,7 @@ def publication(action: PublishHealth, known: Instance | None, now: datetime) ->
 
 def adoption(owner: Owner, action: AdoptInstance) -> Body:
     """Adds us as controller, to exactly the pod that was read."""
-    return {"metadata": _meant(action) | {"ownerReferences": [_controller_reference(owner)]}}
+    return {"metadata": _meant(action) | {"ownerReferences": [controller_reference(owner)]}}
 
 
 def release(owner: Owner, action: ReleaseInstance) -> Body:
@@ -171,7 +171,8 @@ def _condition(kind: str, status: str, action: PublishHealth, since: datetime | 
     return condition
 
 
-def _controller_reference(owner: Owner) -> Body:
+def controller_reference(owner: Owner) -> Body:
+    """The reference by which the set owns a child, and its collection follows the set."""
     return {
         "apiVersion": API_VERSION,
         "kind": SCALE_SET,
