@@ -43,7 +43,9 @@ async def test_a_new_revision_is_the_template_under_its_number(
     assert request.body["kind"] == "ControllerRevision"
     assert request.body["data"] == OWNER.template
     assert request.body["revision"] == 1
-    assert request.body["metadata"]["ownerReferences"] == [{**controller(), "blockOwnerDeletion": True}]
+    assert request.body["metadata"]["ownerReferences"] == [
+        {**controller(), "blockOwnerDeletion": True}
+    ]
 
 
 async def test_a_known_revision_gets_another_number_and_nothing_else(
