@@ -72,9 +72,14 @@ def project() -> dict[str, Any]:
 def texts() -> Iterator[tuple[Path, str]]:
     """Every text file that is ours: not what tools and builds leave behind."""
     leavings = {"__pycache__", "build", "dist", "htmlcov", "results"}
+    # A second work tree has a file .git where the first has a folder.
     for folder, names, files in os.walk(ROOT):
         names[:] = [n for n in names if n not in leavings and (n == ".ci" or n[0] != ".")]
-        for path in (Path(folder, name) for name in files if not name.startswith(".coverage")):
+        for path in (
+            Path(folder, name)
+            for name in files
+            if name != ".git" and not name.startswith(".coverage")
+        ):
             try:
                 yield path, path.read_text(encoding="utf-8")
             except UnicodeDecodeError:
