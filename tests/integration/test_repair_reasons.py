@@ -75,7 +75,8 @@ def scene(operator: OperatorProcess) -> Iterator[Scene]:
         first, second = sick["protected"]
         world.label(first, __protect_from_scale_in="true")
         world.label(second, __protect_from_scale_set_actions="true")
-        world.annotate("lapsing", repairs_suspended_until=in_so_long(3600))
+        mark = {"repairs_suspended_until": in_so_long(3600)}
+        world.annotate("lapsing", **mark, repairs_suspended_reason="migration")
         eventually(lambda: world.status("protected")["protectedReplicas"] == 2, "two are protected")
         world.await_word("lapsing", "RepairsAllowed", "False", "SuspendedByUser")
         for pods in sick.values():
@@ -124,11 +125,20 @@ def test_a_suspension_by_the_owner_ends_with_its_word(scene: Scene) -> None:
 
 
 def test_a_suspension_until_a_time_lapses_by_itself(scene: Scene) -> None:
-    """R-33, R-39: no event is needed when its time has come."""
+    """R-33, R-37, R-39, R-46: who, until when and why; no event is needed when its time has come;
+    then a value that is no time is answered and holds nothing up."""
     world, sick = scene.world, scene.sick["lapsing"]
+    (service,) = world.status("lapsing")["orchestrationServices"]
+    assert (service["serviceState"], service["suspendedBy"]) == ("Suspended", "User")
+    assert (service["message"], "untilTime" in service) == ("migration", True)
     world.annotate("lapsing", repairs_suspended_until=in_so_long(5))
     eventually(lambda: scene.are_gone("lapsing", sick), "both are repaired")
     world.await_ready("lapsing")
+    world.annotate("lapsing", repairs_suspended_until="tomorrow")
+    refused = eventually(lambda: world.events("lapsing").get("RequestRefused"), "it is answered")
+    assert "'tomorrow'" in refused
+    (service,) = world.status("lapsing")["orchestrationServices"]
+    assert (service["serviceState"], service["message"]) == ("Running", refused)
 
 
 def test_enabling_repairs_gives_everyone_a_grace_from_then(scene: Scene) -> None:

@@ -176,5 +176,8 @@ class RepairsStatus(Model):
     """When the platform suspended repairs; stays until a person resumes them (protocol rule 13)."""
     suspended_cause: Cause = Field(default="", examples=["web-4 failed 3 repairs in a row"])
     """Why it did."""
+    resumed_time: Time | None = Field(default=None, examples=["2026-11-20T09:20:01Z"])
+    """When a person last ended a suspension by the platform; what failed before does not count
+    towards the next (R-44)."""
     history: tuple[RepairRecord, ...] = Field(default=(), max_length=MAX_HISTORY)
     """The latest closed repairs, newest first."""

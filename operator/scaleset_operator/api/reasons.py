@@ -92,6 +92,8 @@ class Reason(StrEnum):
     REPAIR_CANCELLED = "RepairCancelled"
     REPAIRS_SUSPENDED = "RepairsSuspended"
     REPAIRS_RESUMED = "RepairsResumed"
+    REPAIRS_ENABLED = "RepairsEnabled"
+    REPAIRS_DISABLED = "RepairsDisabled"
     RESUME_IGNORED = "ResumeIgnored"
     REQUEST_REFUSED = "RequestRefused"
     WITNESS_CREATED = "WitnessCreated"
@@ -170,8 +172,10 @@ REASON_TEXT: Final[dict[Reason, str]] = {
     Reason.REPAIR_SUCCEEDED: "The replacement, or the renewed instance, is Healthy.",
     Reason.REPAIR_FAILED: "The repair ended without a healthy instance.",
     Reason.REPAIR_CANCELLED: "The repair was given up before the instance was touched.",
-    Reason.REPAIRS_SUSPENDED: "Repairs of the set went from Running to Suspended.",
+    Reason.REPAIRS_SUSPENDED: "Repairs of the set were suspended; the message says by whom.",
     Reason.REPAIRS_RESUMED: "Repairs of the set went from Suspended to Running.",
+    Reason.REPAIRS_ENABLED: "Repairs of the set went from NotRunning to Running.",
+    Reason.REPAIRS_DISABLED: "Repairs of the set were disabled, or their policy was taken away.",
     Reason.RESUME_IGNORED: "A request to resume is not newer than what it is to resume.",
     Reason.REQUEST_REFUSED: "A request by annotation was refused; the message says why.",
     Reason.WITNESS_CREATED: "An extra instance shows whether a silent set is dead or unseen.",

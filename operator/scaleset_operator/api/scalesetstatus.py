@@ -21,7 +21,7 @@ from scaleset_operator.api.base import (
     Time,
     VMHealth,
 )
-from scaleset_operator.api.ledger import ModelHash, RepairsStatus, Uid
+from scaleset_operator.api.ledger import Cause, ModelHash, RepairsStatus, Uid
 
 AUTOMATIC_REPAIRS: Final = "AutomaticRepairs"
 """The one orchestration service there is."""
@@ -70,7 +70,12 @@ class OrchestrationService(Model):
     suspended_by: SuspendedBy | None = Field(default=None, examples=["Platform"])
     """Who suspended it; a suspension by the platform ends only by a request to resume (R-42)."""
     since_time: Time | None = Field(default=None, examples=["2026-11-18T12:34:44Z"])
-    """When it entered the state."""
+    """When it entered the state, or the cause of it changed."""
+    until_time: Time | None = Field(default=None, examples=["2026-11-18T18:00:00Z"])
+    """When a suspension by the annotation scaleset.dev/repairs-suspended-until lapses by itself."""
+    message: Cause = Field(default="", examples=["database migration, ask Kim"])
+    """Why, in words: a person's own (scaleset.dev/repairs-suspended-reason), the platform's, or
+    which request by annotation could not be read."""
 
 
 class UnhealthyInstance(Model):

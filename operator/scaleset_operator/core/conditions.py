@@ -196,7 +196,17 @@ def _allowed(scene: Scene, status: ScaleSetStatus) -> Word:
         message = "the operator started three times in ten minutes; no full timeout watched yet"
         return Word(kind, FALSE, Reason.FREQUENT_RESTARTS, message)
     used = len(status.repairs.in_flight)
+    if scene.in_storm:
+        return _storm(scene, used)
     if used >= status.repairs.batch_limit:
         message = f"{used} of {status.repairs.batch_limit} in flight"
         return Word(kind, FALSE, Reason.BATCH_LIMIT_REACHED, message)
     return Word(kind, TRUE, Reason.BATCH_AVAILABLE, f"{status.repairs.batch_limit} at a time")
+
+
+def _storm(scene: Scene, used: int) -> Word:
+    """Paced to one at a time, and never stopped: with no repair in flight one may start (R-60)."""
+    share = f"{scene.unhealthy} of {scene.spec.replicas} unhealthy"
+    limit = f"more than {scene.policy.max_unhealthy_percent} %: one repair at a time"
+    free = TRUE if used < scene.allowance else FALSE
+    return Word("RepairsAllowed", free, Reason.HEALTH_STORM, f"{share}, {limit}")

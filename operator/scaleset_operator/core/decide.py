@@ -34,6 +34,7 @@ from scaleset_operator.core.rollout import Rollout, roll_out
 from scaleset_operator.core.scaling import Domains, Scaling, scale
 from scaleset_operator.core.scene import Scene
 from scaleset_operator.core.suspension import count
+from scaleset_operator.core.wishes import suspended_until
 from scaleset_operator.core.witness import Doubts, look_into, witnesses
 
 
@@ -106,6 +107,7 @@ class _Turn:
             *self.rollout.again,
             *([self.scene.watched_from] if self.scene.restarts_too_often else []),
             *(v.changes_at for v in self.scene.verdicts.values()),
+            suspended_until(self.scene),
         ]
         return min((m for m in moments if m is not None and m > now), default=None)
 
@@ -146,7 +148,7 @@ class _Turn:
                 "last_instance_id": self.names.last_id,
                 "creating": tuple(self.scaling.creating),
                 "scale_in": tuple(removing),
-                "orchestration_services": summary.services(scene, repairs.suspended_since),
+                "orchestration_services": summary.services(scene, repairs),
                 "repairs": repairs,
                 "unhealthy_instances": summary.explained(self.opened.decisions),
             }

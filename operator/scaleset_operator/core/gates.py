@@ -5,16 +5,9 @@ time alone changes it. What to do with the answers is decided elsewhere.
 """
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
 from typing import Final
 
-from scaleset_operator.api.base import (
-    ANNOTATION_SUSPENDED_REASON,
-    ANNOTATION_SUSPENDED_UNTIL,
-    Reason,
-    VMHealth,
-    format_time,
-)
+from scaleset_operator.api.base import Reason, VMHealth, format_time
 from scaleset_operator.api.repairpolicy import (
     STANDARD_MAX_REPLICAS,
     DesiredServiceState,
@@ -26,16 +19,7 @@ from scaleset_operator.api.scalesetstatus import RemovalPurpose
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.plan import Gate
 from scaleset_operator.core.scene import Scene
-
-
-def suspended_until(scene: Scene) -> datetime | None:
-    """Until when a person's annotation suspends repairs; None when it does not, or has lapsed."""
-    text = scene.observed.annotations.get(ANNOTATION_SUSPENDED_UNTIL, "")
-    try:
-        until = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return until if until.tzinfo is not None and until > scene.now else None
+from scaleset_operator.core.wishes import suspended_because, suspended_until
 
 
 def _enabled(scene: Scene) -> Gate:
@@ -85,11 +69,11 @@ def _fresh_view(scene: Scene) -> Gate:
 def _not_suspended_by_user(scene: Scene) -> Gate:
     until = suspended_until(scene)
     spec_says = scene.policy.service_state is DesiredServiceState.SUSPENDED
-    why = scene.observed.annotations.get(ANNOTATION_SUSPENDED_REASON, "")
+    by = "serviceState is Suspended" if spec_says else f"until {format_time(until or scene.now)}"
     return Gate(
         reason=Reason.SUSPENDED_BY_USER,
         open=not spec_says and until is None,
-        detail="serviceState is Suspended" if spec_says else why,
+        detail=": ".join(part for part in (by, suspended_because(scene)) if part),
         until=None if spec_says else until,
     )
 

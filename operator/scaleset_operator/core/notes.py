@@ -2,12 +2,17 @@
 
 from collections.abc import Iterator
 
-from scaleset_operator.api.base import Reason
+from scaleset_operator.api.base import Reason, format_time
 from scaleset_operator.api.ledger import RepairEntry, RepairResult
-from scaleset_operator.api.scalesetstatus import ScaleSetStatus, ServiceState
+from scaleset_operator.api.scalesetstatus import (
+    OrchestrationService,
+    ScaleSetStatus,
+    ServiceState,
+)
 from scaleset_operator.core.ledger import Closed
 from scaleset_operator.core.plan import Note
 from scaleset_operator.core.scene import Scene
+from scaleset_operator.core.wishes import unreadable
 
 MAX_NAMED = 10
 
@@ -48,13 +53,32 @@ def tell(
 
 
 def _service_changes(scene: Scene, status: ScaleSetStatus) -> Iterator[Note]:
-    """One Event when repairs went from one state to another (R-46)."""
+    """One Event when repairs went from one state to another (R-46), or are held by another cause.
+
+    A request that cannot be read is answered once: its text stands in status from then on.
+    """
     then = next(iter(scene.observed.status.orchestration_services), None)
     now = next(iter(status.orchestration_services), None)
-    if now is None or (then is not None and then.service_state == now.service_state):
+    before = None if then is None else (then.service_state, then.reason)
+    refused = unreadable(scene)
+    if refused and now is not None and (then is None or then.message != now.message):
+        yield Note(reason=Reason.REQUEST_REFUSED, message=refused, warning=True)
+    if before == (None if now is None else (now.service_state, now.reason)):
         return
-    if now.service_state is ServiceState.SUSPENDED:
-        why = status.repairs.suspended_cause or f"by request: {now.reason}"
-        yield Note(reason=Reason.REPAIRS_SUSPENDED, message=why, warning=True)
-    elif then is not None and then.service_state is ServiceState.SUSPENDED:
+    if now is not None and now.service_state is ServiceState.SUSPENDED:
+        yield Note(reason=Reason.REPAIRS_SUSPENDED, message=_told(now), warning=True)
+    elif then is None:
+        return
+    elif now is None or now.service_state is ServiceState.NOT_RUNNING:
+        yield Note(reason=Reason.REPAIRS_DISABLED, message="automatic repairs are not enabled")
+    elif then.service_state is ServiceState.SUSPENDED:
         yield Note(reason=Reason.REPAIRS_RESUMED, message=f"repairs are {now.service_state}")
+    else:
+        yield Note(reason=Reason.REPAIRS_ENABLED, message=f"repairs are {now.service_state}")
+
+
+def _told(service: OrchestrationService) -> str:
+    """Who suspended repairs, until when and why."""
+    until = "" if service.until_time is None else f" until {format_time(service.until_time)}"
+    why = f": {service.message}" if service.message else ""
+    return f"by {service.suspended_by}{until}{why}"

@@ -16,6 +16,7 @@ from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.plan import Decision
 from scaleset_operator.core.scaling import Scaling
 from scaleset_operator.core.scene import Scene
+from scaleset_operator.core.suspension import attempts_before
 
 
 @dataclass(slots=True)
@@ -139,7 +140,7 @@ def _take(
             phase=RepairPhase.RECORDED,
             start_time=scene.now,
             update_domain=instance.update_domain,
-            attempt=instance.attempt + 1,
+            attempt=attempts_before(scene, instance) + 1,
             model=scene.observed.template.model,
         )
     )

@@ -134,10 +134,12 @@ class Scene:
     def in_storm(self) -> bool:
         """Whether more instances are Unhealthy than `maxUnhealthyPercent` lets pass unpaced."""
         limit = self.policy.max_unhealthy_percent
-        if limit is None:
-            return False
-        bad = sum(v.health is VMHealth.UNHEALTHY for v in self.verdicts.values())
-        return bad * 100 > limit * max(1, self.spec.replicas)
+        return limit is not None and self.unhealthy * 100 > limit * max(1, self.spec.replicas)
+
+    @cached_property
+    def unhealthy(self) -> int:
+        """How many live instances are Unhealthy."""
+        return sum(v.health is VMHealth.UNHEALTHY for v in self.verdicts.values())
 
     def is_available(self, instance: Instance) -> bool:
         """Whether the floor may count on this live one: Healthy, or Ready without a source."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from scaleset_operator.api.base import Reason, VMHealth
-from scaleset_operator.api.ledger import MAX_HISTORY, RepairRecord
+from scaleset_operator.api.ledger import MAX_HISTORY, RepairRecord, RepairsStatus
 from scaleset_operator.api.repairpolicy import DesiredServiceState
 from scaleset_operator.api.scalesetstatus import (
     MAX_UNHEALTHY_LISTED,
@@ -17,10 +17,10 @@ from scaleset_operator.api.scalesetstatus import (
     SuspendedBy,
     UnhealthyInstance,
 )
-from scaleset_operator.core.gates import suspended_until
 from scaleset_operator.core.ledger import Closed
 from scaleset_operator.core.plan import Decision
 from scaleset_operator.core.scene import Scene
+from scaleset_operator.core.wishes import suspended_because, suspended_until, unreadable
 
 _HEALTHS: Final = (VMHealth.HEALTHY, VMHealth.UNHEALTHY, VMHealth.UNKNOWN)
 
@@ -48,20 +48,28 @@ def counts(scene: Scene, in_flight: int) -> dict[str, Any]:
     }
 
 
-def services(scene: Scene, suspended_since: datetime | None) -> tuple[OrchestrationService, ...]:
+def services(scene: Scene, repairs: RepairsStatus) -> tuple[OrchestrationService, ...]:
     """The state of automatic repairs; none without a policy (R-37).
 
     A suspension by the platform stays visible while repairs are disabled (R-45).
+
+    Args:
+        scene: what this decision looks at.
+        repairs: with the suspension by the platform as now decided.
     """
     if scene.spec.automatic_repairs_policy is None:
         return ()
-    by_user = scene.policy.service_state is DesiredServiceState.SUSPENDED or suspended_until(scene)
+    by_spec = scene.policy.service_state is DesiredServiceState.SUSPENDED
+    until = suspended_until(scene)
+    suspended_since = repairs.suspended_since
+    why = repairs.suspended_cause
     if not scene.policy.enabled:
         state, reason = ServiceState.NOT_RUNNING, Reason.DISABLED
     elif suspended_since is not None:
         state, reason = ServiceState.SUSPENDED, Reason.SUSPENDED_BY_PLATFORM
-    elif by_user:
+    elif by_spec or until is not None:
         state, reason = ServiceState.SUSPENDED, Reason.SUSPENDED_BY_USER
+        why = suspended_because(scene)
     else:
         state, reason = ServiceState.RUNNING, Reason.POLICY_ENABLED
     suspended_by = SuspendedBy.PLATFORM if suspended_since is not None else None
@@ -72,7 +80,12 @@ def services(scene: Scene, suspended_since: datetime | None) -> tuple[Orchestrat
     since = before.since_time if before is not None and same else scene.now
     return (
         OrchestrationService(
-            service_state=state, reason=reason, suspended_by=suspended_by, since_time=since
+            service_state=state,
+            reason=reason,
+            suspended_by=suspended_by,
+            since_time=since,
+            until_time=None if by_spec or reason is not Reason.SUSPENDED_BY_USER else until,
+            message=unreadable(scene) or why,
         ),
     )
 

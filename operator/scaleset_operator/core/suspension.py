@@ -6,12 +6,14 @@ Counts what failed, suspends on a lineage or a run of failures, resumes on a per
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from scaleset_operator.api.base import ANNOTATION_RESUME_REQUESTED_AT, Reason, format_time
+from scaleset_operator.api.base import Reason, format_time
 from scaleset_operator.api.ledger import RepairResult, RepairsStatus
 from scaleset_operator.core.ledger import Closed
+from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.plan import Note
 from scaleset_operator.core.revisions import called
 from scaleset_operator.core.scene import Scene
+from scaleset_operator.core.wishes import resume_requested_at
 
 RUN_LIFETIME: Final = timedelta(hours=24)
 """A run of failures older than this starts anew (rule 12)."""
@@ -75,7 +77,7 @@ def _why_suspend(scene: Scene, repairs: RepairsStatus, end: Closed) -> str | Non
         return None
     most = scene.policy.suspend_after_failed_repairs
     model = called(scene.observed.template.model, scene.observed.revisions)
-    if end.entry.attempt >= most:
+    if end.entry.attempt >= most and not _before_resume(scene, end.entry.start_time):
         lineage = f"in the lineage of {end.entry.instance}"
         return f"{end.entry.attempt} repairs in a row failed {lineage}, {model}"
     if repairs.consecutive_failed >= most * scene.allowance:
@@ -85,7 +87,7 @@ def _why_suspend(scene: Scene, repairs: RepairsStatus, end: Closed) -> str | Non
 
 def _resume(scene: Scene, repairs: RepairsStatus) -> tuple[RepairsStatus, list[Note]]:
     """A request counts if it is later than the last one and than the suspension (rule 13)."""
-    asked = requested_at(scene)
+    asked = resume_requested_at(scene)
     handled = repairs.last_handled_resume_request
     if asked is None or asked == handled:
         return repairs, []
@@ -100,15 +102,19 @@ def _resume(scene: Scene, repairs: RepairsStatus) -> tuple[RepairsStatus, list[N
         )
         noted = repairs.model_copy(update={"last_handled_resume_request": asked})
         return noted, [Note(reason=Reason.RESUME_IGNORED, message=message, warning=True)]
-    done = {"suspended_since": None, "suspended_cause": "", "last_handled_resume_request": asked}
+    done: dict[str, Any] = {"suspended_since": None, "suspended_cause": ""}
+    done |= {"last_handled_resume_request": asked}
+    if since is not None:
+        done["resumed_time"] = scene.now
     return repairs.model_copy(update=_forgotten() | done), []
 
 
-def requested_at(scene: Scene) -> datetime | None:
-    """The time in the resume annotation; None without one that can be read."""
-    text = scene.observed.annotations.get(ANNOTATION_RESUME_REQUESTED_AT, "")
-    try:
-        asked = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return asked if asked.tzinfo is not None else None
+def attempts_before(scene: Scene, instance: Instance) -> int:
+    """Repairs in a row that led to this instance and count: those since a person resumed (R-44)."""
+    begun = instance.started or instance.created
+    return 0 if _before_resume(scene, begun) else instance.attempt
+
+
+def _before_resume(scene: Scene, moment: datetime) -> bool:
+    resumed = scene.observed.status.repairs.resumed_time
+    return resumed is not None and moment <= resumed
