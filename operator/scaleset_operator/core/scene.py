@@ -46,6 +46,7 @@ class Scene:
             update={
                 "suspended_since": repairs.suspended_since,
                 "suspended_cause": repairs.suspended_cause,
+                "resumed_time": repairs.resumed_time,
             }
         )
         if decided == before:
