@@ -1,11 +1,11 @@
 r"""Scale sets for Kubernetes, watched from outside and repaired with care.
 
               __main__              the command line, and the only caller of the clock
-                  |
-              operation             wires the parts together and keeps them running
-             /    |    \
-      handlers settings adapters    it drives us | how we run | we drive it
-             \    |    /
+             /    |
+            /  operation            wires the parts together and keeps them running
+           /  /   |     \
+        cli handlers settings adapters    we are asked | we are driven | how we run | we drive
+           \  \   |     /
              reconciler             the loop: observe, decide, record, act
                   |
                 core                the decisions: no I/O, no clock, no logging

@@ -1,6 +1,7 @@
 """The program: wires the parts together, and holds the only clock.
 
-Decides nothing. `run` is the operator; `crds` writes the generated files.
+Decides nothing. `run` is the operator; `crds` writes the generated files; `plugin` is the kubectl
+plugin, a console script of its own.
 """
 
 import argparse
@@ -10,11 +11,16 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scaleset_operator import __version__
 from scaleset_operator.settings import Settings, add_run_options, from_arguments
+
+if TYPE_CHECKING:
+    from scaleset_operator.cli.ports import Client, Target
 
 SWITCH_INTERVAL_S = 0.0005
 
@@ -103,6 +109,37 @@ async def _serve(settings: Settings) -> int:
     async with Operation(settings, SteadyClock()):
         await stop.wait()
     return 0
+
+
+class PluginEntrance:
+    """The plugin's way into the world: the wall clock, and a connection to the cluster."""
+
+    def now(self) -> datetime:
+        """Aware datetime in UTC."""
+        return datetime.now(UTC)
+
+    def connect(self, target: "Target") -> AbstractAsyncContextManager["Client"]:
+        """See the port."""
+        from scaleset_operator.adapters.cluster import client  # noqa: PLC0415 - slow: on use only
+
+        return client.path_client(target.kubeconfig, target.context, target.user)
+
+
+def plugin() -> None:
+    """Run the kubectl plugin, `kubectl scaleset`; ends in SystemExit."""
+    from scaleset_operator.cli import app  # noqa: PLC0415 - the operator needs no command line
+
+    # What the library says about a kubeconfig is in the one line that the plugin prints.
+    logging.disable(logging.WARNING)
+    app.main(sys.argv[1:], PluginEntrance())
+
+
+def complete() -> None:
+    """What kubectl asks for when Tab is pressed behind `kubectl scaleset` (`kubectl_complete-`)."""
+    from scaleset_operator.cli import app  # noqa: PLC0415 - as above
+
+    logging.disable(logging.WARNING)
+    print(app.completions(sys.argv[1:], PluginEntrance()))
 
 
 if __name__ == "__main__":

@@ -64,12 +64,19 @@ class Call:
 class Connection:
     """Requests, writes within the adaptive limit, and streams; on one loop."""
 
-    def __init__(self, credentials: Credentials, limit: AdaptiveLimit | None = None) -> None:
+    def __init__(
+        self,
+        credentials: Credentials,
+        limit: AdaptiveLimit | None = None,
+        *,
+        impersonate: str | None = None,
+    ) -> None:
         self._credentials = credentials
+        whom = {"Impersonate-User": impersonate} if impersonate else {}
         self.limit = limit or AdaptiveLimit()
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=credentials.trust, limit=MOST_CONNECTIONS),
-            headers={"User-Agent": f"scaleset-operator/{_version()}"},
+            headers={"User-Agent": f"scaleset-operator/{_version()}", **whom},
             timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S),
             read_bufsize=READ_BUFFER,
         )

@@ -25,31 +25,38 @@ class Credentials:
     plugins and reads tokens and certificates that others have renewed.
     """
 
-    def __init__(self, configuration: Configuration, *, kubeconfig: str | None) -> None:
+    def __init__(
+        self, configuration: Configuration, *, kubeconfig: str | None, context: str | None = None
+    ) -> None:
         self._configuration = configuration
         self._kubeconfig = kubeconfig
+        self._context = context
+        self.namespace: str | None = None
         self._loaded_at = time.monotonic()
         self._environments_proxy = _environments_proxy(str(configuration.host))
         self._trust: ssl.SSLContext = ApiClient(configuration).rest_client.ssl_context
 
     @classmethod
-    async def load(cls, kubeconfig: str | None = None) -> "Credentials":
+    async def load(cls, kubeconfig: str | None = None, context: str | None = None) -> "Credentials":
         """Reads the kubeconfig given, else that of KUBECONFIG, else the cluster we run in.
 
         Args:
             kubeconfig: path, or several with the separator of the platform; None looks for it.
+            context: name of a context in it; None for its current one.
 
         Raises:
             kubernetes.aio.config.ConfigException: there is none, or it cannot be used.
         """
         configuration = Configuration()
         in_cluster = "KUBERNETES_SERVICE_HOST" in os.environ and not os.environ.get("KUBECONFIG")
-        if kubeconfig is None and in_cluster:
+        if kubeconfig is None and context is None and in_cluster:
             load_incluster_config(configuration)  # type: ignore[no-untyped-call]
             return cls(configuration, kubeconfig=None)
         path = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
-        await _load(path, configuration)
-        return cls(configuration, kubeconfig=path)
+        namespace = await _load(path, context, configuration)
+        found = cls(configuration, kubeconfig=path, context=context)
+        found.namespace = namespace
+        return found
 
     @property
     def server(self) -> str:
@@ -85,17 +92,23 @@ class Credentials:
         if self._kubeconfig is None or now - self._loaded_at < AGAIN_AFTER_S:
             return False
         self._loaded_at = now
-        await _load(self._kubeconfig, self._configuration)
+        await _load(self._kubeconfig, self._context, self._configuration)
         certificate = self._configuration.cert_file
         if certificate:
             self.trust.load_cert_chain(certificate, keyfile=self._configuration.key_file)
         return True
 
 
-async def _load(path: str, configuration: Configuration) -> None:
-    await load_kube_config(  # type: ignore[no-untyped-call]
-        config_file=path, client_configuration=configuration, persist_config=False
+async def _load(path: str, context: str | None, configuration: Configuration) -> str | None:
+    """Loads a kubeconfig; gives the namespace that its context names."""
+    loader = await load_kube_config(  # type: ignore[no-untyped-call]
+        config_file=path,
+        context=context,
+        client_configuration=configuration,
+        persist_config=False,
     )
+    namespace: str | None = loader.current_context["context"].get("namespace")
+    return namespace
 
 
 def _environments_proxy(server: str) -> str | None:

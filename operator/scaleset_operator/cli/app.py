@@ -1,0 +1,80 @@
+"""The plugin's commands, registered one by one; `main` runs the command line.
+
+Must not know: what any command does.
+"""
+
+import io
+import os
+import shlex
+from collections.abc import Sequence
+from contextlib import redirect_stdout, suppress
+from typing import Annotated, Final
+
+import typer
+from typer.completion import completion_init  # type: ignore[attr-defined]
+
+from scaleset_operator import __version__
+from scaleset_operator.cli import status
+from scaleset_operator.cli.ports import Entrance
+
+PROGRAM: Final = "kubectl scaleset"
+COMPLETION: Final = "_KUBECTL_SCALESET_COMPLETE"
+"""The variable by which a shell asks for completions."""
+EXIT_CODES: Final = """Exit codes: 0 done; 1 error; 2 a command line that makes no sense.
+Of status: 0 healthy, 1 error, 2 degraded, 3 repairs suspended, 4 timeout."""
+
+
+def build() -> typer.Typer:
+    """The whole command line; a new group of commands is one line here."""
+    app = typer.Typer(
+        epilog=EXIT_CODES,
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_whole)
+    status.add_to(app)
+    return app
+
+
+def main(arguments: Sequence[str], entrance: Entrance) -> None:
+    """Run one command line; always ends in SystemExit."""
+    program = typer.main.get_command(build())
+    program.main(args=list(arguments), prog_name=PROGRAM, complete_var=COMPLETION, obj=entrance)
+
+
+def completions(words: Sequence[str], entrance: Entrance) -> str:
+    """What a half-typed command line can go on with, in the words of kubectl's own completion.
+
+    Args:
+        words: what was typed behind `kubectl scaleset`; the last one is not finished.
+        entrance: as for `main`.
+
+    Returns:
+        One candidate a line, and `:4`, which tells the shell not to offer files.
+    """
+    completion_init()
+    os.environ["COMP_WORDS"] = shlex.join(["kubectl-scaleset", *(w for w in words if w)])
+    os.environ["COMP_CWORD"] = str(max(len(words), 1))
+    os.environ[COMPLETION] = "complete_bash"
+    said = io.StringIO()
+    with redirect_stdout(said), suppress(SystemExit):
+        main([], entrance)
+    return "\n".join([*said.getvalue().split(), ":4"])
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001 - shape of an option's callback
+    if wanted:
+        typer.echo(f"kubectl-scaleset {__version__}")
+        raise typer.Exit
+
+
+def _whole(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Scale sets: what they do, and why."""

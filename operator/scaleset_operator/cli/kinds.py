@@ -1,0 +1,45 @@
+"""The kinds the plugin speaks of: their paths and their names.
+
+Must not know: what is read from them.
+"""
+
+from typing import Final, NamedTuple
+
+
+class Kind(NamedTuple):
+    """One kind of object.
+
+    Attributes:
+        group: API group; empty for the core one.
+        plural: name of the resource in paths and rights.
+        word: what people call it.
+    """
+
+    group: str
+    version: str
+    plural: str
+    word: str
+
+    @property
+    def resource(self) -> str:
+        """As kubectl and RBAC name it: `scalesets.scaleset.dev`."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    def path(self, namespace: str | None, name: str | None = None) -> str:
+        """Path of an object, or without a name of the collection.
+
+        Args:
+            namespace: None for all, and for kinds outside of namespaces.
+            name: of the object.
+        """
+        root = f"/apis/{self.group}" if self.group else "/api"
+        place = f"/namespaces/{namespace}" if namespace else ""
+        return f"{root}/{self.version}{place}/{self.plural}" + (f"/{name}" if name else "")
+
+
+SCALE_SETS: Final = Kind("scaleset.dev", "v1alpha1", "scalesets", "ScaleSet")
+HEALTH_PROBES: Final = Kind("scaleset.dev", "v1alpha1", "healthprobes", "HealthProbe")
+PODS: Final = Kind("", "v1", "pods", "Pod")
+NODES: Final = Kind("", "v1", "nodes", "Node")
+EVENTS: Final = Kind("events.k8s.io", "v1", "events", "Event")
+NAMESPACES: Final = Kind("", "v1", "namespaces", "Namespace")

@@ -1,0 +1,89 @@
+"""What the plugin needs of the world, as Protocols; `__main__` fills them.
+
+Must not know: how a cluster is found or spoken to. Errors are those of `reconciler.ports`.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Which cluster, and as whom; None takes what the kubeconfig says.
+
+    Attributes:
+        kubeconfig: path of the file.
+        context: name of the context in it.
+        user: whom to impersonate.
+    """
+
+    kubeconfig: str | None = None
+    context: str | None = None
+    user: str | None = None
+
+
+class Client(Protocol):
+    """One API server, by paths; every call is one request.
+
+    All raise Gone (404), Conflict (409), Refused (403, 422) and Unavailable (anything else, and no
+    answer at all).
+    """
+
+    @property
+    def namespace(self) -> str:
+        """The namespace that the context names, else `default`."""
+        ...
+
+    @property
+    def server(self) -> str:
+        """The API server's URL, for people."""
+        ...
+
+    async def get(self, path: str) -> Json:
+        """One object."""
+        ...
+
+    async def items(self, path: str, query: Mapping[str, str] | None = None) -> list[Json]:
+        """All objects of a collection, page by page.
+
+        Args:
+            path: of the collection.
+            query: labelSelector and fieldSelector.
+        """
+        ...
+
+    async def create(self, path: str, body: Mapping[str, Any]) -> Json:
+        """POST an object; gives it as the API server answered."""
+        ...
+
+    async def merge(self, path: str, body: Mapping[str, Any]) -> Json:
+        """Merge into an object (application/merge-patch+json); gives it as it is then."""
+        ...
+
+    def watch(self, path: str, query: Mapping[str, str]) -> AsyncIterator[Json]:
+        """The objects of a collection each time they change; ends when the server ends it.
+
+        An object that is gone comes as it last stood, with a deletionTimestamp.
+        """
+        ...
+
+
+class Entrance(Protocol):
+    """The way into the world, given to every command."""
+
+    def now(self) -> datetime:
+        """Aware datetime in UTC."""
+        ...
+
+    def connect(self, target: Target) -> AbstractAsyncContextManager[Client]:
+        """A connection for the length of one command.
+
+        Raises:
+            Unavailable: no kubeconfig, no such context, or one that cannot be used.
+        """
+        ...

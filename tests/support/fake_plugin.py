@@ -1,0 +1,133 @@
+"""The plugin's world without a cluster: objects by path, rights, and a clock that stands.
+
+It must not know any command.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from typer.testing import CliRunner, Result
+
+from scaleset_operator.api.base import Reason
+from scaleset_operator.cli import app
+from scaleset_operator.cli.kinds import Kind
+from scaleset_operator.cli.ports import Json, Target
+from scaleset_operator.reconciler.ports import Gone, Refused, Unavailable
+from tests.support.fake_clock import T0
+
+
+@dataclass
+class FakeEntrance:
+    """An API server of few words; it is its own client.
+
+    Attributes:
+        forbidden: resources, such as `pods`, that may be neither read nor written.
+        away: what connecting says; None while the cluster is there.
+        targets: how it was connected to, one for each command.
+        writes: what was written: (verb, path, body).
+        changes: what a watch will show, in order; after them the test's clock goes on.
+    """
+
+    at: datetime = T0
+    namespace: str = "default"
+    server: str = "https://cluster.test:6443"
+    forbidden: set[str] = field(default_factory=set)
+    away: str | None = None
+    targets: list[Target] = field(default_factory=list)
+    writes: list[tuple[str, str, Any]] = field(default_factory=list)
+    changes: list[Json] = field(default_factory=list)
+    _objects: dict[str, Json] = field(default_factory=dict)
+    _kinds: dict[str, Kind] = field(default_factory=dict)
+
+    def add(self, kind: Kind, body: Mapping[str, Any]) -> None:
+        """Put an object there; one without a namespace lives outside of them."""
+        meta = body["metadata"]
+        path = kind.path(meta.get("namespace"), meta["name"])
+        self._objects[path] = dict(body)
+        self._kinds[path] = kind
+
+    def now(self) -> datetime:
+        """See the port."""
+        return self.at
+
+    @asynccontextmanager
+    async def connect(self, target: Target) -> AsyncIterator["FakeEntrance"]:
+        """See the port."""
+        self.targets.append(target)
+        if self.away is not None:
+            raise Unavailable(self.away)
+        yield self
+
+    async def get(self, path: str) -> Json:
+        """See the port."""
+        self._check(path)
+        if path not in self._objects:
+            message = f"{path} not found"
+            raise Gone(message)
+        return self._objects[path]
+
+    async def items(self, path: str, query: Mapping[str, str] | None = None) -> list[Json]:
+        """See the port; selects by equality of labels and by their presence."""
+        self._check(path)
+        label = (query or {}).get("labelSelector", "")
+        return [
+            body
+            for place, body in self._objects.items()
+            if self._lists(path, place, body) and _selected(body, label)
+        ]
+
+    def _lists(self, path: str, place: str, body: Json) -> bool:
+        kind, meta = self._kinds[place], body["metadata"]
+        return path in (kind.path(None), kind.path(meta.get("namespace")))
+
+    async def create(self, path: str, body: Mapping[str, Any]) -> Json:
+        """See the port."""
+        self._check(path)
+        self.writes.append(("create", path, body))
+        return dict(body)
+
+    async def merge(self, path: str, body: Mapping[str, Any]) -> Json:
+        """See the port; a null takes a field away."""
+        found = await self.get(path)
+        self.writes.append(("merge", path, body))
+        self._objects[path] = _merged(found, body)
+        return self._objects[path]
+
+    async def watch(self, path: str, query: Mapping[str, str]) -> AsyncIterator[Json]:
+        """See the port."""
+        self._check(path)
+        for body in self.changes:
+            yield body
+
+    def _check(self, path: str) -> None:
+        for resource in self.forbidden:
+            if f"/{resource}" in path:
+                message = f'{resource} is forbidden: User "ann" cannot do that'
+                raise Refused(Reason.CREATE_FORBIDDEN, message)
+
+    def run(self, *words: str, env: Mapping[str, str] | None = None, code: int = 0) -> Result:
+        """Run the plugin on these words; its exit code must be this one."""
+        surroundings = {"COLUMNS": None, "NO_COLOR": None, "TZ": "UTC", **(env or {})}
+        result = CliRunner().invoke(app.build(), list(words), obj=self, env=surroundings)
+        assert result.exit_code == code, (result.exit_code, result.output, result.exception)
+        assert "Traceback" not in result.output
+        return result
+
+
+def _selected(body: Json, selector: str) -> bool:
+    labels = body["metadata"].get("labels") or {}
+    for term in filter(None, selector.split(",")):
+        name, equals, value = term.partition("=")
+        if name not in labels or (equals and labels[name] != value):
+            return False
+    return True
+
+
+def _merged(old: Any, new: Any) -> Any:
+    if not isinstance(old, dict) or not isinstance(new, Mapping):
+        return new
+    merged = {key: _merged(old.get(key), value) for key, value in new.items() if value is not None}
+    return {key: value for key, value in old.items() if key not in new} | merged
