@@ -11,6 +11,8 @@ PYTEST := $(BIN)/python -m pytest
 CLUSTER ?= local
 # Further arguments for demo, bench and the tests: make test-fast ARGS='-k grace'
 ARGS ?=
+# Tests side by side; each of them that needs a control plane starts one of its own.
+JOBS ?= 2
 # The folder where the built control plane is kept; every copy of this repository shares it.
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/scaleset-operator/controlplane
 export CLUSTER
@@ -59,7 +61,7 @@ check: lint types imports crds-check requirements-check house ## All of the abov
 
 .PHONY: test-fast
 test-fast: setup ## Run every test that needs no cluster
-	$(PYTEST) $(ARGS)
+	$(PYTEST) -n $(JOBS) --dist loadfile $(ARGS)
 
 .PHONY: controlplane
 controlplane: setup ## Build the local control plane; minutes the first time, then kept
@@ -67,7 +69,7 @@ controlplane: setup ## Build the local control plane; minutes the first time, th
 
 .PHONY: test-cluster
 test-cluster: controlplane ## Run the tests that need the local control plane
-	$(PYTEST) --cluster -m cluster $(ARGS)
+	$(PYTEST) --cluster -m cluster -n $(JOBS) --dist loadfile $(ARGS)
 
 .PHONY: test
 test: test-fast test-cluster ## Run everything that can run on this machine

@@ -11,16 +11,20 @@ import os
 import signal
 import time
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from hypothesis import settings
 
 from localcluster.fixture import control_plane
 
+if TYPE_CHECKING:
+    from localcluster.cluster import LocalCluster
+
 __all__ = ["control_plane"]
 
 TESTS: Final = Path(__file__).parent
+CRDS: Final = TESTS.parent / "crds"
 
 CLUSTER_FOLDERS: Final = frozenset({"integration", "chaos"})
 """Every test under these folders of `tests/` needs the local control plane."""
@@ -55,6 +59,15 @@ settings.load_profile(PROFILE)
 LEFT_OUT: Final = pytest.StashKey[int]()
 STARTED: Final = pytest.StashKey[float]()
 SHORTENED: Final = pytest.StashKey[int]()
+
+
+@pytest.fixture(scope="session")
+def kinds(control_plane: LocalCluster) -> LocalCluster:
+    """The session's cluster, with the generated CRDs applied and served."""
+    for definition in sorted(CRDS.glob("*.yaml")):
+        control_plane.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(definition))
+        control_plane.kubectl("wait", "--for=condition=Established", "-f", str(definition))
+    return control_plane
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -126,6 +139,22 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if time.monotonic() - item.config.stash[STARTED] > PROPERTY_BUDGET_S:
         settings.load_profile("dev")
         item.config.stash[SHORTENED] += 1
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker of a run on several processors hands its account to the one who sums up."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = session.config.stash[LEFT_OUT]
+        session.config.workeroutput["shortened"] = session.config.stash[SHORTENED]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Takes in a worker's account: each leaves out the same, and shortens its own."""
+    account: dict[str, int] = getattr(node, "workeroutput", {})
+    stash = node.config.stash
+    stash[LEFT_OUT] = max(stash[LEFT_OUT], account.get("left_out", 0))
+    stash[SHORTENED] += account.get("shortened", 0)
 
 
 def pytest_terminal_summary(

@@ -1,4 +1,4 @@
-"""What the chaos tests share: a control plane of their own kind, with our CRDs on it.
+"""What the chaos tests share: a namespace of their own on the session's control plane.
 
 They use what the integration tests are made of; they must not know any single one of those.
 """
@@ -9,15 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.conftest import control_plane, kinds
 from tests.integration.world import World, new_world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from localcluster.cluster import LocalCluster
-
-__all__ = ["control_plane", "kinds"]
 
 
 @pytest.fixture

@@ -15,10 +15,7 @@ from scaleset_operator.adapters.cluster.revisions import RevisionStore
 from tests.contract.fake_world import FakeWorld
 from tests.contract.real_world import Client, RealWorld
 from tests.contract.worlds import World
-from tests.integration.conftest import control_plane, kinds
 from tests.support.kube_api import Api
-
-__all__ = ["control_plane", "kinds"]
 
 FAKE = "fake"
 REAL = "api server"

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
 
 from localcluster.api import ApiClient
-from localcluster.fixture import control_plane
 from tests.integration.alongside import stories
 from tests.integration.operator_fixture import operator
 from tests.integration.world import World, new_world
@@ -22,18 +20,7 @@ if TYPE_CHECKING:
     from localcluster.cluster import LocalCluster
     from tests.integration.operator_fixture import OperatorProcess
 
-__all__ = ["control_plane", "operator", "stories"]
-
-CRDS: Final = Path(__file__).parents[2] / "crds"
-
-
-@pytest.fixture(scope="session")
-def kinds(control_plane: LocalCluster) -> LocalCluster:
-    """The cluster, with the generated CRDs applied and served."""
-    for definition in sorted(CRDS.glob("*.yaml")):
-        control_plane.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(definition))
-        control_plane.kubectl("wait", "--for=condition=Established", "-f", str(definition))
-    return control_plane
+__all__ = ["operator", "stories"]
 
 
 @pytest.fixture

@@ -20,7 +20,8 @@ class Turns:
     Attributes:
         begun: (key, seconds since the start) of every turn.
         under_way: keys with a turn now; `most` is how many there were at once.
-        takes: seconds that one turn takes, by key.
+        takes: seconds that one turn waits, by key.
+        computes: seconds that it computes before.
         outcome: what comes of a key's turn: when to look again, or what it raises.
     """
 
@@ -31,6 +32,7 @@ class Turns:
         self.under_way: list[str] = []
         self.most = 0
         self.takes: dict[str, float] = {}
+        self.computes: dict[str, float] = {}
         self.outcome: dict[str, Callable[[], datetime | None]] = {}
 
     async def take(self, key: str) -> datetime | None:
@@ -39,6 +41,9 @@ class Turns:
         self.under_way.append(key)
         self.most = max(self.most, len(self.under_way))
         try:
+            loop = asyncio.get_running_loop()
+            assert isinstance(loop, VirtualLoop)
+            loop.compute(self.computes.get(key, 0.0))
             await asyncio.sleep(self.takes.get(key, 0.0))
             return self.outcome.get(key, lambda: None)()
         finally:
@@ -95,7 +100,23 @@ def test_a_key_that_is_woken_during_its_turn_has_one_more_when_it_has_ended() ->
                 await asyncio.sleep(1)
                 turns.queue.wake("a")
             await asyncio.sleep(60)
-        assert turns.times("a") == [0.0, 5.0 + LONGEST_REST]
+        assert turns.times("a") == [0.0, 5.0]
+
+    tell(story())
+
+
+@pytest.mark.parametrize(("computed", "rest"), [(0.1, 0.1), (3.0, LONGEST_REST)])
+def test_after_a_turn_its_key_rests_as_long_as_it_computed(computed: float, rest: float) -> None:
+    async def story() -> None:
+        turns = Turns()
+        turns.takes["a"] = 1.0
+        turns.computes["a"] = computed
+        async with turns.served():
+            turns.queue.wake("a")
+            await asyncio.sleep(0.05)
+            turns.queue.wake("a")
+            await asyncio.sleep(60)
+        assert turns.times("a") == pytest.approx([0.0, computed + 1.0 + rest])
 
     tell(story())
 

@@ -14,13 +14,14 @@ from datetime import datetime
 from typing import Final, Generic, TypeVar
 
 from scaleset_operator.reconciler.ports import Clock, Unavailable
+from scaleset_operator.reconciler.stopwatch import Stopwatch
 
 K = TypeVar("K")
 
 FIRST_RETRY: Final = 0.005
 LONGEST_RETRY: Final = 60.0
 LONGEST_REST: Final = 0.25
-"""A turn that took long has mostly waited for the API server: that is no work to rest from."""
+"""Even the largest set is looked at again so soon."""
 SHORTEST_REST: Final = 0.002
 """A turn shorter than this needs no rest: waiting would cost more than it spares."""
 _log = logging.getLogger(__name__)
@@ -51,8 +52,8 @@ class KeyQueue(Generic[K]):
     def wake(self, key: K) -> None:
         """Have a turn taken for this key soon; once, however often it is asked for.
 
-        A key rests for as long as its last turn took: what happens meanwhile shares one turn, and
-        a set of thousands leaves half of the processor to the others.
+        A key rests for as long as its last turn computed: what happens meanwhile shares one turn,
+        and a set of thousands leaves half of the processor to the others.
         """
         rest = self._rested.get(key, 0.0) - asyncio.get_running_loop().time()
         if rest > SHORTEST_REST:
@@ -104,10 +105,9 @@ class KeyQueue(Generic[K]):
             return
 
     async def _serve(self, key: K, free: asyncio.Semaphore) -> None:
-        loop = asyncio.get_running_loop()
-        began = loop.time()
+        worked = Stopwatch(self.turn(key), asyncio.get_running_loop().time)
         try:
-            again = await self.turn(key)
+            again = await worked
         except Unavailable as fault:
             self._retry(key, fault.retry_after)
             _log.warning("%s: %s", key, fault)
@@ -120,15 +120,15 @@ class KeyQueue(Generic[K]):
                 self.wake_in(key, (again - self.clock.now()).total_seconds())
         finally:
             self._busy.discard(key)
-            self._rest_as_long(key, began)
+            self._rest_for(key, worked.seconds)
             free.release()
             self._wakened.set()
 
-    def _rest_as_long(self, key: K, began: float) -> None:
-        """After a turn the key rests as long as it took; a wake-up in between waits for that."""
+    def _rest_for(self, key: K, seconds: float) -> None:
+        """The key rests as long as its turn computed; a wake-up in between waits for that."""
         now = asyncio.get_running_loop().time()
         self._rested = {k: until for k, until in self._rested.items() if until > now}
-        self._rested[key] = now + min(now - began, LONGEST_REST)
+        self._rested[key] = now + min(seconds, LONGEST_REST)
         if key in self._ready:
             del self._ready[key]
             self.wake(key)
