@@ -33,12 +33,12 @@ CLUSTER_TIMEOUT_S: Final = 300.0
 """For one test on the control plane, the control plane's own start included."""
 
 FOLDER_TIMEOUT_S: Final = {
-    "simulation": 60.0,
-    "rigged": 120.0,
+    "simulation": 120.0,
+    "rigged": 240.0,
     "localcluster": 30.0,
     "adapters": 30.0,
 }
-"""For one test under these folders, which compute much or start processes; elsewhere the 5 s of
+"""For one test under these folders, which compute much or start processes; elsewhere the 10 s of
 pyproject.toml hold."""
 
 PROPERTY_TIMEOUT_S: Final = 60.0
