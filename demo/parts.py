@@ -57,7 +57,7 @@ class Operator:
         }
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "scaleset_operator", "run"],
+                [sys.executable, "-m", "scaleset_operator", "run", "--log-format", "text"],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

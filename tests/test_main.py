@@ -1,5 +1,6 @@
 """The program: its commands, its exit status, and the one clock."""
 
+import io
 import logging
 import os
 import signal
@@ -17,6 +18,7 @@ import pytest
 from scaleset_operator import __main__ as program
 from scaleset_operator import __version__, operation
 from scaleset_operator.__main__ import SteadyClock, main
+from scaleset_operator.adapters.pages import CannotListenError
 from scaleset_operator.api import crd
 from scaleset_operator.settings import Settings
 
@@ -197,7 +199,10 @@ def fake_operation(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[FakeOperati
     monkeypatch.setattr(operation, "Operation", FakeOperation)
     kopf, root = logging.getLogger("kopf"), logging.getLogger()
     levels, interval = (kopf.level, root.level), sys.getswitchinterval()
+    handlers, root.handlers[:] = list(root.handlers), []
     yield FakeOperation
+    logging.captureWarnings(capture=False)
+    root.handlers[:] = handlers
     kopf.setLevel(levels[0])
     root.setLevel(levels[1])
     sys.setswitchinterval(interval)
@@ -213,3 +218,61 @@ def test_run_serves_until_a_signal_and_ends_with_success(
     assert settings == Settings(namespaces=("shop",))
     assert isinstance(clock, SteadyClock)
     assert fake_operation.ended == 1
+
+
+class Terminal(io.StringIO):
+    """Where standard errors go."""
+
+    def __init__(self, *, is_one: bool) -> None:
+        super().__init__()
+        self._is_one = is_one
+
+    def isatty(self) -> bool:
+        return self._is_one
+
+
+@pytest.mark.parametrize(
+    ("arguments", "terminal", "as_json"),
+    [
+        ([], True, False),
+        ([], False, True),
+        (["--log-format", "json"], True, True),
+        (["--log-format", "text"], False, False),
+    ],
+)
+@pytest.mark.usefixtures("fake_operation")
+def test_the_log_is_text_on_a_terminal_and_json_elsewhere_unless_told(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], *, terminal: bool, as_json: bool
+) -> None:
+    stream = Terminal(is_one=terminal)
+    monkeypatch.setattr(sys, "stderr", stream)
+    main(["run", *arguments])
+    logging.getLogger("scaleset_operator.test").warning("said")
+    assert stream.getvalue().startswith("{") is as_json
+    assert "said" in stream.getvalue()
+
+
+@pytest.mark.usefixtures("fake_operation")
+def test_a_setting_that_cannot_be_used_ends_the_program_with_its_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SCALESET_RUN_LOG_LEVEL", "loud")
+    with pytest.raises(SystemExit) as ended:
+        main(["run"])
+    assert ended.value.code == 2
+    assert "SCALESET_RUN_LOG_LEVEL: 'loud' is not allowed" in capsys.readouterr().err
+
+
+def test_a_port_that_cannot_be_had_ends_the_program_with_its_reason(
+    fake_operation: type[FakeOperation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(_: FakeOperation) -> None:
+        message = "metrics and health cannot be served on 192.0.2.1, port 8081"
+        raise CannotListenError(message)
+
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(fake_operation, "__aenter__", refuse)
+    assert main(["run"]) == 1
+    assert "cannot be served on 192.0.2.1" in stream.getvalue()
+    assert "Traceback" not in stream.getvalue()

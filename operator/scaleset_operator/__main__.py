@@ -7,6 +7,7 @@ plugin, a console script of its own.
 import argparse
 import asyncio
 import logging
+import os
 import signal
 import sys
 import time
@@ -17,7 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scaleset_operator import __version__
-from scaleset_operator.settings import Settings, add_run_options, from_arguments
+from scaleset_operator.settings import (
+    BadSettingError,
+    LogFormat,
+    Settings,
+    add_run_options,
+    from_arguments,
+)
 
 if TYPE_CHECKING:
     from scaleset_operator.cli.ports import Client, Target
@@ -47,10 +54,15 @@ class SteadyClock:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    arguments = parser.parse_args(argv)
     if arguments.verb == "crds":
         return _crds(Path(arguments.output), Path(arguments.docs), check=arguments.check)
-    return _run(from_arguments(arguments))
+    try:
+        settings = from_arguments(arguments, os.environ)
+    except BadSettingError as problem:
+        parser.error(str(problem))
+    return _run(settings)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -88,11 +100,12 @@ def _crds(folder: Path, docs: Path, *, check: bool) -> int:
 def _run(settings: Settings) -> int:
     import uvloop  # noqa: PLC0415 - `crds` needs no event loop
 
-    logging.basicConfig(
-        level=logging.DEBUG if settings.verbose else logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-    )
-    logging.getLogger("kopf").setLevel(logging.WARNING)
+    from scaleset_operator.adapters import logs  # noqa: PLC0415 - as above
+
+    as_json = settings.log_format is LogFormat.JSON
+    if settings.log_format is LogFormat.AUTO:
+        as_json = not sys.stderr.isatty()
+    logs.set_up(sys.stderr, settings.log_level, as_json=as_json)
     # The loop must not wait 5 ms for the processor while kopf reads the echo of our own write.
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     return uvloop.run(_serve(settings))
@@ -100,14 +113,19 @@ def _run(settings: Settings) -> int:
 
 async def _serve(settings: Settings) -> int:
     """Run the operator until a signal ends it."""
+    from scaleset_operator.adapters.pages import CannotListenError  # noqa: PLC0415 - as below
     from scaleset_operator.operation import Operation  # noqa: PLC0415 - imports every client
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with Operation(settings, SteadyClock()):
-        await stop.wait()
+    try:
+        async with Operation(settings, SteadyClock()):
+            await stop.wait()
+    except CannotListenError as fault:
+        logging.getLogger(__name__).critical("%s", fault)
+        return 1
     return 0
 
 

@@ -17,9 +17,11 @@ from scaleset_operator.adapters.cluster.connection import Connection
 from scaleset_operator.adapters.cluster.gateway import KubernetesCluster
 from scaleset_operator.adapters.cluster.revisions import RevisionStore
 from scaleset_operator.adapters.definitions import await_definitions
-from scaleset_operator.adapters.health import HealthServer
+from scaleset_operator.adapters.logs import about
+from scaleset_operator.adapters.pages import Pages, PageServer
 from scaleset_operator.adapters.probes import Calendar, ProberProbes
 from scaleset_operator.adapters.starts import Starts
+from scaleset_operator.adapters.vitals import Vitals
 from scaleset_operator.handlers.supervision import CustomResourceWatch
 from scaleset_operator.handlers.watching import KINDS, SCALE_SETS
 from scaleset_operator.reconciler.ports import Clock, Gone, Key, Refused, Unavailable
@@ -29,8 +31,8 @@ from scaleset_operator.reconciler.resources import KnownSet, Resources, key_of
 from scaleset_operator.reconciler.turn import Reconciler
 from scaleset_operator.settings import Settings
 
-STUCK_AFTER_S: Final = 30.0
 COUNT_EVERY_S: Final = 600.0
+COUNT_AGAIN_S: Final = 1.0
 _log = logging.getLogger(__name__)
 
 
@@ -45,7 +47,7 @@ class Operation:
         self._settings = settings
         self._clock = clock
         self._resources = Resources()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._vitals = Vitals()
         self._exits = contextlib.AsyncExitStack()
         self._recount = asyncio.Event()
 
@@ -68,7 +70,9 @@ class Operation:
         await self._exits.aclose()
 
     async def _start(self) -> None:
-        connection = await Connection.open()
+        self._run("heart", self._vitals.keep_beating())
+        self._serve_pages()
+        connection = self._vitals.api = await Connection.open()
         self._exits.push_async_callback(connection.close)
         await await_definitions(connection, KINDS)
         frequent = Starts.on(connection.server).note(self._clock.now())
@@ -90,18 +94,23 @@ class Operation:
         self._probe_queue = KeyQueue[Key](turn=reporter.turn, clock=self._clock, workers=1)
         self._probes.start(await _references(connection.server))
         await self._cluster.start()
-        self._run(self._queue.run())
-        self._run(self._probe_queue.run())
+        self._vitals.prober, self._vitals.pods = self._probes, self._cluster
+        self._vitals.queues += [self._queue, self._probe_queue]
+        self._run("turns", self._queue.run())
+        self._run("probe reports", self._probe_queue.run())
         self._listen()
-        self._run(self._count_again(connection))
-        health = HealthServer(self._settings.port, self._alive, self._ready)
-        self._exits.push_async_callback(health.close)
-        await health.start()
+        self._run("census", self._count_again(connection))
 
-    def _run(self, work: Any) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.append(task)
+    def _run(self, name: str, work: Any) -> None:
+        task = self._vitals.tasks[name] = asyncio.create_task(work)
         self._exits.push_async_callback(_end, task)
+
+    def _serve_pages(self) -> None:
+        """First of all: whoever waits for definitions to be applied is alive and not ready."""
+        pages = Pages(alive=self._vitals.alive, ready=self._vitals.ready)
+        server = PageServer(self._settings.address, self._settings.port, pages)
+        server.start()
+        self._exits.push_async_callback(asyncio.to_thread, server.close)
 
     def _listen(self) -> None:
         loop = asyncio.get_running_loop()
@@ -114,18 +123,23 @@ class Operation:
     async def _count_again(self, connection: Connection) -> None:
         """Drop what is there no more and was not heard to go, now and after each new watch."""
         while True:
+            pause = COUNT_EVERY_S if self._vitals.resources_heard else COUNT_AGAIN_S
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._recount.wait(), COUNT_EVERY_S)
+                await asyncio.wait_for(self._recount.wait(), pause)
             self._recount.clear()
+            unheard = False
             for kind in KINDS:
                 known = self._known(kind)  # Before the question: what comes meanwhile stays.
                 try:
                     there = await present(connection, kind, self._settings.namespaces)
                 except (Unavailable, Refused, Gone):
+                    unheard = True
                     continue
+                unheard |= not there <= {*self._known(kind), *self._resources.unreadable_keys()}
                 for key in set(known) - there:
                     body = {"metadata": {"namespace": key.namespace, "name": key.name}}
                     self._heard(kind, gone=True, body=body)
+            self._vitals.resources_heard |= not unheard
 
     def _known(self, kind: str) -> tuple[Key, ...]:
         return self._resources.keys() if kind == SCALE_SETS else self._resources.probe_keys()
@@ -134,6 +148,7 @@ class Operation:
         self._queue.wake(key)
 
     async def _turn(self, key: Key) -> Any:
+        about(namespace=key.namespace, scaleset=key.name)
         again = await self._reconciler.turn(key)
         plan = self._reconciler.last_plan(key)
         if plan is not None:
@@ -182,14 +197,6 @@ class Operation:
         for other in known:
             if other != key and other.namespace == key.namespace:
                 self._wake(other)
-
-    def _alive(self) -> bool:
-        """Whether the loop takes turns; the API server being away is no reason to restart."""
-        now = asyncio.get_running_loop().time()
-        return now - self._queue.beat < STUCK_AFTER_S and not any(t.done() for t in self._tasks)
-
-    def _ready(self) -> bool:
-        return self._alive() and self._cluster.healthy() and self._probes.beating()
 
 
 def _generation(known: KnownSet | None) -> int | None:

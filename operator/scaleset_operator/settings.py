@@ -1,10 +1,36 @@
-"""The environment and the command line, read once into one frozen value."""
+"""The environment and the command line, read once into one frozen value.
+
+Each option of `run` may also stand in a variable of the environment; the command line wins.
+"""
 
 import argparse
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from enum import StrEnum
+from ipaddress import ip_address
+from typing import Final, TypeVar
 
-DEFAULT_PORT: Final = 8443
+DEFAULT_PORT: Final = 8081
+"""Not 8080: that is what instances serve most often, and on one machine the operator would stand
+in their way, or answer for them on loopback."""
+PREFIX: Final = "SCALESET_RUN_"
+"""Of the variables. Not SCALESET_OPERATOR_: Kubernetes puts SCALESET_OPERATOR_PORT into the
+environment of every pod beside a Service of that name."""
+LEVELS: Final = ("debug", "info", "warning", "error")
+_HIGHEST_PORT: Final = 65_535
+T = TypeVar("T")
+
+
+class BadSettingError(ValueError):
+    """A setting that cannot be used; the message names it, its value and what is allowed."""
+
+
+class LogFormat(StrEnum):
+    """How a line of the log looks."""
+
+    AUTO = "auto"
+    TEXT = "text"
+    JSON = "json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,13 +39,17 @@ class Settings:
 
     Attributes:
         namespaces: those it serves; empty means all.
-        port: where health is answered; taken, a free one is used and logged.
-        verbose: whether every decision is logged.
+        address: on which metrics and health are served, an IP literal; empty means all there are.
+        port: likewise; taken, a free one is used and logged.
+        log_format: auto is text on a terminal and JSON elsewhere.
+        log_level: the least level that is logged, one of LEVELS.
     """
 
     namespaces: tuple[str, ...] = ()
+    address: str = ""
     port: int = DEFAULT_PORT
-    verbose: bool = False
+    log_format: LogFormat = LogFormat.AUTO
+    log_level: str = "info"
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
@@ -28,21 +58,111 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         "--namespace",
         "-n",
         action="append",
-        default=[],
         metavar="NAME",
         help="serve this namespace only; may be given several times (default: all)",
     )
     parser.add_argument(
+        "--metrics-address",
+        metavar="IP",
+        help="address on which /metrics, /healthz and /readyz are served (default: all of the "
+        "machine or pod, for Prometheus and the kubelet ask from outside)",
+    )
+    parser.add_argument(
         "--port",
-        type=int,
-        default=DEFAULT_PORT,
-        help=f"port of /healthz and /readyz (default {DEFAULT_PORT}; a free one if it is taken)",
+        help=f"port of /metrics, /healthz and /readyz (default {DEFAULT_PORT}; if it is taken, a "
+        "free one, which is logged)",
     )
-    parser.add_argument("--verbose", "-v", action="store_true", help="log every decision")
+    parser.add_argument(
+        "--log-format",
+        metavar="FORMAT",
+        help=f"{_listed(tuple(LogFormat))}; auto, the default, is text on a terminal and JSON "
+        "elsewhere",
+    )
+    parser.add_argument("--log-level", metavar="LEVEL", help=f"{_listed(LEVELS)} (default info)")
+    parser.add_argument(
+        "--verbose", "-v", action="store_true", help="the same as --log-level debug"
+    )
+    parser.epilog = (
+        f"Each option may also be given as a variable: {PREFIX}NAMESPACE (several with commas), "
+        f"{PREFIX}METRICS_ADDRESS, {PREFIX}PORT, {PREFIX}LOG_FORMAT, {PREFIX}LOG_LEVEL."
+    )
 
 
-def from_arguments(arguments: argparse.Namespace) -> Settings:
-    """The settings that these parsed arguments mean."""
+def from_arguments(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Settings:
+    """The settings that these parsed arguments and this environment mean.
+
+    Raises:
+        BadSettingError: one of them cannot be used.
+    """
+    given = _Given(vars(arguments), environment)
+    level = given.read("log_level", _level, "info")
     return Settings(
-        namespaces=tuple(arguments.namespace), port=arguments.port, verbose=arguments.verbose
+        namespaces=_namespaces(arguments, environment),
+        address=given.read("metrics_address", _address, ""),
+        port=given.read("port", _port, DEFAULT_PORT),
+        log_format=given.read("log_format", _format, LogFormat.AUTO),
+        log_level="debug" if arguments.verbose else level,
     )
+
+
+class _Given:
+    """What was given for each option, with where it stands."""
+
+    def __init__(self, options: Mapping[str, str | None], environment: Mapping[str, str]) -> None:
+        self._options = options
+        self._environment = environment
+
+    def read(self, option: str, convert: Callable[[str], T], default: T) -> T:
+        """The option's value, else the variable's, else the default; an empty variable is none."""
+        where, text = f"--{option.replace('_', '-')}", self._options[option]
+        if text is None:
+            where = PREFIX + option.upper()
+            text = self._environment.get(where) or None
+        if text is None:
+            return default
+        try:
+            return convert(text)
+        except ValueError as problem:
+            message = f"{where}: {text!r} is not allowed; {problem}"
+            raise BadSettingError(message) from problem
+
+
+def _namespaces(arguments: argparse.Namespace, environment: Mapping[str, str]) -> tuple[str, ...]:
+    if arguments.namespace:
+        return tuple(arguments.namespace)
+    names = environment.get(f"{PREFIX}NAMESPACE", "").split(",")
+    return tuple(name.strip() for name in names if name.strip())
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        message = "allowed is an IP address, such as 127.0.0.1 or ::1"
+        raise ValueError(message) from None
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) <= _HIGHEST_PORT):
+        message = f"allowed is a number from 0 (any free one) to {_HIGHEST_PORT}"
+        raise ValueError(message)
+    return int(text)
+
+
+def _format(text: str) -> LogFormat:
+    try:
+        return LogFormat(text.lower())
+    except ValueError:
+        message = f"allowed are {_listed(tuple(LogFormat))}"
+        raise ValueError(message) from None
+
+
+def _level(text: str) -> str:
+    if text.lower() not in LEVELS:
+        message = f"allowed are {_listed(LEVELS)}"
+        raise ValueError(message)
+    return text.lower()
+
+
+def _listed(words: tuple[str, ...]) -> str:
+    return f"{', '.join(words[:-1])} or {words[-1]}"

@@ -15,6 +15,7 @@ import pytest
 from localcluster.cluster import LocalCluster
 from scaleset_operator.adapters.cluster.connection import Connection
 from scaleset_operator.adapters.cluster.gateway import KubernetesCluster
+from scaleset_operator.adapters.vitals import CUT_OFF_S
 from scaleset_operator.api.base import Reason, VMHealth
 from scaleset_operator.core.plan import (
     AdoptInstance,
@@ -171,7 +172,7 @@ async def connection(kinds: LocalCluster) -> AsyncIterator[Connection]:
 async def world(api: Api, connection: Connection, namespace: str) -> AsyncIterator[World]:
     world = World(api, namespace, connection)
     await world.cluster.start()
-    await until(world.cluster.healthy)
+    await until(lambda: world.cluster.cut_for() is not None)
     yield world
     await world.cluster.close()
 
@@ -487,7 +488,9 @@ async def test_the_view_is_whole_again_soon_after_the_api_server_is_back() -> No
         with pytest.raises(Unavailable):
             await cluster.read_instance(owner, "web-1")
         await until(lambda: not cluster.pods(owner).fresh)
-        assert cluster.healthy(), "the readiness probe is more patient"
+        cut_for = cluster.cut_for()
+        assert cut_for is not None
+        assert 0 < cut_for < CUT_OFF_S, "the readiness probe is more patient"
         woken.clear()
         await asyncio.to_thread(own.start_component, "kube-apiserver")
         await until(lambda: cluster.pods(owner).fresh, within=5)

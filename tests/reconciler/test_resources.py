@@ -207,3 +207,17 @@ def test_a_template_without_labels_bears_none() -> None:
     known = resources.scale_set(WEB)
     assert known is not None
     assert known.template_labels == {}
+
+
+def test_what_cannot_be_read_is_told_without_what_a_template_may_hold() -> None:
+    """X-11: the field, the value and what is allowed; but a secret in a template is not logged."""
+    resources = Resources()
+    body = scale_set_body()
+    spec = {**body["spec"], "replicas": "many", "template": ["hunter2"]}
+    resources.put_scale_set({**body, "spec": spec})
+    problem = resources.unreadable["ScaleSet", WEB]
+    assert "spec.replicas: " in problem
+    assert "not 'many'" in problem
+    assert "spec.template: " in problem
+    assert "hunter2" not in problem
+    assert resources.unreadable_keys() == (WEB,)

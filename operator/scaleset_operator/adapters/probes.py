@@ -57,6 +57,10 @@ class ProberProbes:
         """Whether the prober's heart beats."""
         return self._link.state().beating_since is not None
 
+    def silent_for(self) -> float | None:
+        """Seconds since the prober's last heartbeat, or since `start`; None before it."""
+        return self._link.silent_for()
+
     def watch(self, owner: Key, targets: Mapping[str, ProbeTarget]) -> None:
         """See the port."""
         before = self._targets.get(owner, {})

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Final, Generic, TypeVar
 
 from scaleset_operator.reconciler.ports import Clock, Unavailable
@@ -27,6 +28,14 @@ SHORTEST_REST: Final = 0.002
 _log = logging.getLogger(__name__)
 
 
+class TurnEnd(StrEnum):
+    """How a turn ended."""
+
+    DONE = "Done"
+    UNAVAILABLE = "Unavailable"
+    FAILED = "Failed"
+
+
 @dataclass(slots=True)
 class KeyQueue(Generic[K]):
     """Hands keys to workers.
@@ -34,12 +43,16 @@ class KeyQueue(Generic[K]):
     Attributes:
         turn: takes one turn for a key; returns when to look again, None for never.
         workers: turns that may be under way at once.
+        ended: told of each turn: how it ended, and after how many seconds.
+        beat: when the queue last looked round; 0 before it serves. Times are the loop's.
+        moved: when a turn last began or ended; None before the first.
     """
 
     turn: Callable[[K], Awaitable[datetime | None]]
     clock: Clock
     workers: int = 5
-    _ready: dict[K, None] = field(default_factory=dict)
+    ended: Callable[[TurnEnd, float], None] = lambda _end, _seconds: None
+    _ready: dict[K, float] = field(default_factory=dict)
     _busy: set[K] = field(default_factory=set)
     _later: list[tuple[float, int, K]] = field(default_factory=list)
     _due: dict[K, float] = field(default_factory=dict)
@@ -48,6 +61,7 @@ class KeyQueue(Generic[K]):
     _wakened: asyncio.Event = field(default_factory=asyncio.Event)
     _order: "itertools.count[int]" = field(default_factory=itertools.count)
     beat: float = 0.0
+    moved: float | None = None
 
     def wake(self, key: K) -> None:
         """Have a turn taken for this key soon; once, however often it is asked for.
@@ -55,12 +69,21 @@ class KeyQueue(Generic[K]):
         A key rests for as long as its last turn computed: what happens meanwhile shares one turn,
         and a set of thousands leaves half of the processor to the others.
         """
-        rest = self._rested.get(key, 0.0) - asyncio.get_running_loop().time()
+        now = asyncio.get_running_loop().time()
+        rest = self._rested.get(key, 0.0) - now
         if rest > SHORTEST_REST:
             self.wake_in(key, rest)
         else:
-            self._ready[key] = None
+            self._ready.setdefault(key, now)
         self._wakened.set()
+
+    def depth(self) -> int:
+        """How many keys wait for a worker; may be asked from any thread."""
+        return len(self._ready)
+
+    def oldest(self) -> float | None:
+        """Since when the key that waits longest has waited; may be asked from any thread."""
+        return min(list(self._ready.values()), default=None)
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -84,7 +107,7 @@ class KeyQueue(Generic[K]):
             due, _, waiting = heapq.heappop(self._later)
             if self._due.get(waiting) == due:
                 del self._due[waiting]
-                self._ready[waiting] = None
+                self._ready.setdefault(waiting, now)
 
     def _next(self) -> K | None:
         key = next((k for k in self._ready if k not in self._busy), None)
@@ -105,13 +128,18 @@ class KeyQueue(Generic[K]):
             return
 
     async def _serve(self, key: K, free: asyncio.Semaphore) -> None:
-        worked = Stopwatch(self.turn(key), asyncio.get_running_loop().time)
+        loop = asyncio.get_running_loop()
+        worked = Stopwatch(self.turn(key), loop.time)
+        began = self.moved = loop.time()
+        end = TurnEnd.DONE
         try:
             again = await worked
         except Unavailable as fault:
+            end = TurnEnd.UNAVAILABLE
             self._retry(key, fault.retry_after)
             _log.warning("%s: %s", key, fault)
         except Exception:  # noqa: BLE001 - one broken resource never stops the others
+            end = TurnEnd.FAILED
             self._retry(key, 1.0)
             _log.exception("%s: the turn failed", key)
         else:
@@ -119,6 +147,8 @@ class KeyQueue(Generic[K]):
             if again is not None:
                 self.wake_in(key, (again - self.clock.now()).total_seconds())
         finally:
+            self.moved = loop.time()
+            self.ended(end, self.moved - began)
             self._busy.discard(key)
             self._rest_for(key, worked.seconds)
             free.release()

@@ -7,7 +7,7 @@ before, and nobody else is stopped. Sends nothing.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
@@ -16,6 +16,12 @@ from scaleset_operator.api.scaleset import ScaleSet
 from scaleset_operator.api.scalesetstatus import ScaleSetStatus
 from scaleset_operator.core.model import model_of
 from scaleset_operator.reconciler.ports import Key, Owner
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+MOST_TOLD: Final = 5
+LONGEST_TOLD: Final = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +73,7 @@ class Resources:
         try:
             resource = ScaleSet.model_validate(body)
         except ValidationError as problem:
-            self.unreadable["ScaleSet", key] = str(problem)
+            self.unreadable["ScaleSet", key] = in_words(problem)
             self._sets.pop(key, None)
             return key
         self.unreadable.pop(("ScaleSet", key), None)
@@ -85,7 +91,7 @@ class Resources:
         try:
             self._probes[key] = HealthProbe.model_validate(body)
         except ValidationError as problem:
-            self.unreadable["HealthProbe", key] = str(problem)
+            self.unreadable["HealthProbe", key] = in_words(problem)
             self._probes.pop(key, None)
             return key
         self.unreadable.pop(("HealthProbe", key), None)
@@ -132,6 +138,10 @@ class Resources:
         """All HealthProbes."""
         return tuple(self._probes)
 
+    def unreadable_keys(self) -> tuple[Key, ...]:
+        """All resources that were heard of and cannot be read."""
+        return tuple(key for _, key in self.unreadable)
+
     def users_of(self, probe: Key) -> Iterator[KnownSet]:
         """The sets that name this probe (P-22)."""
         for known in self._sets.values():
@@ -152,6 +162,21 @@ class Resources:
             if _age(other) < _age(mine) and (_selects(other, mine) or _selects(mine, other)):
                 return other.key.name
         return None
+
+
+def in_words(fault: ValidationError) -> str:
+    """Where what is wrong: the value with it only where it is a word and outside the template.
+
+    It is logged, and a template may hold secrets.
+    """
+    return "; ".join(_in_words(error) for error in fault.errors(include_url=False)[:MOST_TOLD])
+
+
+def _in_words(error: "ErrorDetails") -> str:
+    place, value = ".".join(map(str, error["loc"])), error["input"]
+    shown = isinstance(value, str | int | float) and "template" not in error["loc"]
+    got = f", not {str(value)[:LONGEST_TOLD]!r}" if shown else ""
+    return f"{place}: {error['msg']}{got}"
 
 
 def key_of(body: Mapping[str, Any]) -> Key:

@@ -6,6 +6,7 @@ Must not know: any one kind of object.
 
 import gc
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -40,6 +41,11 @@ STRATEGIC_MERGE: Final = "application/strategic-merge-patch+json"
 MERGE: Final = "application/merge-patch+json"
 APPLY: Final = "application/apply-patch+yaml"
 
+Told = Callable[[str, str, float], None]
+"""Called with verb, status code (NO_ANSWER where none came) and seconds of each request."""
+NO_ANSWER: Final = "none"
+_VERBS: Final = {"GET": "get", "POST": "create", "PATCH": "patch", "DELETE": "delete"}
+
 _SUCCESS: Final = 2
 _OVERLOADED: Final = frozenset({429, 503})
 
@@ -62,7 +68,12 @@ class Call:
 
 
 class Connection:
-    """Requests, writes within the adaptive limit, and streams; on one loop."""
+    """Requests, writes within the adaptive limit, and streams; on one loop.
+
+    Attributes:
+        told: of each request that has ended, and of each watch that was accepted or not.
+        heard: when a request last ended, well or not, by time.monotonic; None before the first.
+    """
 
     def __init__(
         self,
@@ -71,6 +82,8 @@ class Connection:
         *,
         impersonate: str | None = None,
     ) -> None:
+        self.told: Told = lambda _verb, _code, _seconds: None
+        self.heard: float | None = None
         self._credentials = credentials
         whom = {"Impersonate-User": impersonate} if impersonate else {}
         self.limit = limit or AdaptiveLimit()
@@ -133,25 +146,41 @@ class Connection:
         timeout = aiohttp.ClientTimeout(sock_connect=CONNECT_TIMEOUT_S, sock_read=SILENCE_S)
         call = Call(method="GET", path=path, query=query)
         with _weather():
-            async with self._session.request(
-                "GET", self._url(call), timeout=timeout, **await self._settings(call)
-            ) as response:
+            with self._timed("watch") as answer:
+                response = await self._session.request(
+                    "GET", self._url(call), timeout=timeout, **await self._settings(call)
+                )
+                answer.append(response.status)
+            async with response:
                 await self._raise_unless_fine(response)
                 yield response.content.iter_any()
 
     async def _once(self, call: Call) -> dict[str, Any]:
         body = None if call.body is None else _Body(call)
         try:
-            with _weather():
+            with _weather(), self._timed(_verb(call)) as answer:
                 async with self._session.request(
                     call.method, self._url(call), data=body, **await self._settings(call)
                 ) as response:
+                    answer.append(response.status)
                     await self._raise_unless_fine(response)
                     return _object(await response.read())
         except Unavailable:
             if body is not None and body.kept_back is not None:
                 raise body.kept_back from None
             raise
+
+    @contextmanager
+    def _timed(self, verb: str) -> Iterator[list[int]]:
+        """Tells of one request; the block puts in the status once it knows."""
+        begun = time.monotonic()
+        answer: list[int] = []
+        try:
+            yield answer
+        finally:
+            self.heard = time.monotonic()
+            code = str(answer[0]) if answer else NO_ANSWER
+            self.told(verb, code, self.heard - begun)
 
     async def _raise_unless_fine(self, response: aiohttp.ClientResponse) -> None:
         if response.status // 100 == _SUCCESS:
@@ -220,6 +249,13 @@ def _weather() -> Iterator[None]:
         yield
     except (aiohttp.ClientError, OSError, ConfigException) as fault:
         raise Unavailable(cut(f"{type(fault).__name__}: {fault}")) from fault
+
+
+def _verb(call: Call) -> str:
+    """The verb as Kubernetes names it; every list of ours asks for pages."""
+    if call.method == "GET" and call.query and "limit" in call.query:
+        return "list"
+    return _VERBS.get(call.method, call.method.lower())
 
 
 def _object(payload: bytes) -> dict[str, Any]:

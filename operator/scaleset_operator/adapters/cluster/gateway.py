@@ -85,9 +85,9 @@ class KubernetesCluster:
         await self._view.close()
         await self._events.close()
 
-    def healthy(self) -> bool:
-        """Whether all pods were listed once and the pod watches stand, or did lately."""
-        return self._view.healthy()
+    def cut_for(self) -> float | None:
+        """Seconds since the pod watches stood, 0 while they do; None before the first lists."""
+        return self._view.cut_for()
 
     # --- From the cache ----------------------------------------------------------------------
 

@@ -5,7 +5,6 @@ Must not know: what is written to the cluster, or why.
 
 import asyncio
 from collections.abc import Mapping
-from typing import Final
 
 from scaleset_operator.adapters.cluster.connection import Connection
 from scaleset_operator.adapters.cluster.freshness import Freshness
@@ -15,9 +14,6 @@ from scaleset_operator.adapters.cluster.reflector import Reflector, Timing
 from scaleset_operator.api.base import LABEL_NAME
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.reconciler.ports import Owner, Pods, Wake
-
-UNHEALTHY_AFTER_S: Final = 150.0
-"""A watch that has been gone for so long is a matter for the readiness probe."""
 
 
 class ClusterView:
@@ -70,15 +66,15 @@ class ClusterView:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
 
-    def healthy(self) -> bool:
-        """Whether all pods were listed and no pod watch has been gone for long.
+    def cut_for(self) -> float | None:
+        """Seconds since all pod watches were last known to stand; None before all were listed.
 
-        Nodes do not count: whoever may see single namespaces only may see no node.
+        Nodes do not count: whoever may see single namespaces only may see no node. May be asked
+        from any thread.
         """
-        return all(
-            reflector.listed and reflector.cut_for() < UNHEALTHY_AFTER_S
-            for reflector in self._pods.values()
-        )
+        if not all(reflector.listed for reflector in self._pods.values()):
+            return None
+        return max(reflector.cut_for() for reflector in self._pods.values())
 
     def pods(self, owner: Owner) -> Pods:
         """One set's pods; never fresh in a namespace that is not in view."""

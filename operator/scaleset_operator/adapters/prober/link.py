@@ -110,6 +110,7 @@ class ProberLink:
         self._starts = 0
         self._heartbeat: Heartbeat | None = None
         self._beating_since: int | None = None
+        self._last_beat_ns: int | None = None
         self._told = (False, False)
         self._pings: dict[int, asyncio.Event] = {}
         self._last_token = 0
@@ -118,6 +119,7 @@ class ProberLink:
     def start(self) -> None:
         """Starts the prober and keeps it alive until `close`."""
         if self._supervisor is None:
+            self._last_beat_ns = boottime_ns()
             self._supervisor = asyncio.get_running_loop().create_task(self._supervise())
 
     async def close(self) -> None:
@@ -163,6 +165,14 @@ class ProberLink:
         if self._heartbeat is None:
             return math.inf
         return max(0, boottime_ns() - self._heartbeat.boottime) / NS
+
+    def silent_for(self) -> float | None:
+        """Seconds since the last heartbeat of any process, or since `start`; None before it.
+
+        May be asked from any thread.
+        """
+        last = self._last_beat_ns
+        return None if last is None else max(0, boottime_ns() - last) / NS
 
     def state(self) -> ProberState:
         """The prober as it is now."""
@@ -266,6 +276,7 @@ class ProberLink:
         if last is None or beat.boottime - last.boottime > HEART_SILENT_S * NS:
             self._beating_since = beat.boottime
         self._heartbeat = beat
+        self._last_beat_ns = beat.boottime
         for token, answered in self._pings.items():
             if token <= beat.token:
                 answered.set()
