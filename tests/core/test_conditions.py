@@ -147,10 +147,6 @@ def test_each_state_has_its_condition_and_reason(
             "automaticRepairsPolicy.disruptionBudgets",
             {"policy": {"disruptionBudgets": "Enforce"}},
         ),
-        (
-            "automaticRepairsPolicy.armAfterHealthyPercent",
-            {"policy": {"armAfterHealthyPercent": 1}},
-        ),
         ("terminateNotificationProfile", {"terminateNotificationProfile": {"enable": True}}),
         (
             "upgradePolicy.rollingUpgradePolicy.maxSurge",

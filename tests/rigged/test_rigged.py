@@ -46,6 +46,11 @@ RIGS = [
         "repaired",
     ),
     Rig(
+        "arming",
+        "tests/simulation/test_arming.py::test_a_wrong_probe_shipped_to_a_healthy_set_deletes_nothing",
+        "was repaired under a probe that nobody ever answered",
+    ),
+    Rig(
         "slot_release",
         f"{STORIES}::test_two_of_forty_are_repaired_at_a_time_until_all_are_healthy",
         "are under repair at once",

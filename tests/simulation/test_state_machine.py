@@ -7,6 +7,7 @@ operators, stopped processes, stale caches, API errors and edits in the middle.
 import asyncio
 import os
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -25,6 +26,7 @@ from tests.support.fake_probes import Blindness
 
 SIZES = st.sampled_from([10, 20, 40, 60])
 PICK = st.integers(0, 59)
+POLICIES = st.sampled_from([{}, {}, {"armAfterHealthyPercent": 80}])
 SETTLE_SECONDS = 240
 
 
@@ -40,14 +42,16 @@ class ScaleSetMachine(RuleBasedStateMachine):
         self.world = World()
         self.paths = 0
         self.replicas = 0
+        self.policy: dict[str, Any] = {}
 
-    @initialize(seed=st.integers(0, 2**32), replicas=SIZES)
-    def begin(self, seed: int, replicas: int) -> None:
+    @initialize(seed=st.integers(0, 2**32), replicas=SIZES, policy=POLICIES)
+    def begin(self, seed: int, replicas: int, policy: dict[str, Any]) -> None:
         """A set that has come up, under one operator."""
+        self.policy = policy
         self.world = World(seed)
         self.replicas = replicas
         self.world.server.apply("HealthProbe", NAMESPACE, "web-http", probe_spec())
-        self.world.server.apply("ScaleSet", NAMESPACE, KEY.name, set_spec(replicas))
+        self._apply()
         self.world.start()
         self._run(40)
 
@@ -114,7 +118,9 @@ class ScaleSetMachine(RuleBasedStateMachine):
         self._apply()
 
     def _apply(self) -> None:
-        self.world.server.apply("ScaleSet", NAMESPACE, KEY.name, set_spec(self.replicas))
+        self.world.server.apply(
+            "ScaleSet", NAMESPACE, KEY.name, set_spec(self.replicas, **self.policy)
+        )
 
     @rule()
     def the_probe_is_edited(self) -> None:

@@ -156,7 +156,12 @@ def _failure(first: datetime, answered: datetime | None) -> dict[str, Any]:
 
 def probe_view(**fields: Any) -> ProbeView:
     """The probe web-http, each 5 s with a timeout of 11 s."""
-    defaults: dict[str, Any] = {"name": "web-http", "interval": INTERVAL, "timeout": TIMEOUT}
+    defaults: dict[str, Any] = {
+        "name": "web-http",
+        "identity": "u/1/8080",
+        "interval": INTERVAL,
+        "timeout": TIMEOUT,
+    }
     return ProbeView(**(defaults | fields))
 
 

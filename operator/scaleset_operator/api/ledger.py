@@ -26,6 +26,9 @@ MAX_IN_FLIGHT: Final = 500
 MAX_STALLED: Final = 20
 MAX_DOUBTS: Final = 100
 MAX_HISTORY: Final = 10
+MAX_ARMED: Final = 20
+MAX_SOURCE_LENGTH: Final = 384
+"""A condition type of 316 characters fits, and what says that it is one."""
 MAX_TARGET_IMAGES: Final = 40
 MAX_CAUSE_LENGTH: Final = 256
 MAX_IMAGE_LENGTH: Final = 512
@@ -147,6 +150,19 @@ class RepairRecord(Model):
     """When it was closed."""
 
 
+class ArmedModel(Model):
+    """A model whose repairs are armed under one source of health (armAfterHealthyPercent)."""
+
+    model: ModelHash = Field(examples=["6f9c8d7b5"])
+    """The model."""
+    source: Annotated[str, Field(min_length=1, max_length=MAX_SOURCE_LENGTH)] = Field(
+        examples=["probe/9a1c2a4e-5f0d-4a63-8a53-0e9a5b7c1d11/3/8080"]
+    )
+    """The source: of a HealthProbe its UID, generation and port; else the pod condition."""
+    time: Time = Field(examples=["2026-11-20T00:05:00Z"])
+    """When enough of its instances had been Healthy once."""
+
+
 class RepairsStatus(Model):
     """The ledger: all that a later turn, or another operator, needs to go on."""
 
@@ -179,5 +195,7 @@ class RepairsStatus(Model):
     resumed_time: Time | None = Field(default=None, examples=["2026-11-20T09:20:01Z"])
     """When a person last ended a suspension by the platform; what failed before does not count
     towards the next (R-44)."""
+    armed: tuple[ArmedModel, ...] = Field(default=(), max_length=MAX_ARMED)
+    """Models whose repairs are armed; empty without armAfterHealthyPercent."""
     history: tuple[RepairRecord, ...] = Field(default=(), max_length=MAX_HISTORY)
     """The latest closed repairs, newest first."""

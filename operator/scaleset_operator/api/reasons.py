@@ -127,7 +127,7 @@ REASON_TEXT: Final[dict[Reason, str]] = {
     Reason.SELECTOR_OVERLAP: "An older set's selector and this one's claim the same pods.",
     Reason.INVALID_TEMPLATE: "The API server refuses a pod made from the template.",
     Reason.CREATE_FORBIDDEN: "The API server forbids creating pods: quota, policy or permission.",
-    Reason.NOT_ARMED: "The set has not yet been healthy enough for repairs to be armed.",
+    Reason.NOT_ARMED: "Too few of the model's instances were ever healthy under this probe.",
     Reason.STALE_VIEW: "The operator's view is too old to act on.",
     Reason.REPAIR_BACK_OFF: "A repair of this instance was refused; the next try waits.",
     Reason.RECOVERED: "The instance turned Healthy before it was touched.",

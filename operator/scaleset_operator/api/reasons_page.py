@@ -74,7 +74,10 @@ ADVICE: Final[dict[Reason, str]] = {
     Reason.SELECTOR_OVERLAP: "Give one of the two sets labels of its own, and create it anew.",
     Reason.INVALID_TEMPLATE: "Mend spec.template; the message is the API server's own.",
     Reason.CREATE_FORBIDDEN: "Raise the quota, or change the policy or permission it names.",
-    Reason.NOT_ARMED: "Bring the set up healthy once.",
+    Reason.NOT_ARMED: (
+        "See whether the probe asks for the right path and port; repairs arm by themselves once "
+        "enough instances were healthy."
+    ),
     Reason.STALE_VIEW: "Wait; if it lasts, see whether the operator reaches the API server.",
     Reason.REPAIR_BACK_OFF: "Find out who refuses the deletion; it is tried again by itself.",
 }

@@ -121,8 +121,9 @@ class AutomaticRepairsPolicy(Model):
     """PodDisruptionBudgets. Report: repair, and say that a budget was short. Enforce: wait, except
     for pods that are not ready anyway. Ignore: do not look."""
     arm_after_healthy_percent: int = Field(default=0, ge=0, le=MAX_PERCENT, examples=[80])
-    """Repairs start only after this share of the set has once been healthy on the present model;
-    0 arms them at once."""
+    """Repairs of a model start only after this share of its instances, of the latest model also of
+    those still to come, has been healthy once under the present probe; so a wrong probe deletes
+    nothing. Once armed a model stays so until the probe is edited. 0 arms at once."""
 
     @property
     def max_in_flight_percent(self) -> int:

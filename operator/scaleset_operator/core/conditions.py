@@ -11,6 +11,7 @@ from typing import NamedTuple
 from scaleset_operator.api.base import Condition, ConditionStatus, Reason
 from scaleset_operator.api.repairpolicy import DisruptionBudgets, RepairAction
 from scaleset_operator.api.scalesetstatus import ScaleSetStatus
+from scaleset_operator.core.arming import latest_gate
 from scaleset_operator.core.gates import closed_to_all
 from scaleset_operator.core.scene import Scene
 
@@ -126,7 +127,6 @@ def not_yet_supported(scene: Scene) -> Iterator[str]:
         "automaticRepairsPolicy.disruptionBudgets": (
             policy.disruption_budgets is DisruptionBudgets.ENFORCE
         ),
-        "automaticRepairsPolicy.armAfterHealthyPercent": policy.arm_after_healthy_percent > 0,
         "terminateNotificationProfile": notice is not None and notice.enable,
         "upgradePolicy.rollingUpgradePolicy.maxSurge": rolling.max_surge,
         "upgradePolicy.rollingUpgradePolicy.inPlaceIfPossible": rolling.in_place_if_possible,
@@ -195,6 +195,9 @@ def _allowed(scene: Scene, status: ScaleSetStatus) -> Word:
     if scene.restarts_too_often:
         message = "the operator started three times in ten minutes; no full timeout watched yet"
         return Word(kind, FALSE, Reason.FREQUENT_RESTARTS, message)
+    arming = latest_gate(scene)
+    if not arming.open:
+        return Word(kind, FALSE, arming.reason, arming.detail)
     used = len(status.repairs.in_flight)
     if scene.in_storm:
         return _storm(scene, used)

@@ -13,6 +13,7 @@ from scaleset_operator.api.ledger import RepairEntry, RepairPhase, RepairResult,
 from scaleset_operator.api.scaleset import ScaleSetSpec
 from scaleset_operator.api.scalesetstatus import ScaleSetStatus
 from scaleset_operator.core import summary
+from scaleset_operator.core.arming import arm
 from scaleset_operator.core.conditions import conditions
 from scaleset_operator.core.ledger import Closed, Progress, advance, stalled
 from scaleset_operator.core.naming import Names
@@ -164,6 +165,7 @@ class _Turn:
                 "in_flight": tuple(in_flight),
                 "stalled": stalled(scene, self.closed),
                 "doubts": self.doubts.stand,
+                "armed": arm(scene),
                 "next_eligible_time": summary.next_eligible(self.opened.decisions, scene.now),
                 "history": summary.history(scene, self.closed),
             }
@@ -196,6 +198,7 @@ def _rest_of_ledger(status: ScaleSetStatus) -> tuple[object, ...]:
     return (
         tuple((d.group, d.since, d.witness, d.next_time) for d in repairs.doubts),
         repairs.suspended_since,
+        repairs.armed,
         repairs.enabled_time,
         repairs.last_handled_resume_request,
         status.orchestration_services,

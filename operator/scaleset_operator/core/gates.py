@@ -16,6 +16,7 @@ from scaleset_operator.api.repairpolicy import (
     RepairMode,
 )
 from scaleset_operator.api.scalesetstatus import RemovalPurpose
+from scaleset_operator.core.arming import armed_gate
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.plan import Gate
 from scaleset_operator.core.scene import Scene
@@ -187,6 +188,7 @@ OF_THE_INSTANCE: Final[tuple[Callable[[Scene, Instance], Gate], ...]] = (
     _has_started,
     _unprotected,
     _out_of_grace,
+    armed_gate,
     _not_refused,
     _not_leaving,
     _shown,

@@ -146,10 +146,12 @@ class ProbeView:
     """The probe in force, or why there is none.
 
     Attributes:
+        identity: of its rules: another one where UID, generation or port differ (P-25).
         fault: why the named probe cannot be used; stops repairs, never creates.
     """
 
     name: str
+    identity: str = ""
     interval: timedelta = timedelta(seconds=15)
     timeout: timedelta = timedelta(seconds=31)
     fault: Reason | None = None

@@ -4,6 +4,7 @@ A value without rules of its own, beyond the two figures that every rule shares:
 (rule 1) and the grace of a slot (rule 9).
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -73,6 +74,37 @@ class Scene:
     def policy(self) -> AutomaticRepairsPolicy:
         """The repair policy; one that is off where none is set (R-07)."""
         return self.spec.automatic_repairs_policy or NO_POLICY
+
+    @property
+    def health_source(self) -> str:
+        """The source of health in force, by its rules; empty where there is none to use."""
+        own, probe = self.spec.application_health, self.observed.probe
+        if own is not None:
+            return f"condition/{own.pod_condition_type}"
+        return "" if probe is None or probe.fault is not None else f"probe/{probe.identity}"
+
+    @cached_property
+    def live_models(self) -> Counter[str]:
+        """How many live instances each model has."""
+        return Counter(i.model for i in self.live)
+
+    @cached_property
+    def healthy_once(self) -> Counter[str]:
+        """How many live instances of each model were Healthy once under the source in force."""
+        return Counter(i.model for i in self.live if self._was_healthy(i))
+
+    def _was_healthy(self, instance: Instance) -> bool:
+        """Healthy now by fresh evidence, or by a success since its containers ran.
+
+        Evidence is dropped when the probe's rules change: each success was under the present ones.
+        """
+        verdict = self.verdicts[instance.uid]
+        if verdict.fresh and verdict.health is VMHealth.HEALTHY:
+            return True
+        evidence = self.observed.evidence.get(instance.uid)
+        success = None if evidence is None else evidence.last_success
+        ran = instance.started if self.spec.application_health is None else None
+        return success is not None and ran is not None and success >= ran
 
     @property
     def has_source(self) -> bool:

@@ -126,8 +126,10 @@ class Observer:
             )
             fault = ProbeView(name=ref.name, fault=Reason.AMBIGUOUS_PORT, fault_message=message)
             return fault, None, 0
+        meta = probe.metadata
         view = ProbeView(
             name=ref.name,
+            identity=f"{meta.uid}/{meta.generation}/{ports[0]}",
             interval=timedelta(seconds=probe.spec.interval_in_seconds),
             timeout=timedelta(seconds=probe.spec.timeout_in_seconds),
         )
