@@ -97,6 +97,11 @@ class FakeWorld:
         kept = {key: text for key, text in merged.items() if text is not None}
         self.server.change_pod(pod, labels=kept)
 
+    async def annotate(self, name: str, **marks: str) -> None:
+        """See `World`."""
+        pod = self.server.pod(NAMESPACE, name)
+        self.server.change_pod(pod, annotations={**pod.annotations, **marks})
+
     async def report(self, name: str, condition: str, status: str) -> None:
         """See `World`."""
         self.kubelet.report(self.server.pod(NAMESPACE, name), condition, status)

@@ -110,6 +110,11 @@ class RealWorld:
         body = {"metadata": {"labels": labels}}
         self.api.merge(path_of("Pod", self.namespace, name), body)
 
+    async def annotate(self, name: str, **marks: str) -> None:
+        """See `World`."""
+        body = {"metadata": {"annotations": marks}}
+        self.api.merge(path_of("Pod", self.namespace, name), body)
+
     async def report(self, name: str, condition: str, status: str) -> None:
         """See `World`."""
         row = {"type": condition, "status": status}

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 
 from scaleset_operator.api import base
 from scaleset_operator.core.observed import Instance
-from scaleset_operator.core.plan import CreateInstance
+from scaleset_operator.core.plan import CreateInstance, Purpose, RenewInstance
 from scaleset_operator.reconciler.ports import Cluster, Owner
 from scaleset_operator.reconciler.revisions import Revisions
 from tests.support.builders import TEMPLATE
@@ -75,6 +75,10 @@ class World(Protocol):
 
     async def label(self, name: str, **labels: str | None) -> None:
         """Somebody labels the pod; None takes a label away."""
+        ...
+
+    async def annotate(self, name: str, **marks: str) -> None:
+        """Somebody annotates the pod."""
         ...
 
     async def report(self, name: str, condition: str, status: str) -> None:
@@ -149,3 +153,18 @@ def conditions(pod: Mapping[str, Any] | None) -> dict[str, dict[str, Any]]:
     """A raw object's conditions by type."""
     assert pod is not None, "the pod is gone"
     return {row["type"]: row for row in pod["status"].get("conditions", [])}
+
+
+def renewal(instance: Instance, image: str, **changes: Any) -> RenewInstance:
+    """New images for exactly what was read, but for the changes."""
+    values: dict[str, Any] = {
+        "name": instance.name,
+        "uid": instance.uid,
+        "resource_version": instance.resource_version,
+        "images": ((instance.containers.names[0], image),),
+        "renewed_from": ",".join(str(count) for count in instance.containers.restarts),
+        "model": "m2",
+        "attempt": 3,
+        "purpose": Purpose.REPAIR,
+    }
+    return RenewInstance(**(values | changes))

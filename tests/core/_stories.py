@@ -14,6 +14,7 @@ from scaleset_operator.api.scaleset import ScaleSetSpec
 from scaleset_operator.core.decide import decide
 from scaleset_operator.core.observed import Evidence, Instance, Observed, Outcome, Published
 from scaleset_operator.core.plan import (
+    Action,
     AdoptInstance,
     CreateInstance,
     DeleteInstance,
@@ -21,6 +22,7 @@ from scaleset_operator.core.plan import (
     PublishHealth,
     Record,
     ReleaseInstance,
+    RenewInstance,
 )
 from tests.support.builders import MODEL, instance, instances, observed
 from tests.support.fake_clock import T0
@@ -148,6 +150,8 @@ class Story:
     plans: list[Plan] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     taken: list[DeleteInstance] = field(default_factory=list)
+    renewed: list[RenewInstance] = field(default_factory=list)
+    runs_again_at: dict[str, datetime] = field(default_factory=dict)
 
     @classmethod
     def of(cls, spec: ScaleSetSpec, size: int | None = None, **status: Any) -> "Story":
@@ -215,8 +219,12 @@ class Story:
         for name, at in list(self.gone_at.items()):
             if self.now >= at:
                 del self.gone_at[name], self.pods[name]
+        for name, at in list(self.runs_again_at.items()):
+            if self.now >= at:
+                del self.runs_again_at[name]
+                self._run_again(name)
         for name, pod in list(self.pods.items()):
-            if pod.started is None and self.now >= pod.created + BOOT:
+            if pod.started is None and not pod.renewing and self.now >= pod.created + BOOT:
                 number = pod.instance_id
                 self.pods[name] = replace(
                     pod,
@@ -226,16 +234,15 @@ class Story:
                     containers_ready=True,
                 )
 
-    def _carry_out(
-        self,
-        act: CreateInstance | DeleteInstance | PublishHealth | AdoptInstance | ReleaseInstance,
-    ) -> None:
+    def _carry_out(self, act: Action) -> None:
         match act:
             case CreateInstance():
                 self._create(act)
             case DeleteInstance():
                 self.taken.append(act)
                 self.terminate(act.name)
+            case RenewInstance():
+                self._renew(act)
             case PublishHealth():
                 self._publish(act)
             case AdoptInstance() | ReleaseInstance():
@@ -259,6 +266,36 @@ class Story:
             attempt=act.attempt,
             replaces=act.replaces,
         )
+
+    def _renew(self, act: RenewInstance) -> None:
+        pod = self.pods[act.name]
+        self.renewed.append(act)
+        self.runs_again_at[act.name] = self.now + BOOT
+        images = dict(zip(pod.containers.names, pod.containers.images, strict=True))
+        changed = tuple((images | dict(act.images)).values())
+        self.pods[act.name] = replace(
+            pod,
+            containers=replace(pod.containers, images=changed),
+            renewing=True,
+            started=None,
+            started_is_recorded=False,
+            containers_ready=False,
+            ready=False,
+            model=act.model,
+            attempt=act.attempt,
+            repair_request="",
+            operation="",
+            resource_version=str(int(pod.resource_version) + 1),
+        )
+
+    def _run_again(self, name: str) -> None:
+        pod = self.pods[name]
+        counts = tuple(count + 1 for count in pod.containers.restarts)
+        containers = replace(pod.containers, restarts=counts)
+        self.pods[name] = replace(
+            pod, started=self.now, containers_ready=True, containers=containers
+        )
+        self.told.setdefault(name, []).append((self.now + timedelta(seconds=1), self.behaviour))
 
     def terminate(self, name: str) -> None:
         """A DELETE is accepted, whoever sent it."""

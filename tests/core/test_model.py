@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from scaleset_operator.core.model import HASH_LENGTH, model_of
+from scaleset_operator.core.model import HASH_LENGTH, images_of, model_of, shape_of
 
 
 def template(image: str = "nginx:1", **more: Any) -> dict[str, Any]:
@@ -12,7 +12,8 @@ def template(image: str = "nginx:1", **more: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "image", ["docker.io/library/nginx:1", "docker.io/nginx:1", "index.docker.io/nginx:1"]
+    "image",
+    ["docker.io/library/nginx:1", "docker.io/nginx:1", "index.docker.io/library/nginx:1"],
 )
 def test_another_spelling_of_the_same_image_is_the_same_model(image: str) -> None:
     """Design.md section 3: an in-place restart changes the spelling alone."""
@@ -38,3 +39,44 @@ def test_the_order_of_keys_plays_no_part_and_the_hash_fits_a_label() -> None:
     one, other = template(metadata={"a": 1, "b": 2}), template(metadata={"b": 2, "a": 1})
     assert model_of(one) == model_of(other)
     assert len(model_of(one)) == HASH_LENGTH
+
+
+def test_models_that_differ_in_images_alone_have_one_shape() -> None:
+    """R-56, design.md section 3: such a change can be made in place; no other can."""
+    one, other = model_of(template()), model_of(template("nginx:2"))
+    assert shape_of(one) == shape_of(other)
+    assert shape_of(one) != shape_of(model_of(template(metadata={"labels": {"a": "b"}})))
+    assert images_of(template()) == (("web", "nginx:1"),)
+
+
+@pytest.mark.parametrize(
+    "containers",
+    [
+        [{"name": "web", "image": "nginx:1"}, {"name": "log", "image": "log:1"}],
+        [{"name": "other", "image": "nginx:1"}],
+        [{"name": "web", "image": "nginx:1", "args": ["-v"]}],
+    ],
+)
+def test_other_containers_are_another_shape(containers: list[dict[str, Any]]) -> None:
+    """Design.md section 3: more than images differ."""
+    other = model_of({"spec": {"containers": containers}})
+    assert shape_of(other) != shape_of(model_of(template()))
+
+
+def test_the_image_of_an_init_container_is_part_of_the_shape() -> None:
+    """Design.md section 3: kubelet runs no init container again for it."""
+
+    def with_init(image: str) -> str:
+        init = [{"name": "first", "image": image}]
+        return model_of({"spec": {**template()["spec"], "initContainers": init}})
+
+    assert shape_of(with_init("init:1")) != shape_of(with_init("init:2"))
+
+
+@pytest.mark.parametrize(
+    "odd", [{}, {"spec": None}, {"spec": {"containers": [None, {"image": 1}]}}]
+)
+def test_a_template_that_is_none_still_has_a_model(odd: dict[str, Any]) -> None:
+    """X-11: the API server's dry run says what is wrong with it; we do not fall over it."""
+    assert len(model_of(odd)) == HASH_LENGTH
+    assert images_of(odd) == ()

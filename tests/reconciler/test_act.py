@@ -1,6 +1,7 @@
 """Carrying out a plan: in which order, how many at once, and what a failure leaves behind."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,9 @@ from scaleset_operator.core.plan import (
     Action,
     AdoptInstance,
     PublishHealth,
+    Purpose,
     ReleaseInstance,
+    RenewInstance,
 )
 from scaleset_operator.reconciler.act import LARGEST_BATCH, Actor
 from scaleset_operator.reconciler.memory import Memory
@@ -258,3 +261,48 @@ async def test_an_orphan_that_cannot_be_taken_stops_nothing(acting: Acting, faul
 async def test_a_plan_without_acts_sends_nothing(acting: Acting) -> None:
     assert await acting.act()
     assert acting.seen.order == []
+
+
+async def test_a_renewal_that_is_refused_holds_that_instance_back(acting: Acting) -> None:
+    """Protocol rule 4: as a refused DELETE does."""
+    (pod,) = await acting.with_pods(1)
+    acting.faults.choose = lambda r: Fault.FORBIDDEN if r.verb is Verb.RENEW else None
+    assert not await acting.act(renewal(pod))
+    assert "web-1" in acting.memory.refused_until
+    acting.faults.choose = lambda _: None
+    assert await acting.act(renewal(pod))
+    assert "web-1" not in acting.memory.refused_until
+    assert acting.stage.pod("web-1").spec["containers"][0]["image"] == "web:2"
+
+
+async def test_a_renewal_of_a_pod_that_has_changed_or_gone_is_not_carried_out(
+    acting: Acting,
+) -> None:
+    """Protocol rules 5 and 6."""
+    changed, gone = await acting.with_pods(2)
+    acting.stage.server.change_pod(changed, annotations={"a": "b"})
+    acting.stage.server.remove_pod(gone)
+    assert not await acting.act(renewal(changed))
+    assert not await acting.act(renewal(gone))
+    assert acting.memory.refused_until == {}
+
+
+async def test_a_renewal_past_its_own_deadline_is_not_sent(acting: Acting) -> None:
+    """Protocol rule 5: however fresh the turn's own record is."""
+    (pod,) = await acting.with_pods(1)
+    past = acting.stage.clock.now() - timedelta(seconds=1)
+    assert not await acting.act(renewal(pod, not_after=past))
+    assert acting.stage.pod("web-1").spec["containers"][0]["image"] == "web:1"
+
+
+def renewal(pod: FakePod, **changes: Any) -> RenewInstance:
+    values: dict[str, Any] = {
+        "name": pod.name,
+        "uid": pod.uid,
+        "resource_version": str(pod.resource_version),
+        "images": ((pod.spec["containers"][0]["name"], "web:2"),),
+        "renewed_from": "0",
+        "model": "m2",
+        "purpose": Purpose.REPAIR,
+    }
+    return RenewInstance(**(values | changes))

@@ -48,11 +48,11 @@ def test_a_refused_delete_holds_its_own_instance_back_and_longer_each_time() -> 
     memory = Memory()
     waits = []
     for _ in WAITS:
-        memory.refuse_delete("web-1", T0)
+        memory.refuse_touch("web-1", T0)
         waits.append((memory.refused_until["web-1"] - T0) / SECOND)
     assert waits == WAITS
     assert memory.refused_until.keys() == {"web-1"}
-    memory.refuse_delete("web-2", T0)
+    memory.refuse_touch("web-2", T0)
     assert memory.refused_until["web-2"] == T0 + 5 * SECOND
 
 
@@ -89,7 +89,7 @@ def test_acts_that_could_not_be_carried_out_are_tried_ever_more_rarely() -> None
 def test_many_refusals_wait_no_longer_than_five_minutes() -> None:
     memory = Memory()
     for _ in range(5_000):
-        memory.refuse_delete("web-1", T0)
+        memory.refuse_touch("web-1", T0)
     assert memory.refused_until["web-1"] == T0 + LONGEST_WAIT
 
 

@@ -12,6 +12,7 @@ from scaleset_operator.api.base import VMHealth, format_time
 from scaleset_operator.api.scaleset import ScaleSetSpec
 from scaleset_operator.api.scalesetstatus import ScaleSetStatus
 from scaleset_operator.core.observed import (
+    Containers,
     Evidence,
     Instance,
     Neighbour,
@@ -55,6 +56,11 @@ TEMPLATE: Final[dict[str, Any]] = {
     },
 }
 
+RUNNING: Final = Containers(names=("web",), images=("instance:1",), image_ids=("",), restarts=(0,))
+NOT_MADE: Final = Containers(
+    names=("web",), images=("instance:1",), image_ids=("",), restarts=(-1,)
+)
+
 
 def instance(
     *,
@@ -91,6 +97,7 @@ def instance(
         "started": started,
         "started_is_recorded": runs,
         "containers_ready": runs,
+        "containers": RUNNING if runs else NOT_MADE,
         "ready": runs and health is VMHealth.HEALTHY,
         "published": published,
         "in_rotation": None if published is None else health is VMHealth.HEALTHY,

@@ -157,6 +157,8 @@ class FakeApiServer:
         current = self.pod(pod.namespace, pod.name)
         _preconditions(current, uid, version)
         changed = replace(current, **fields)
+        if not all(row["image"] for row in changed.spec.get("containers", ())):
+            raise ServerError(INVALID, f"{pod.name}: spec.containers[].image: Required value")
         return current if changed == current else self._store("MODIFIED", changed)
 
     def delete_pod(

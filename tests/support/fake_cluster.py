@@ -19,6 +19,7 @@ from scaleset_operator.core.plan import (
     Note,
     PublishHealth,
     ReleaseInstance,
+    RenewInstance,
 )
 from scaleset_operator.reconciler.ports import (
     Conflict,
@@ -186,6 +187,20 @@ class FakeCluster:
                 self.view.feed(pod)
 
         await self.wire.call(Request(Verb.DELETE, action.name), send, not_after)
+
+    async def renew(self, owner: Owner, action: RenewInstance, not_after: int) -> None:
+        """See the port."""
+        pod_writes.check_target(owner, action)
+
+        def send() -> None:
+            pod = self.server.pod(owner.key.namespace, action.name)
+            fields = pod_writes.renewed(pod, action)
+            changed = self.server.change_pod(
+                pod, uid=action.uid, version=action.resource_version, **fields
+            )
+            self.view.expect(owner, changed)
+
+        await self.wire.call(Request(Verb.RENEW, action.name), send, not_after)
 
     async def publish(self, owner: Owner, action: PublishHealth) -> None:
         """See the port."""

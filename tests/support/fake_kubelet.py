@@ -12,7 +12,7 @@ from itertools import count
 from typing import Any
 
 from tests.support.fake_api_server import Change, FakeApiServer
-from tests.support.fake_objects import FakePod, PodCondition, whole_second
+from tests.support.fake_objects import FakePod, PodCondition, Run, whole_second
 
 Seconds = float
 
@@ -25,12 +25,14 @@ class PodScript:
         schedule: from its creation to a node.
         start: from there until all containers run.
         dies: from there until it has Failed by itself.
+        renew: from a change of its images until the containers run again, of the new ones.
         terminate: from the accepted deletion until it is gone; None is stuck Terminating.
     """
 
     schedule: Seconds | None = 0.1
     start: Seconds | None = 1.0
     dies: Seconds | None = None
+    renew: Seconds | None = 1.0
     terminate: Seconds | None = 1.0
 
 
@@ -60,6 +62,7 @@ class FakeKubelet:
         self._lost: set[str] = set()
         self._watchers: list[Callable[[], None]] = []
         self._told: dict[str, object] = {}
+        self._renewing: set[str] = set()
         server.subscribe(self._see)
         for number in range(1, nodes + 1):
             server.set_node(f"node-{number}", ready=True)
@@ -84,7 +87,7 @@ class FakeKubelet:
         """Kubelet restarts the containers in place: not ready for a while, grace unrenewed."""
         self._write(pod.uid, containers_ready=False)
         if down_for is not None:
-            self._after(down_for, lambda: self._write(pod.uid, containers_ready=True))
+            self._after(down_for, lambda: self._run_again(pod.uid, all_of_them=True))
 
     def report(self, pod: FakePod, condition: str, status: str) -> None:
         """The instance's own report: a pod condition of its own type."""
@@ -146,6 +149,11 @@ class FakeKubelet:
             self._end(stored)
         elif stored.over:
             self._free_address(stored)
+        elif stored.runs and stored.uid not in self._renewing and not _images_run(stored):
+            # The spec names other images than those that run: kubelet renews these containers.
+            self._renewing.add(stored.uid)
+            self._after(0.1, lambda: self._write(stored.uid, containers_ready=False))
+            self._later(self._scripts[stored.uid].renew, lambda: self._run_again(stored.uid))
 
     def _end(self, pod: FakePod) -> None:
         self._later(self._scripts[pod.uid].terminate, lambda: self._gone(pod.uid))
@@ -168,8 +176,25 @@ class FakeKubelet:
 
     def _start(self, uid: str) -> None:
         started = whole_second(self.clock.now())
-        self._write(uid, phase="Running", started=started, containers_ready=True)
+        pod = self.server.find(uid)
+        rows = pod.spec.get("containers", ()) if pod else ()
+        runs = tuple(Run(row["name"], row["image"], 0, started) for row in rows)
+        self._write(uid, phase="Running", started=started, runs=runs, containers_ready=True)
         self._later(self._scripts[uid].dies, lambda: self._fail(uid))
+
+    def _run_again(self, uid: str, *, all_of_them: bool = False) -> None:
+        self._renewing.discard(uid)
+        pod = self.server.find(uid)
+        if pod is None or not pod.live or not pod.runs:
+            return
+        now, images = whole_second(self.clock.now()), _images(pod)
+        runs = tuple(
+            Run(run.name, images[run.name], run.restarts + 1, now, run.started)
+            if all_of_them or images[run.name] != run.image
+            else run
+            for run in pod.runs
+        )
+        self._write(uid, runs=runs, containers_ready=True)
 
     def _fail(self, uid: str) -> None:
         self._write(uid, phase="Failed", containers_ready=False)
@@ -214,3 +239,11 @@ class FakeKubelet:
         if pod.ip is not None and self._held.get(pod.ip) == pod.uid:
             del self._held[pod.ip]
             self._free.append(pod.ip)
+
+
+def _images(pod: FakePod) -> dict[str, str]:
+    return {row["name"]: row["image"] for row in pod.spec.get("containers", ())}
+
+
+def _images_run(pod: FakePod) -> bool:
+    return {run.name: run.image for run in pod.runs} == _images(pod)

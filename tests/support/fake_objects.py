@@ -8,11 +8,12 @@ It must not know who stores or changes an object.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 from scaleset_operator.api import base
 from scaleset_operator.api.base import VMHealth, format_time
-from scaleset_operator.core.observed import Instance, Published
+from scaleset_operator.core.observed import Containers, Instance, Published
 
 GRACE_SECONDS: Final = 30
 """terminationGracePeriodSeconds of every pod."""
@@ -51,6 +52,16 @@ class PodCondition(NamedTuple):
     since: datetime
 
 
+class Run(NamedTuple):
+    """One container as kubelet reports it: its image, its restarts, this run and the one before."""
+
+    name: str
+    image: str
+    restarts: int
+    started: datetime
+    before: datetime | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FakeNode:
     """A node: whether its kubelet reports."""
@@ -71,6 +82,7 @@ class FakePod:
 
     Attributes:
         started: when all its containers had first run.
+        runs: its containers' present runs, in the order of the spec; none before the first.
         deleted_at: when the API server accepted its deletion.
         conditions: those beyond kubelet's own; type -> condition.
         spec: of the template it was made from, raw.
@@ -92,6 +104,7 @@ class FakePod:
     deleted_at: datetime | None = None
     conditions: Mapping[str, PodCondition] = field(default_factory=dict)
     spec: Mapping[str, Any] = field(default_factory=dict)
+    runs: tuple[Run, ...] = ()
 
     @property
     def key(self) -> ObjectKey:
@@ -131,6 +144,31 @@ class FakePod:
         return int(text) if text.isascii() and text.isdigit() else None
 
 
+def image_id(image: str) -> str:
+    """What a node reports of an image: its repository, and a digest of its own."""
+    repository, _, digest = image.partition("@")
+    path, _, tag = repository.rpartition(":")
+    bare = path if path and "/" not in tag else repository
+    return f"{bare}@{digest or 'sha256:' + sha256(repository.encode()).hexdigest()}"
+
+
+def start_of(pod: FakePod) -> datetime | None:
+    """When all containers first ran, after the last renewal if there was one (R-24, R-28)."""
+    mark = pod.annotations.get(base.ANNOTATION_RENEWED_FROM)
+    if mark is None:
+        return pod.started
+    floors = [None if part == "-" else int(part) for part in mark.split(",")]
+    if len(floors) != len(pod.runs):
+        return None
+    found: list[datetime] = []
+    for run, floor in zip(pod.runs, floors, strict=True):
+        if floor is not None and run.restarts <= floor:
+            return None
+        first = floor is not None and run.restarts == floor + 1
+        found.append(run.started if first else run.before or run.started)
+    return max(found)
+
+
 def whole_second(moment: datetime) -> datetime:
     """A moment as the wire shows it."""
     return moment.replace(microsecond=0)
@@ -141,6 +179,8 @@ def instance_of(pod: FakePod) -> Instance:
     assert pod.instance_id is not None, f"{pod.name} is no instance"
     assert pod.created is not None, f"{pod.name} was never created"
     recorded = pod.annotations.get(base.ANNOTATION_STATE_CHANGE_TIME)
+    rows = pod.spec.get("containers", ())
+    counts = {run.name: run.restarts for run in pod.runs}
     return Instance(
         name=pod.name,
         uid=pod.uid,
@@ -151,7 +191,7 @@ def instance_of(pod: FakePod) -> Instance:
         created=pod.created,
         ip=pod.ip,
         node=pod.node,
-        started=datetime.fromisoformat(recorded) if recorded else pod.started,
+        started=datetime.fromisoformat(recorded) if recorded else start_of(pod),
         started_is_recorded=recorded is not None,
         over=pod.over,
         terminating=pod.terminating,
@@ -164,7 +204,15 @@ def instance_of(pod: FakePod) -> Instance:
         in_rotation=pod.in_rotation,
         attempt=int(pod.annotations.get(base.ANNOTATION_REPAIR_ATTEMPT, "0")),
         replaces=pod.annotations.get(base.ANNOTATION_REPLACES),
-        repair_requested=pod.annotations.get(base.ANNOTATION_REPAIR) == "requested",
+        containers=Containers(
+            names=tuple(row["name"] for row in rows),
+            images=tuple(row["image"] for row in rows),
+            image_ids=tuple(image_id(run.image) for run in pod.runs) or ("",) * len(rows),
+            restarts=tuple(counts.get(row["name"], -1) for row in rows),
+        ),
+        renewing=recorded is None and base.ANNOTATION_RENEWED_FROM in pod.annotations,
+        repair_request=pod.annotations.get(base.ANNOTATION_REPAIR, ""),
+        operation=pod.annotations.get(base.ANNOTATION_OPERATION, ""),
     )
 
 
@@ -229,12 +277,22 @@ def _pod_status(pod: FakePod) -> dict[str, Any]:
     ]
     rows.append({"type": "ContainersReady", "status": str(pod.containers_ready)})
     rows.append({"type": "Ready", "status": str(pod.ready)})
-    state: dict[str, Any] = {"waiting": {"reason": "ContainerCreating"}}
-    if pod.started is not None:
-        state = {"running": {"startedAt": format_time(pod.started)}}
     return {
         "phase": pod.phase,
         "conditions": rows,
-        "containerStatuses": [{"name": "main", "ready": pod.containers_ready, "state": state}],
+        "containerStatuses": [_container_status(run, pod) for run in pod.runs],
         **({"podIP": pod.ip} if pod.ip else {}),
+    }
+
+
+def _container_status(run: Run, pod: FakePod) -> dict[str, Any]:
+    before = {} if run.before is None else {"startedAt": format_time(run.before), "exitCode": 0}
+    return {
+        "name": run.name,
+        "image": run.image,
+        "imageID": image_id(run.image),
+        "restartCount": run.restarts,
+        "ready": pod.containers_ready,
+        "state": {"running": {"startedAt": format_time(run.started)}},
+        "lastState": {"terminated": before} if before else {},
     }

@@ -20,6 +20,7 @@ class Verb(StrEnum):
     STATUS = "status"
     CREATE = "create"
     DELETE = "delete"
+    RENEW = "renew"
     PUBLISH = "publish"
     ADOPT = "adopt"
     RELEASE = "release"
@@ -33,6 +34,7 @@ WRITES: Final = frozenset(
         Verb.STATUS,
         Verb.CREATE,
         Verb.DELETE,
+        Verb.RENEW,
         Verb.PUBLISH,
         Verb.ADOPT,
         Verb.RELEASE,

@@ -17,6 +17,7 @@ from scaleset_operator.core.plan import (
     DeleteInstance,
     PublishHealth,
     ReleaseInstance,
+    RenewInstance,
 )
 from scaleset_operator.reconciler.ports import Owner
 from tests.support.fake_objects import (
@@ -29,7 +30,7 @@ from tests.support.fake_objects import (
 
 _REASON: Final = re.compile(base.REASON_PATTERN)
 
-Targeted = AdoptInstance | DeleteInstance | ReleaseInstance
+Targeted = AdoptInstance | DeleteInstance | ReleaseInstance | RenewInstance
 
 
 def controller_of(owner: Owner) -> Controller:
@@ -88,7 +89,7 @@ def check_target(owner: Owner, action: Targeted) -> None:
     assert action.uid, f"without a UID: {action}"
     assert action.resource_version, f"without a resourceVersion: {action}"
     assert owner.uid, "an owner without a UID"
-    if isinstance(action, DeleteInstance):
+    if isinstance(action, DeleteInstance | RenewInstance):
         assert action.name.startswith(f"{owner.key.name}-"), f"another set's pod: {action}"
 
 
@@ -100,6 +101,30 @@ def check_publish(action: PublishHealth) -> None:
     assert len(action.message) <= base.MAX_MESSAGE_LENGTH, f"too long: {action}"
     moment = action.state_change_time
     assert moment is None or moment.tzinfo is not None, f"a naive time: {action}"
+
+
+def renewed(pod: FakePod, action: RenewInstance) -> dict[str, Any]:
+    """The fields of the pod after new images: the containers it names change, all others stay."""
+    images = dict(action.images)
+    assert images, f"nothing to renew: {action}"
+    rows = pod.spec["containers"]
+    assert images.keys() <= {row["name"] for row in rows}, (
+        f"a container that is not there: {action}"
+    )
+    marks = {
+        base.ANNOTATION_RENEWED_FROM: action.renewed_from,
+        base.ANNOTATION_REPAIR_ATTEMPT: str(action.attempt) if action.attempt else None,
+        base.ANNOTATION_STATE_CHANGE_TIME: None,
+        base.ANNOTATION_REPAIR: None,
+        base.ANNOTATION_OPERATION: None,
+    }
+    merged = {**pod.annotations, **marks}
+    changed = [{**row, "image": images.get(row["name"], row["image"])} for row in rows]
+    return {
+        "labels": {**pod.labels, base.LABEL_MODEL: action.model},
+        "annotations": {key: text for key, text in merged.items() if text is not None},
+        "spec": {**pod.spec, "containers": changed},
+    }
 
 
 def published(pod: FakePod, action: PublishHealth, now: datetime) -> dict[str, Any]:

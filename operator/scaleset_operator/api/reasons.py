@@ -29,6 +29,7 @@ class Reason(StrEnum):
     TERMINATION_DELAYED = "TerminationDelayed"
     REPLACEMENT_STARTING = "ReplacementStarting"
     WAITING_FOR_HEALTH = "WaitingForHealth"
+    RESTARTING = "Restarting"
     REPAIR_STALLED = "RepairStalled"
     NO_PROBE = "NoProbe"
     PROBE_NOT_FOUND = "ProbeNotFound"
@@ -118,7 +119,8 @@ REASON_TEXT: Final[dict[Reason, str]] = {
     Reason.TOO_MANY_INSTANCES: "Limits Standard repairs sets of at most 200 instances.",
     Reason.TERMINATION_DELAYED: "A terminate notice was given; deletion waits for it.",
     Reason.REPLACEMENT_STARTING: "The replacement exists; its containers do not all run yet.",
-    Reason.WAITING_FOR_HEALTH: "The replacement runs and has not turned Healthy yet.",
+    Reason.WAITING_FOR_HEALTH: "The replacement, or what was renewed, runs and is not Healthy yet.",
+    Reason.RESTARTING: "The instance's containers are being renewed in place and do not all run.",
     Reason.REPAIR_STALLED: "The repair is closed, but the old pod is still Terminating.",
     Reason.NO_PROBE: "The set names no source of health.",
     Reason.PROBE_NOT_FOUND: "The HealthProbe that the set names does not exist.",

@@ -64,6 +64,7 @@ ADVICE: Final[dict[Reason, str]] = {
     ),
     Reason.REPLACEMENT_STARTING: "Wait; if it lasts, look at the replacement's Events.",
     Reason.WAITING_FOR_HEALTH: "Wait; if it lasts, ask the replacement's endpoint yourself.",
+    Reason.RESTARTING: "Wait; if it lasts, look at the pod's Events: an image may not be there.",
     Reason.REPAIR_STALLED: (
         "Look at the old pod's node and finalizers; delete the pod by force if the node is gone."
     ),

@@ -8,9 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from scaleset_operator.api.base import Reason, VMHealth
 from scaleset_operator.api.scalesetstatus import ScaleSetStatus
+
+NOT_RENEWED: Final = "-"
+"""In the annotation of a renewal, in place of a restart count: this container is left alone."""
 
 
 class Outcome(StrEnum):
@@ -78,6 +82,25 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Containers:
+    """What a pod says of its containers, in the order of its spec; equal ones are shared.
+
+    Attributes:
+        images: as the spec spells them.
+        image_ids: as the node reports them; empty before it does.
+        restarts: how often each was restarted; below 0 before it was made.
+    """
+
+    names: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+    image_ids: tuple[str, ...] = ()
+    restarts: tuple[int, ...] = ()
+
+
+NO_CONTAINERS: Final = Containers()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Instance:
     """One pod of the set, as the cache or a live read gave it.
 
@@ -94,7 +117,11 @@ class Instance:
         published: the Healthy condition, None before the first.
         in_rotation: the gate's value, None before the first.
         attempt: which repair of its lineage made this pod; 0 for none or once it was healthy.
-        images: the images of its containers, in the order of the spec.
+        containers: their images and restarts.
+        renewing: its containers were told to restart in place, and the moment they all ran again
+            does not stand on the pod yet; `started` is that moment, None until then.
+        repair_request: what a person wrote under `scaleset.dev/repair`, empty for nothing.
+        operation: the same under `scaleset.dev/operation`.
     """
 
     name: str
@@ -119,7 +146,10 @@ class Instance:
     in_rotation: bool | None = None
     attempt: int = 0
     replaces: str | None = None
-    repair_requested: bool = False
+    containers: Containers = NO_CONTAINERS
+    renewing: bool = False
+    repair_request: str = ""
+    operation: str = ""
 
     @property
     def live(self) -> bool:
@@ -184,9 +214,14 @@ class Fleet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TemplateView:
-    """What the API server said to a dry run of one pod of the latest model."""
+    """What the API server said to a dry run of one pod of the latest model.
+
+    Attributes:
+        images: of its containers, as the template spells them: (container, image).
+    """
 
     model: str
+    images: tuple[tuple[str, str], ...] = ()
     checked: bool = True
     fault: Reason | None = None
     fault_message: str = ""

@@ -57,6 +57,31 @@ class DeleteInstance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RenewInstance:
+    """Give the containers of this very pod these images, so that kubelet renews them (rule 10).
+
+    One patch, on UID and resourceVersion; it answers the requests on the pod as well.
+
+    Attributes:
+        images: (container, image) of each container that is renewed.
+        renewed_from: restart counts after which a run is a new one, for all in the pod's order.
+        model: that the instance has from then on.
+        attempt: as for a create; 0 outside repairs.
+        not_after: as for a DELETE.
+    """
+
+    name: str
+    uid: str
+    resource_version: str
+    images: tuple[tuple[str, str], ...]
+    renewed_from: str
+    model: str
+    purpose: Purpose
+    attempt: int = 0
+    not_after: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PublishHealth:
     """Write the Healthy condition and the gate on one pod, in one patch (protocol rule 26).
 
@@ -95,7 +120,14 @@ class ReleaseInstance:
     resource_version: str
 
 
-Action = CreateInstance | DeleteInstance | PublishHealth | AdoptInstance | ReleaseInstance
+Action = (
+    CreateInstance
+    | DeleteInstance
+    | RenewInstance
+    | PublishHealth
+    | AdoptInstance
+    | ReleaseInstance
+)
 
 
 class Record(IntEnum):

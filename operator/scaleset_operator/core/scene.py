@@ -17,6 +17,7 @@ from scaleset_operator.api.repairpolicy import AutomaticRepairsPolicy
 from scaleset_operator.api.scaleset import ScaleSetSpec
 from scaleset_operator.core.health import Verdict, judge
 from scaleset_operator.core.observed import Instance, Observed
+from scaleset_operator.core.renewal import after_renewal
 
 NO_POLICY: Final = AutomaticRepairsPolicy()
 
@@ -38,7 +39,8 @@ class Scene:
     @classmethod
     def of(cls, spec: ScaleSetSpec, observed: Observed, now: datetime) -> "Scene":
         """Judge every instance and lay out the rest."""
-        return cls(spec=spec, observed=observed, now=now, verdicts=judge(spec, observed, now))
+        verdicts = after_renewal(observed, judge(spec, observed, now), now)
+        return cls(spec=spec, observed=observed, now=now, verdicts=verdicts)
 
     def with_repairs(self, repairs: RepairsStatus) -> "Scene":
         """The same desk with suspension and enabling as now decided; entries stay as recorded."""

@@ -16,6 +16,7 @@ from scaleset_operator.core.plan import (
     DeleteInstance,
     PublishHealth,
     ReleaseInstance,
+    RenewInstance,
 )
 from scaleset_operator.reconciler.memory import Memory
 from scaleset_operator.reconciler.ports import (
@@ -51,7 +52,8 @@ class Actor:
             not_after: CLOCK_BOOTTIME in nanoseconds past which nothing is sent (rule 5).
 
         Returns:
-            Whether every create and DELETE was carried out; no event follows one that was not.
+            Whether every create, DELETE and renewal was carried out; no event follows one that was
+            not.
 
         Raises:
             Unavailable: the API server could not be asked for some of them.
@@ -80,9 +82,9 @@ class Actor:
         for action in actions:
             if isinstance(action, AdoptInstance | ReleaseInstance):
                 await self._take_or_leave(owner, action)
-        deletes = [a for a in actions if isinstance(a, DeleteInstance)]
-        done = await asyncio.gather(*(self._delete(owner, a, memory, not_after) for a in deletes))
-        accepted = {a.uid for a, fault in zip(deletes, done, strict=True) if fault is None}
+        touching = [a for a in actions if isinstance(a, DeleteInstance | RenewInstance)]
+        done = await asyncio.gather(*(self._touch(owner, a, memory, not_after) for a in touching))
+        accepted = {a.uid for a, fault in zip(touching, done, strict=True) if fault is None}
         creates = [
             a
             for a in actions
@@ -101,20 +103,23 @@ class Actor:
         except (Gone, Conflict, Refused):
             return
 
-    async def _delete(
-        self, owner: Owner, action: DeleteInstance, memory: Memory, not_after: int
+    async def _touch(
+        self, owner: Owner, action: DeleteInstance | RenewInstance, memory: Memory, not_after: int
     ) -> Exception | None:
-        """None when the DELETE was accepted, else why not."""
+        """None when the DELETE or the new images were accepted, else why not."""
         if action.not_after is not None:
             left = action.not_after - self._clock.now()
             own = self._clock.boottime_ns() + left // timedelta(microseconds=1) * 1_000
             not_after = min(not_after, own)
         try:
-            await self._cluster.delete_instance(owner, action, not_after)
+            if isinstance(action, DeleteInstance):
+                await self._cluster.delete_instance(owner, action, not_after)
+            else:
+                await self._cluster.renew(owner, action, not_after)
         except Refused as refused:
-            memory.refuse_delete(action.name, self._clock.now())
+            memory.refuse_touch(action.name, self._clock.now())
             return refused
-        except (Conflict, TooOld, Unavailable) as fault:
+        except (Conflict, Gone, TooOld, Unavailable) as fault:
             return fault
         memory.refusals.pop(action.name, None)
         memory.refused_until.pop(action.name, None)

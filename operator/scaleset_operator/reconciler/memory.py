@@ -75,8 +75,8 @@ class Memory:
         self.over = {uid: at for uid, at in self.over.items() if uid in recent or uid in uids}
         return tuple(sorted(recent.values())[-OVER_REMEMBERED:])
 
-    def refuse_delete(self, name: str, now: datetime) -> None:
-        """A DELETE was refused: hold this instance's repair back, longer each time (rule 4)."""
+    def refuse_touch(self, name: str, now: datetime) -> None:
+        """A DELETE or new images were refused: hold it back, longer each time (rule 4)."""
         self.refusals[name] = self.refusals.get(name, 0) + 1
         self.refused_until[name] = now + _wait(self.refusals[name])
 

@@ -20,6 +20,7 @@ from scaleset_operator.core.plan import (
     Note,
     PublishHealth,
     ReleaseInstance,
+    RenewInstance,
 )
 
 
@@ -189,6 +190,14 @@ class Cluster(Protocol):
             Conflict: the pod has changed since it was read.
             Refused: 403 or 422.
             TooOld: not sent.
+        """
+        ...
+
+    async def renew(self, owner: Owner, action: RenewInstance, not_after: int) -> None:
+        """Change the images of a pod with UID and resourceVersion; raises as a DELETE does.
+
+        Raises:
+            Gone: the pod is not there any more.
         """
         ...
 

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from scaleset_operator.core.decide import decide
+from scaleset_operator.core.model import images_of
 from scaleset_operator.core.observed import TemplateView
 from scaleset_operator.core.plan import Plan, PublishHealth, Record
 from scaleset_operator.reconciler.act import Actor
@@ -213,7 +214,8 @@ class Reconciler:
             )
         else:
             memory.template_retry = None
-            memory.template = TemplateView(model=known.model)
+            images = images_of(known.owner.template)
+            memory.template = TemplateView(model=known.model, images=images)
         await self._look_for_foreign(known, memory, now, anew=True)
 
     async def _look_for_foreign(

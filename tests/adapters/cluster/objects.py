@@ -81,6 +81,7 @@ def container(
     running: str | None = None,
     ended: str | None = None,
     before: str | None = None,
+    restarts: int = 0,
 ) -> dict[str, Any]:
     """The status of one container: when it began to run now, ran and ended, or ran before."""
     state: dict[str, Any] = {"waiting": {"reason": "CrashLoopBackOff"}}
@@ -89,4 +90,4 @@ def container(
     if ended:
         state = {"terminated": {"startedAt": ended, "exitCode": 1}}
     last = {"terminated": {"startedAt": before, "exitCode": 1}} if before else {}
-    return {"name": name, "state": state, "lastState": last}
+    return {"name": name, "restartCount": restarts, "state": state, "lastState": last}

@@ -18,6 +18,7 @@ from scaleset_operator.core.plan import (
     PublishHealth,
     Purpose,
     ReleaseInstance,
+    RenewInstance,
 )
 from tests.adapters.cluster.objects import OWNER, condition, pod
 
@@ -189,3 +190,31 @@ def test_annotations_go_in_the_same_patch() -> None:
         "scaleset.dev/repair-attempt": None,
     }
     assert body["status"]["conditions"] == []
+
+
+def test_a_renewal_changes_images_and_marks_in_one_patch_of_the_pod_that_was_read() -> None:
+    """R-24, R-26, protocol rules 5 and 10: strategic merge; what is not named stays."""
+    action = RenewInstance(
+        name="web-1",
+        uid="uid-1",
+        resource_version="10",
+        images=(("web", "docker.io/library/web:1"),),
+        renewed_from="2,-",
+        model="m2",
+        attempt=3,
+        purpose=Purpose.REPAIR,
+    )
+    metadata = bodies.renewal(action)["metadata"]
+    assert (metadata["uid"], metadata["resourceVersion"]) == ("uid-1", "10")
+    assert metadata["labels"] == {"scaleset.dev/model": "m2"}
+    assert metadata["annotations"] == {
+        "scaleset.dev/renewed-from": "2,-",
+        "scaleset.dev/repair-attempt": "3",
+        "scaleset.dev/state-change-time": None,
+        "scaleset.dev/repair": None,
+        "scaleset.dev/operation": None,
+    }
+    named = [{"name": "web", "image": "docker.io/library/web:1"}]
+    assert bodies.renewal(action)["spec"] == {"containers": named}
+    unnumbered = bodies.renewal(replace(action, attempt=0))["metadata"]["annotations"]
+    assert unnumbered["scaleset.dev/repair-attempt"] is None

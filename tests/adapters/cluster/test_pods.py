@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 from scaleset_operator.adapters.cluster.pods import PodRecord, pod_record
 from scaleset_operator.api.base import VMHealth
-from scaleset_operator.core.observed import Instance
+from scaleset_operator.core.observed import Containers, Instance
 from scaleset_operator.reconciler.ports import Key
 from tests.adapters.cluster.objects import CREATED, RAN, WEB, condition, container, controller, pod
 
@@ -45,6 +45,7 @@ def test_every_field_of_a_plain_pod_arrives() -> None:
         started=at(RAN),
         containers_ready=True,
         reports=(("Ready", HEALTHY, at(RAN)),),
+        containers=Containers(names=("web",), images=("web:1",), image_ids=("",), restarts=(0,)),
     )
 
 
@@ -227,15 +228,72 @@ def test_labels_and_annotations_of_ours_arrive() -> None:
             "scaleset.dev/repair-attempt": "3",
             "scaleset.dev/replaces": "web-0",
             "scaleset.dev/repair": "requested",
+            "scaleset.dev/operation": "x" * 1_000,
         },
     )
     assert instance.protected_from_scale_in
     assert not instance.protected_from_actions
     assert instance.update_domain == 0
     assert (instance.attempt, instance.replaces) == (3, "web-0")
-    assert instance.repair_requested
+    assert instance.repair_request == "requested"
+    assert instance.operation == "x" * 64
 
 
 @pytest.mark.parametrize("value", ["", "x", "-1", "1.5"])
 def test_a_repair_attempt_that_is_no_number_is_none(value: str) -> None:
     assert instance_of(annotations={"scaleset.dev/repair-attempt": value}).attempt == 0
+
+
+NINE: Final = "2026-11-21T09:00:00Z"
+TEN: Final = "2026-11-21T10:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("status", "started"),
+    [
+        (container(running=RAN, restarts=2), None),
+        (container(before=RAN, restarts=2), None),
+        (container(running=NINE, before=RAN, restarts=3), NINE),
+        (container(ended=NINE, before=RAN, restarts=3), NINE),
+        (container(running=TEN, before=NINE, restarts=4), NINE),
+    ],
+)
+def test_after_a_renewal_only_a_later_run_is_a_start(
+    status: dict[str, Any], started: str | None
+) -> None:
+    """R-24, R-26, R-28: the restart that we made is a state change, kubelet's next one is none."""
+    marks = {"scaleset.dev/renewed-from": "2"}
+    instance = instance_of(annotations=marks, status={"containerStatuses": [status]})
+    assert instance.started == (at(started) if started else None)
+    assert instance.renewing
+
+
+def test_a_container_that_is_left_alone_by_a_renewal_keeps_its_start() -> None:
+    """R-24: of two, only the second was renewed."""
+    spec = {"containers": [{"name": "a", "image": "a:1"}, {"name": "b", "image": "b:2"}]}
+    marks = {"scaleset.dev/renewed-from": "-,0"}
+    rows = [container("a", running=RAN), container("b", running=NINE, before=RAN, restarts=1)]
+    instance = instance_of(spec=spec, annotations=marks, status={"containerStatuses": rows})
+    assert instance.started == at(NINE)
+    assert instance.containers.images == ("a:1", "b:2")
+    assert instance.containers.restarts == (0, 1)
+
+
+def test_once_recorded_the_start_of_a_renewal_stands() -> None:
+    """R-26: the mark of the renewal may stay; the moment stands beside it."""
+    marks = {"scaleset.dev/renewed-from": "0", "scaleset.dev/state-change-time": NINE}
+    instance = instance_of(annotations=marks)
+    assert (instance.started, instance.renewing) == (at(NINE), False)
+
+
+@pytest.mark.parametrize("mark", ["", "x", "1,2", "-1", "0;"])
+def test_a_mark_that_is_not_ours_is_none(mark: str) -> None:
+    """R-28: anybody can write an annotation."""
+    instance = instance_of(annotations={"scaleset.dev/renewed-from": mark})
+    assert instance.started == at(RAN)
+    assert not instance.renewing
+
+
+def test_equal_containers_are_shared_between_pods() -> None:
+    """G7: what the pods of a set have in common is kept once."""
+    assert instance_of().containers is instance_of().containers

@@ -9,6 +9,9 @@ from typing import Any, Final
 
 from scaleset_operator.adapters.cluster.pods import SCALE_SET
 from scaleset_operator.api.base import (
+    ANNOTATION_OPERATION,
+    ANNOTATION_RENEWED_FROM,
+    ANNOTATION_REPAIR,
     ANNOTATION_REPAIR_ATTEMPT,
     ANNOTATION_REPLACES,
     ANNOTATION_STATE_CHANGE_TIME,
@@ -31,6 +34,7 @@ from scaleset_operator.core.plan import (
     DeleteInstance,
     PublishHealth,
     ReleaseInstance,
+    RenewInstance,
 )
 from scaleset_operator.reconciler.ports import Key, Owner
 
@@ -115,6 +119,26 @@ def deletion(action: DeleteInstance) -> Body:
     }
 
 
+def renewal(action: RenewInstance) -> Body:
+    """New images, with all that tells the new runs from the old, in one strategic merge patch.
+
+    The moment of the last state change goes: the next one is when all containers run again (R-24).
+    """
+    annotations = {
+        ANNOTATION_RENEWED_FROM: action.renewed_from,
+        ANNOTATION_REPAIR_ATTEMPT: str(action.attempt) if action.attempt else None,
+        ANNOTATION_STATE_CHANGE_TIME: None,
+        ANNOTATION_REPAIR: None,
+        ANNOTATION_OPERATION: None,
+    }
+    metadata = _meant(action) | {
+        "labels": {LABEL_MODEL: action.model},
+        "annotations": annotations,
+    }
+    containers = [{"name": name, "image": image} for name, image in action.images]
+    return {"metadata": metadata, "spec": {"containers": containers}}
+
+
 def publication(action: PublishHealth, known: Instance | None, now: datetime) -> Body:
     """Condition, gate and annotations in one strategic merge patch of pods/status (rule 26).
 
@@ -154,7 +178,7 @@ def release(owner: Owner, action: ReleaseInstance) -> Body:
     return {"metadata": _meant(action) | {"ownerReferences": [gone]}}
 
 
-def _meant(action: AdoptInstance | ReleaseInstance) -> Body:
+def _meant(action: AdoptInstance | ReleaseInstance | RenewInstance) -> Body:
     return {"uid": action.uid, "resourceVersion": action.resource_version}
 
 

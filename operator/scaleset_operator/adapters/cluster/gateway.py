@@ -8,19 +8,15 @@ from contextlib import nullcontext
 from typing import Any, Final
 
 from scaleset_operator.adapters.cluster import bodies
-from scaleset_operator.adapters.cluster.connection import (
-    APPLY,
-    STRATEGIC_MERGE,
-    Call,
-    Connection,
-)
+from scaleset_operator.adapters.cluster.calls import pod_patch, pod_path, status_apply
+from scaleset_operator.adapters.cluster.connection import Call, Connection
 from scaleset_operator.adapters.cluster.errors import AlreadyExists, Expired
 from scaleset_operator.adapters.cluster.events import EventRecorder
 from scaleset_operator.adapters.cluster.pacing import Pace, Urgency
 from scaleset_operator.adapters.cluster.pods import PodRecord, pod_record
 from scaleset_operator.adapters.cluster.reflector import Timing, pages
 from scaleset_operator.adapters.cluster.view import ClusterView, pods_path
-from scaleset_operator.api.base import API_VERSION, FIELD_MANAGER, LABEL_NAME, VMHealth
+from scaleset_operator.api.base import FIELD_MANAGER, LABEL_NAME, VMHealth
 from scaleset_operator.api.healthprobe import HealthProbeStatus
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.plan import (
@@ -30,6 +26,7 @@ from scaleset_operator.core.plan import (
     Note,
     PublishHealth,
     ReleaseInstance,
+    RenewInstance,
 )
 from scaleset_operator.reconciler.ports import (
     Clock,
@@ -171,16 +168,7 @@ class KubernetesCluster:
         await self._apply_status("healthprobes", key, body)
 
     async def _apply_status(self, kinds: str, key: Key, body: Mapping[str, Any]) -> str:
-        answer = await self._connection.write(
-            Call(
-                method="PATCH",
-                path=f"/apis/{API_VERSION}/namespaces/{key.namespace}/{kinds}/{key.name}/status",
-                query={"fieldManager": FIELD_MANAGER, "force": "true"},
-                body=body,
-                content_type=APPLY,
-            ),
-            Urgency.RECORD,
-        )
+        answer = await self._connection.write(status_apply(kinds, key, body), Urgency.RECORD)
         return str(answer["metadata"]["resourceVersion"])
 
     async def create_instance(
@@ -206,7 +194,7 @@ class KubernetesCluster:
         """See the port."""
         call = Call(
             method="DELETE",
-            path=_pod_path(owner, action.name),
+            path=pod_path(owner, action.name),
             body=bodies.deletion(action),
             check=self._deadline(not_after),
         )
@@ -216,6 +204,11 @@ class KubernetesCluster:
             self._view.cache.feed_absence(Key(owner.key.namespace, action.name), action.uid)
             return
         self._view.wrote(owner, pod)
+
+    async def renew(self, owner: Owner, action: RenewInstance, not_after: int) -> None:
+        """See the port."""
+        body, check = bodies.renewal(action), self._deadline(not_after)
+        await self._patch(owner, action.name, body, Urgency.ACT, check)
 
     async def publish(self, owner: Owner, action: PublishHealth) -> None:
         """See the port."""
@@ -242,15 +235,14 @@ class KubernetesCluster:
     # --- Inside ------------------------------------------------------------------------------
 
     async def _patch(
-        self, owner: Owner, name: str, body: Mapping[str, Any], urgency: Urgency
+        self,
+        owner: Owner,
+        name: str,
+        body: Mapping[str, Any],
+        urgency: Urgency,
+        check: Callable[[], None] | None = None,
     ) -> None:
-        call = Call(
-            method="PATCH",
-            path=_pod_path(owner, name),
-            query={"fieldManager": FIELD_MANAGER},
-            body=body,
-            content_type=STRATEGIC_MERGE,
-        )
+        call = pod_patch(owner, name, body, check)
         self._view.wrote(owner, await self._connection.write(call, urgency))
 
     async def _read(self, key: Key) -> PodRecord | None:
@@ -289,7 +281,3 @@ class KubernetesCluster:
                 raise TooOld(message)
 
         return check
-
-
-def _pod_path(owner: Owner, name: str) -> str:
-    return f"{pods_path(owner.key.namespace)}/{name}"

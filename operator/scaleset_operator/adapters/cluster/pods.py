@@ -11,7 +11,15 @@ from functools import lru_cache
 from sys import intern
 from typing import Any, Final, NamedTuple
 
+from scaleset_operator.adapters.cluster.containers import (
+    containers_of,
+    moment,
+    renewed_from,
+    started,
+)
 from scaleset_operator.api.base import (
+    ANNOTATION_OPERATION,
+    ANNOTATION_RENEWED_FROM,
     ANNOTATION_REPAIR,
     ANNOTATION_REPAIR_ATTEMPT,
     ANNOTATION_REPLACES,
@@ -34,6 +42,8 @@ from scaleset_operator.reconciler.ports import Key
 log = logging.getLogger(__name__)
 
 SCALE_SET: Final = "ScaleSet"
+LONGEST_REQUEST: Final = 64
+"""Characters of a request that are kept."""
 
 Json = Mapping[str, Any]
 Labels = frozenset[tuple[str, str]]
@@ -123,7 +133,8 @@ def _instance(pod: Json, labels: Json, instance_id: int) -> Instance:
     annotations = metadata.get("annotations") or {}
     created = datetime.fromisoformat(metadata["creationTimestamp"])
     conditions = {c["type"]: c for c in status.get("conditions") or ()}
-    recorded = _time(annotations.get(ANNOTATION_STATE_CHANGE_TIME))
+    recorded = moment(annotations.get(ANNOTATION_STATE_CHANGE_TIME))
+    mark = annotations.get(ANNOTATION_RENEWED_FROM)
     in_rotation = conditions.get(GATE_IN_ROTATION)
     node = spec.get("nodeName")
     return Instance(
@@ -136,7 +147,7 @@ def _instance(pod: Json, labels: Json, instance_id: int) -> Instance:
         created=created,
         ip=status.get("podIP") or None,
         node=intern(node) if node else None,
-        started=recorded or _started(spec, status),
+        started=recorded or started(spec, status, mark),
         started_is_recorded=recorded is not None,
         over=status.get("phase") in _OVER,
         terminating=metadata.get("deletionTimestamp") is not None,
@@ -149,36 +160,11 @@ def _instance(pod: Json, labels: Json, instance_id: int) -> Instance:
         in_rotation=None if in_rotation is None else _holds(in_rotation),
         attempt=_whole_number(annotations.get(ANNOTATION_REPAIR_ATTEMPT)) or 0,
         replaces=annotations.get(ANNOTATION_REPLACES) or None,
-        repair_requested=annotations.get(ANNOTATION_REPAIR) == "requested",
+        containers=containers_of(spec, status),
+        renewing=recorded is None and renewed_from(mark, len(spec["containers"])) is not None,
+        repair_request=_request(annotations.get(ANNOTATION_REPAIR)),
+        operation=_request(annotations.get(ANNOTATION_OPERATION)),
     )
-
-
-def _started(spec: Json, status: Json) -> datetime | None:
-    """When the last of the containers first ran (R-24); a later restart changes nothing (R-28).
-
-    Only the run before the present one is known: a container that has restarted more than once
-    gives the start of that one, until the annotation fixes the moment.
-    """
-    statuses = {s["name"]: s for s in status.get("containerStatuses") or ()}
-    latest = None
-    for container in spec["containers"]:
-        start = _first_start(statuses.get(container["name"]))
-        if start is None:
-            return None
-        if latest is None or start > latest:
-            latest = start
-    return latest
-
-
-def _first_start(status: Json | None) -> datetime | None:
-    if status is None:
-        return None
-    now, before = status.get("state") or {}, status.get("lastState") or {}
-    for run in (before.get("terminated"), now.get("running"), now.get("terminated")):
-        start = run and _time(run.get("startedAt"))
-        if start:
-            return start
-    return None
 
 
 def _readiness(
@@ -215,7 +201,7 @@ def _reports(
 
 def _report(condition: Json, created: datetime) -> tuple[str, VMHealth, datetime]:
     health = _HEALTH.get(condition["status"], VMHealth.UNKNOWN)
-    return intern(condition["type"]), health, _time(condition.get("lastTransitionTime")) or created
+    return intern(condition["type"]), health, moment(condition.get("lastTransitionTime")) or created
 
 
 def _published(condition: Json | None, created: datetime) -> Published | None:
@@ -224,8 +210,13 @@ def _published(condition: Json | None, created: datetime) -> Published | None:
     return Published(
         health=_HEALTH.get(condition["status"], VMHealth.UNKNOWN),
         reason=intern(condition.get("reason") or ""),
-        since=_time(condition.get("lastTransitionTime")) or created,
+        since=moment(condition.get("lastTransitionTime")) or created,
     )
+
+
+def _request(text: str | None) -> str:
+    """What a person asks for; more than the longest of our words is only shown."""
+    return intern((text or "")[:LONGEST_REQUEST])
 
 
 def _holds(condition: Json | None) -> bool:
@@ -243,16 +234,6 @@ def _controller(metadata: Json) -> Json | None:
 def _is_scale_set(reference: Json) -> bool:
     group = reference.get("apiVersion", "").partition("/")[0]
     return reference.get("kind") == SCALE_SET and group == GROUP
-
-
-def _time(text: str | None) -> datetime | None:
-    if not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else None
 
 
 def _whole_number(text: str | None) -> int | None:
