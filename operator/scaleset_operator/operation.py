@@ -153,14 +153,14 @@ class Operation:
         plan = self._reconciler.last_plan(key)
         if plan is not None:
             _log.debug("%s/%s: %s", *key, plan)
-        self._wake_probe_of(self._resources.scale_set(key))
+        self._wake_probes_of(self._resources.scale_set(key))
         return again
 
-    def _wake_probe_of(self, known: KnownSet | None) -> None:
-        """What the set's probe says of its users may be another now."""
-        ref = known.resource.spec.health_probe_ref if known is not None else None
-        if known is not None and ref is not None:
-            self._probe_queue.wake(Key(known.key.namespace, ref.name))
+    def _wake_probes_of(self, known: KnownSet | None) -> None:
+        """What the set's probes say of their users may be another now."""
+        if known is not None:
+            for name in known.resource.spec.probe_names:
+                self._probe_queue.wake(Key(known.key.namespace, name))
 
     def _heard(self, kind: str, gone: bool, body: Mapping[str, Any]) -> None:  # noqa: FBT001 - shape of Heard
         """An event of a custom resource: keep it, and wake whom it concerns."""
@@ -189,7 +189,7 @@ class Operation:
         after = self._resources.scale_set(key)
         if _generation(before) != _generation(after):
             self._wake_neighbours(key)
-            self._wake_probe_of(before)
+            self._wake_probes_of(before)
 
     def _wake_neighbours(self, key: Key) -> None:
         """Sets of the same namespace may overlap with this one now, or no longer."""

@@ -16,7 +16,7 @@ from scaleset_operator.adapters.prober.wire import ReferenceState
 from scaleset_operator.adapters.probes import ProberProbes
 from scaleset_operator.api.healthprobe import HealthProbeSpec, Protocol
 from scaleset_operator.core.observed import Evidence, Neighbour, Outcome, ProberView
-from scaleset_operator.reconciler.ports import Key, ProbeKey, ProbeTarget
+from scaleset_operator.reconciler.ports import Key, ProbeKey, ProbeTarget, for_rotation
 from tests.adapters.prober.conftest import until
 from tests.adapters.prober.servers import OK, Server, answering
 from tests.support.builders import T0, raw_probe
@@ -247,6 +247,21 @@ def test_an_operator_that_begins_too_often_says_so(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(probes, "ProberLink", FakeLink)
     probing = ProberProbes(Calendar(), lambda _: None, frequent_restarts=True)
     assert probing.view().frequent_restarts
+
+
+def test_a_pod_of_two_probes_has_two_watches_at_places_of_their_own(wired: Wired) -> None:
+    """P-29, P-27: one change of either wakes its set, and each is dropped by itself."""
+    second = for_rotation("a")
+    wired.probes.watch(WEB, targets("a") | {second: target("a", path="/lb")})
+    first, other = wired.link.specs["a"], wired.link.specs[second]
+    assert (first.path, other.path) == ("/healthz", "/lb")
+    assert first.command(1, 1).seed != other.command(2, 1).seed
+    wired.link.on_change(second)
+    assert wired.woken == [WEB]
+    wired.probes.watch(WEB, {second: target("a", path="/lb")})
+    assert wired.link.specs.keys() == {second}
+    assert wired.probes.evidence("a") is None
+    assert wired.probes.neighbour("a") is not None
 
 
 async def test_the_prober_knows_its_references_before_it_starts(wired: Wired) -> None:

@@ -142,7 +142,6 @@ def test_each_state_has_its_condition_and_reason(
 @pytest.mark.parametrize(
     ("field", "spec"),
     [
-        ("rotationProbeRef", {"rotationProbeRef": {"name": "other"}}),
         (
             "automaticRepairsPolicy.disruptionBudgets",
             {"policy": {"disruptionBudgets": "Enforce"}},

@@ -9,8 +9,9 @@ import pytest
 from scaleset_operator.api.base import Reason
 from scaleset_operator.core.observed import Observed, Outcome
 from scaleset_operator.reconciler.memory import Memory
-from scaleset_operator.reconciler.observe import Observer, declared_ports
+from scaleset_operator.reconciler.observe import Observer
 from scaleset_operator.reconciler.ports import Key, ProbeTarget
+from scaleset_operator.reconciler.watching import declared_ports
 from tests.reconciler.stage import Stage
 from tests.simulation.world import KEY, NAMESPACE, probe_spec, set_spec
 from tests.support.fake_endpoints import HANG, STATUS_500

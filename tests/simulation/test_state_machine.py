@@ -20,7 +20,7 @@ from scaleset_operator.api.base import (
     LABEL_PROTECT_FROM_SCALE_IN,
 )
 from tests.simulation.world import KEY, NAMESPACE, Operator, World, probe_spec, set_spec
-from tests.support.fake_endpoints import GARBAGE, HANG, REFUSED, STATUS_500
+from tests.support.fake_endpoints import GARBAGE, HANG, REFUSED, STATUS_500, STATUS_503
 from tests.support.fake_objects import FakePod
 from tests.support.fake_probes import Blindness
 
@@ -28,6 +28,8 @@ SIZES = st.sampled_from([10, 20, 40, 60])
 PICK = st.integers(0, 59)
 POLICIES = st.sampled_from([{}, {}, {"armAfterHealthyPercent": 80}])
 SETTLE_SECONDS = 240
+SHEDS = "/lb"
+"""The path that the probe of rotation asks."""
 
 
 class ScaleSetMachine(RuleBasedStateMachine):
@@ -41,16 +43,19 @@ class ScaleSetMachine(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.world = World()
         self.paths = 0
+        self.second: dict[str, object] = {}
         self.replicas = 0
         self.policy: dict[str, Any] = {}
 
-    @initialize(seed=st.integers(0, 2**32), replicas=SIZES, policy=POLICIES)
-    def begin(self, seed: int, replicas: int, policy: dict[str, Any]) -> None:
-        """A set that has come up, under one operator."""
+    @initialize(seed=st.integers(0, 2**32), replicas=SIZES, policy=POLICIES, second=st.booleans())
+    def begin(self, seed: int, replicas: int, policy: dict[str, Any], *, second: bool) -> None:
+        """A set that has come up, under one operator; some under a probe of rotation as well."""
         self.policy = policy
         self.world = World(seed)
         self.replicas = replicas
+        self.second = {"rotationProbeRef": {"name": "web-lb"}} if second else {}
         self.world.server.apply("HealthProbe", NAMESPACE, "web-http", probe_spec())
+        self.world.server.apply("HealthProbe", NAMESPACE, "web-lb", probe_spec(path=SHEDS))
         self._apply()
         self.world.start()
         self._run(40)
@@ -86,6 +91,11 @@ class ScaleSetMachine(RuleBasedStateMachine):
         """By itself, before or while it is repaired."""
         self._on(pick, lambda pod: self.world.endpoints.heal(pod.uid))
 
+    @rule(pick=PICK, how=st.sampled_from([STATUS_503, HANG, None]))
+    def an_instance_sheds_load_or_takes_it_again(self, pick: int, how: object) -> None:
+        """To the probe of rotation alone (P-29)."""
+        self._on(pick, lambda pod: self.world.endpoints.set_path(pod.uid, SHEDS, how))  # type: ignore[arg-type] # one of the three
+
     @rule(pick=PICK)
     def an_instance_will_stick_in_terminating(self, pick: int) -> None:
         """Its node or a finalizer holds it (R-15)."""
@@ -118,9 +128,8 @@ class ScaleSetMachine(RuleBasedStateMachine):
         self._apply()
 
     def _apply(self) -> None:
-        self.world.server.apply(
-            "ScaleSet", NAMESPACE, KEY.name, set_spec(self.replicas, **self.policy)
-        )
+        spec = set_spec(self.replicas, **self.policy) | self.second
+        self.world.server.apply("ScaleSet", NAMESPACE, KEY.name, spec)
 
     @rule()
     def the_probe_is_edited(self) -> None:
@@ -209,11 +218,16 @@ class ScaleSetMachine(RuleBasedStateMachine):
             world.kill(operator)
         for pod in world.server.pods(NAMESPACE):
             world.endpoints.heal(pod.uid)
-            if pod.terminating:
-                world.kubelet.release_stuck(pod)
+            world.endpoints.set_path(pod.uid, SHEDS, None)
         world.start()
+        self._run(5)
+        leaving = [pod for pod in world.server.pods(NAMESPACE) if pod.terminating]
+        assert not any(pod.in_rotation for pod in leaving), "P-20"
+        for pod in leaving:
+            world.kubelet.release_stuck(pod)
         self._run(SETTLE_SECONDS)
         live = world.live()
+        assert all(pod.in_rotation for pod in live)
         protected = sum(any("protect" in label for label in p.labels) for p in live)
         assert self.replicas <= len(live) <= max(self.replicas, protected), len(live)
         assert all(p.conditions[CONDITION_HEALTHY].status == "True" for p in live)

@@ -43,6 +43,7 @@ class FakeEndpoints:
         self.kubelet = kubelet
         self.default = default
         self._scripted: dict[str, Answer] = {}
+        self._on_path: dict[tuple[str, str | None], Answer] = {}
         self._watchers: list[WeakMethod[Callable[[], None]]] = []
         kubelet.watch(self._tell)
 
@@ -59,12 +60,19 @@ class FakeEndpoints:
         """From now on the pod answers OK."""
         self.set(uid, OK)
 
+    def set_path(self, uid: str, path: str, answer: Answer | None) -> None:
+        """From now on the pod answers so on one path; None as on all others."""
+        self._on_path.pop((uid, path), None)
+        if answer is not None:
+            self._on_path[uid, path] = answer
+        self._tell()
+
     def holder(self, address: str) -> FakePod | None:
         """The pod that has the address now; None if nobody has."""
         uid = self.kubelet.holder(address)
         return None if uid is None else self.kubelet.server.find(uid)
 
-    def answer(self, address: str) -> Answer:
+    def answer(self, address: str, path: str | None = None) -> Answer:
         """What an attempt on this address that begins now meets.
 
         Nobody at the address, and a lost node, are silence; a pod whose containers do not run, or
@@ -75,7 +83,8 @@ class FakeEndpoints:
             return HANG
         if pod.started is None or not pod.containers_ready:
             return REFUSED
-        return self._scripted.get(pod.uid) or self.default(pod)
+        own = self._on_path.get((pod.uid, path)) or self._scripted.get(pod.uid)
+        return own or self.default(pod)
 
     def _tell(self) -> None:
         living = [(ref, watcher) for ref in self._watchers if (watcher := ref()) is not None]

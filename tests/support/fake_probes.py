@@ -13,7 +13,7 @@ from typing import Final
 from zlib import crc32
 
 from scaleset_operator.core.observed import Evidence, Neighbour, Outcome, ProberView
-from scaleset_operator.reconciler.ports import Key, ProbeTarget
+from scaleset_operator.reconciler.ports import Key, ProbeTarget, for_rotation
 from tests.support.fake_clock import T0, FakeClock
 from tests.support.fake_endpoints import HANG, Answer, FakeEndpoints
 
@@ -96,21 +96,22 @@ class FakeProbes:
         """See the port."""
         assert owner.name, "watch without an owner"
         self.sync()
-        for uid, target in targets.items():
-            assert uid == target.pod_uid, f"{uid} names the target of {target.pod_uid}"
-            assert target.ip, f"{uid} has no address yet: nothing to probe"
-            assert target.key.port > 0, f"{uid} has no port"
-            known = self._watched.get(uid)
+        for watch, target in targets.items():
+            names = (target.pod_uid, for_rotation(target.pod_uid))
+            assert watch in names, f"{watch} names the target of {target.pod_uid}"
+            assert target.ip, f"{watch} has no address yet: nothing to probe"
+            assert target.key.port > 0, f"{watch} has no port"
+            known = self._watched.get(watch)
             if known is None or (known.target.ip, known.target.key) != (target.ip, target.key):
-                self._watched[uid] = self._new(target)
+                self._watched[watch] = self._new(target)
         self._wanted[owner] = frozenset(targets)
         wanted = frozenset[str]().union(*self._wanted.values())
         for uid in self._watched.keys() - wanted:
             del self._watched[uid]
 
-    def evidence(self, pod_uid: str) -> Evidence | None:
+    def evidence(self, watch: str) -> Evidence | None:
         """See the port."""
-        watched = self._watched.get(pod_uid)
+        watched = self._watched.get(watch)
         if watched is None:
             return None
         self._catch_up(watched)
@@ -118,7 +119,7 @@ class FakeProbes:
 
     def neighbour(self, pod_uid: str) -> Neighbour | None:
         """See the port."""
-        evidence = self.evidence(pod_uid)
+        evidence = self.evidence(pod_uid) or self.evidence(for_rotation(pod_uid))
         if evidence is None:
             return None
         return Neighbour(uid=pod_uid, silent=evidence.silent, last_ended=evidence.last_ended)
@@ -209,7 +210,7 @@ class FakeProbes:
         holder = self.endpoints.holder(target.ip)
         if holder is not None and holder.node in self._cut_nodes:
             return HANG
-        return self.endpoints.answer(target.ip)
+        return self.endpoints.answer(target.ip, target.spec.path)
 
     def _refresh(self) -> None:
         for watched in self._watched.values():

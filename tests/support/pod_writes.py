@@ -98,7 +98,9 @@ def check_publish(action: PublishHealth) -> None:
     assert action.uid, f"without a UID: {action}"
     assert _REASON.match(action.reason), f"no reason code: {action}"
     assert action.reason in set(Reason), f"a reason that is not documented: {action}"
-    assert len(action.message) <= base.MAX_MESSAGE_LENGTH, f"too long: {action}"
+    assert action.gate_reason is None or action.gate_reason in set(Reason), f"no reason: {action}"
+    longest = max(len(action.message), len(action.gate_message))
+    assert longest <= base.MAX_MESSAGE_LENGTH, f"too long: {action}"
     moment = action.state_change_time
     assert moment is None or moment.tzinfo is not None, f"a naive time: {action}"
 
@@ -136,11 +138,12 @@ def published(pod: FakePod, action: PublishHealth, now: datetime) -> dict[str, A
             rows.get(base.CONDITION_HEALTHY), status, action.reason, action.message, now
         )
     if action.in_rotation is not None:
+        own = action.gate_reason is not None
         rows[base.GATE_IN_ROTATION] = _row(
             rows.get(base.GATE_IN_ROTATION),
             str(action.in_rotation),
-            action.reason,
-            action.message,
+            action.gate_reason or action.reason,
+            action.gate_message if own else action.message,
             now,
         )
     annotations = dict(pod.annotations)

@@ -10,7 +10,7 @@ from typing import Protocol
 from scaleset_operator.adapters.prober.evidence import TargetEvidence, TargetSpec
 from scaleset_operator.adapters.prober.link import ProberLink
 from scaleset_operator.core.observed import Evidence, Neighbour, ProberView
-from scaleset_operator.reconciler.ports import Key, ProbeTarget, Wake
+from scaleset_operator.reconciler.ports import Key, ProbeTarget, Wake, for_rotation
 
 
 class Calendar(Protocol):
@@ -64,33 +64,33 @@ class ProberProbes:
     def watch(self, owner: Key, targets: Mapping[str, ProbeTarget]) -> None:
         """See the port."""
         before = self._targets.get(owner, {})
-        for uid in before.keys() - targets.keys():
-            if self._owners.get(uid) == owner:
-                self._forget(uid)
-        for uid, target in targets.items():
-            self._owners[uid] = owner
-            if before.get(uid) != target:
-                self._link.set_target(uid, _spec(target))
+        for watch in before.keys() - targets.keys():
+            if self._owners.get(watch) == owner:
+                self._forget(watch)
+        for watch, target in targets.items():
+            self._owners[watch] = owner
+            if before.get(watch) != target:
+                self._link.set_target(watch, _spec(watch, target))
         if targets:
             self._targets[owner] = targets
         else:
             self._targets.pop(owner, None)
 
-    def evidence(self, pod_uid: str) -> Evidence | None:
+    def evidence(self, watch: str) -> Evidence | None:
         """See the port."""
-        found = self._link.evidence(pod_uid)
+        found = self._link.evidence(watch)
         if found is None:
             return None
-        known = self._read.get(pod_uid)
+        known = self._read.get(watch)
         if known is not None and known[:2] == (found.watched_since, found.sequence):
             return known[2]
         evidence = self._translate(found)
-        self._read[pod_uid] = (found.watched_since, found.sequence, evidence)
+        self._read[watch] = (found.watched_since, found.sequence, evidence)
         return evidence
 
     def neighbour(self, pod_uid: str) -> Neighbour | None:
         """See the port."""
-        found = self._link.evidence(pod_uid)
+        found = self._link.evidence(pod_uid) or self._link.evidence(for_rotation(pod_uid))
         if found is None:
             return None
         return Neighbour(
@@ -106,10 +106,10 @@ class ProberProbes:
             frequent_restarts=self._frequent_restarts,
         )
 
-    def _forget(self, uid: str) -> None:
-        self._link.drop_target(uid)
-        self._owners.pop(uid, None)
-        self._read.pop(uid, None)
+    def _forget(self, watch: str) -> None:
+        self._link.drop_target(watch)
+        self._owners.pop(watch, None)
+        self._read.pop(watch, None)
 
     def _changed(self, target: Hashable) -> None:
         owner = self._owners.get(str(target))
@@ -137,9 +137,10 @@ class ProberProbes:
         )
 
 
-def _spec(target: ProbeTarget) -> TargetSpec:
+def _spec(watch: str, target: ProbeTarget) -> TargetSpec:
+    """The two watches of one pod have places of their own on the interval."""
     return TargetSpec(
-        pod_uid=target.pod_uid,
+        pod_uid=watch,
         ip=target.ip,
         probe_key=target.key,
         protocol=target.spec.protocol,

@@ -254,6 +254,18 @@ class ScaleSetSpec(Model):
     terminate_notification_profile: TerminateNotificationProfile | None = None
     """Whether instances are told before they are deleted; left out, they are not."""
 
+    @property
+    def second_probe_ref(self) -> ProbeRef | None:
+        """The probe of rotation where it is another than that of health (P-29)."""
+        ref = self.rotation_probe_ref
+        return None if ref == self.health_probe_ref else ref
+
+    @property
+    def probe_names(self) -> frozenset[str]:
+        """The HealthProbes of the namespace that the set uses."""
+        refs = (self.health_probe_ref, self.rotation_probe_ref)
+        return frozenset(ref.name for ref in refs if ref is not None)
+
 
 class ScaleSet(Resource):
     """A set of interchangeable instances, watched from outside and repaired with care.

@@ -126,6 +126,19 @@ class CreatingInstance(Model):
     """The model it is created from."""
 
 
+class RotationStatus(Model):
+    """What the probe of rotation finds, where the set names another than that of health."""
+
+    in_rotation: Count = Field(default=0, examples=[37])
+    """Instances that it wants in rotation."""
+    out_of_rotation: Count = Field(default=0, examples=[2])
+    """Instances that it wants out: they shed load, or do not answer it."""
+    unknown: Count = Field(default=0, examples=[1])
+    """Instances on which it has no verdict; the gate of each stays as it is."""
+    reason: ReasonText | None = Field(default=None, examples=["HealthUnknown"])
+    """Why most of the unknown ones have none: ProbeNotFound, ProbeInconclusive and others."""
+
+
 class OutboundSummary(Model):
     """The outbound ports of the set's instances in short; the OutboundRule has the whole."""
 
@@ -197,6 +210,8 @@ class ScaleSetStatus(Model):
         default=(), max_length=MAX_UNHEALTHY_LISTED
     )
     """The first instances that are not healthy, longest unhealthy first; all are on their pods."""
+    rotation: RotationStatus | None = None
+    """What rotationProbeRef finds; left out where the health source decides over rotation."""
     outbound: OutboundSummary | None = None
     """Outbound ports in short, where an OutboundRule selects the set."""
     maintenance: MaintenanceSummary | None = None

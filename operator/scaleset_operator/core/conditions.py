@@ -102,9 +102,8 @@ def _accepted(scene: Scene) -> Word:
         return Word("Accepted", FALSE, seen.template.fault, seen.template.fault_message)
     if seen.create_refused is not None:
         return Word("Accepted", FALSE, seen.create_refused[0], seen.create_refused[1])
-    probe = seen.probe
-    if scene.spec.application_health is None and probe is not None and probe.fault is not None:
-        return Word("Accepted", FALSE, probe.fault, probe.fault_message)
+    if scene.probe_fault is not None:
+        return Word("Accepted", FALSE, *scene.probe_fault)
     if not seen.template.checked:
         return Word("Accepted", UNKNOWN, Reason.HEALTH_UNKNOWN, "the template is being checked")
     if seen.foreign:
@@ -122,7 +121,6 @@ def not_yet_supported(scene: Scene) -> Iterator[str]:
     notice = spec.terminate_notification_profile
     rolling = spec.upgrade_policy.rolling_upgrade_policy
     found = {
-        "rotationProbeRef": spec.rotation_probe_ref is not None,
         "automaticRepairsPolicy.repairAction": policy.repair_action is not RepairAction.REPLACE,
         "automaticRepairsPolicy.disruptionBudgets": (
             policy.disruption_budgets is DisruptionBudgets.ENFORCE

@@ -32,6 +32,7 @@ from scaleset_operator.core.plan import (
 from scaleset_operator.core.publication import publications
 from scaleset_operator.core.repair import Opened, open_repairs
 from scaleset_operator.core.rollout import Rollout, roll_out
+from scaleset_operator.core.rotation import departures
 from scaleset_operator.core.scaling import Domains, Scaling, scale
 from scaleset_operator.core.scene import Scene
 from scaleset_operator.core.suspension import count
@@ -52,7 +53,7 @@ def decide(spec: ScaleSetSpec, observed: Observed, now: datetime) -> Plan:
     """
     scene = Scene.of(spec, observed, now)
     if observed.deleting:
-        return Plan(status=observed.status)
+        return Plan(status=observed.status, actions=tuple(departures(observed.instances)))
     return _Turn(scene).plan()
 
 

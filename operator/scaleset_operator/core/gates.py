@@ -41,11 +41,11 @@ def _few_enough(scene: Scene) -> Gate:
 
 
 def _source(scene: Scene) -> Gate:
-    probe = scene.observed.probe
     if not scene.has_source:
         return Gate(reason=Reason.NO_PROBE, open=False, detail="no health source is named")
-    if scene.spec.application_health is None and probe is not None and probe.fault is not None:
-        return Gate(reason=probe.fault, open=False, detail=probe.fault_message)
+    fault = scene.probe_fault
+    if fault is not None:
+        return Gate(reason=fault[0], open=False, detail=fault[1])
     return Gate(reason=Reason.NO_PROBE, open=True)
 
 

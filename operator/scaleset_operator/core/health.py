@@ -27,6 +27,15 @@ CAUSE: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RotationWord:
+    """Why the gate is what it is, where another probe than that of health decides over it."""
+
+    reason: Reason
+    message: str
+    doubt: Doubtfulness | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What is held of one instance now.
 
@@ -35,6 +44,7 @@ class Verdict:
         fresh: evidence of this very process spans a full timeout: repair may build on it.
         doubt: what its silence is, while it is silent and not (yet) convicted of anything.
         in_rotation: what the gate should be; None leaves it as it is (rule 20).
+        rotation: the gate's own words, where it does not follow the health.
         changes_at: when time alone changes this verdict.
     """
 
@@ -45,6 +55,7 @@ class Verdict:
     fresh: bool = False
     doubt: Doubtfulness | None = None
     in_rotation: bool | None = None
+    rotation: RotationWord | None = None
     changes_at: datetime | None = None
 
 
@@ -60,7 +71,7 @@ def judge(spec: ScaleSetSpec, observed: Observed, now: datetime) -> dict[str, Ve
         return {i.uid: _by_own_report(i, kind, now) for i in live}
     if spec.health_probe_ref is None or observed.probe is None:
         return {i.uid: _by_readiness(i, now) for i in live}
-    bench = _Bench(observed, observed.probe, live, now)
+    bench = Bench(observed, observed.probe, live, now)
     return {i.uid: bench.verdict(i) for i in live}
 
 
@@ -110,7 +121,7 @@ def _by_own_report(instance: Instance, kind: str, now: datetime) -> Verdict:
     )
 
 
-class _Bench:
+class Bench:
     """One judging of one set under one probe: what is the same for all its instances."""
 
     def __init__(

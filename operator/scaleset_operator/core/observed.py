@@ -177,6 +177,7 @@ class ProbeView:
 
     Attributes:
         identity: of its rules: another one where UID, generation or port differ (P-25).
+        port: that is asked; 0 while there is none.
         fault: why the named probe cannot be used; stops repairs, never creates.
     """
 
@@ -184,6 +185,7 @@ class ProbeView:
     identity: str = ""
     interval: timedelta = timedelta(seconds=15)
     timeout: timedelta = timedelta(seconds=31)
+    port: int = 0
     fault: Reason | None = None
     fault_message: str = ""
 
@@ -236,6 +238,10 @@ class Observed:
         adoptable: pods of this set's name that no controller owns.
         foreign: names of pods that match the selector and are not ours to take.
         released: names of owned pods that the selector no longer matches.
+        probe: of health; None where another source is named, or none.
+        evidence: pod UID -> what that probe found.
+        rotation_probe: the one that decides over rotation, where it is another (P-29).
+        rotation_evidence: pod UID -> what that one found.
         live_reads: names read live since the last record; a name whose pod was gone counts too.
         listed: whether the instances come from a live LIST since the last record.
         view_is_fresh: whether the cache has seen our own last write and is not cut off (X-07).
@@ -261,6 +267,8 @@ class Observed:
     probe: ProbeView | None = None
     prober: ProberView = field(default_factory=ProberView)
     evidence: Mapping[str, Evidence] = field(default_factory=dict)
+    rotation_probe: ProbeView | None = None
+    rotation_evidence: Mapping[str, Evidence] = field(default_factory=dict)
     neighbours: Mapping[str, tuple[Neighbour, ...]] = field(default_factory=dict)
     nodes: Mapping[str, bool] = field(default_factory=dict)
     fleet: Fleet = field(default_factory=Fleet)

@@ -88,6 +88,7 @@ class PublishHealth:
     Attributes:
         health: None leaves the condition away (no health source is named).
         in_rotation: None leaves the gate as it is.
+        gate_reason: the gate's own reason, where it is another than the health's; else None.
         state_change_time: written once, when the containers were first seen running.
         clear_attempt: the lineage counter goes with the first Healthy.
     """
@@ -98,6 +99,8 @@ class PublishHealth:
     reason: str
     message: str
     in_rotation: bool | None = None
+    gate_reason: str | None = None
+    gate_message: str = ""
     state_change_time: datetime | None = None
     clear_attempt: bool = False
 

@@ -9,15 +9,20 @@ from scaleset_operator.api.base import VMHealth
 from scaleset_operator.core.health import Verdict
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.plan import PublishHealth
+from scaleset_operator.core.rotation import departures
 from scaleset_operator.core.scene import Scene
 
 
 def publications(scene: Scene) -> Iterator[PublishHealth]:
-    """One patch for each live pod whose condition or gate is not what it should be."""
+    """One patch for each pod whose condition or gate is not what it should be.
+
+    Those on their way out come first (P-20).
+    """
+    yield from departures(scene.observed.instances)
     for instance in scene.live:
         verdict = scene.verdicts[instance.uid]
         if not scene.has_source:
-            if verdict.in_rotation != bool(instance.in_rotation):
+            if _gate_differs(instance, verdict):
                 yield _patch(instance, verdict, None)
             continue
         if _health_differs(instance, verdict) or _gate_differs(instance, verdict):
@@ -47,6 +52,8 @@ def _patch(instance: Instance, verdict: Verdict, health: VMHealth | None) -> Pub
         reason=verdict.reason,
         message=verdict.message,
         in_rotation=verdict.in_rotation,
+        gate_reason=None if verdict.rotation is None else verdict.rotation.reason,
+        gate_message="" if verdict.rotation is None else verdict.rotation.message,
         state_change_time=started,
         clear_attempt=verdict.health is VMHealth.HEALTHY and instance.attempt > 0,
     )

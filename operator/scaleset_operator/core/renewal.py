@@ -49,6 +49,7 @@ def _verdict(observed: Observed, instance: Instance, found: Verdict, now: dateti
         since=published.since if published and same else now.replace(microsecond=0),
         fresh=False,
         in_rotation=False,
+        rotation=None,
         changes_at=min((at for at in (found.changes_at, again) if at is not None), default=None),
     )
 

@@ -11,13 +11,14 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Final
 
-from scaleset_operator.api.base import VMHealth
+from scaleset_operator.api.base import Reason, VMHealth
 from scaleset_operator.api.ledger import RepairEntry, RepairsStatus
 from scaleset_operator.api.repairpolicy import AutomaticRepairsPolicy
 from scaleset_operator.api.scaleset import ScaleSetSpec
 from scaleset_operator.core.health import Verdict, judge
 from scaleset_operator.core.observed import Instance, Observed
 from scaleset_operator.core.renewal import after_renewal
+from scaleset_operator.core.rotation import with_rotation
 
 NO_POLICY: Final = AutomaticRepairsPolicy()
 
@@ -39,7 +40,8 @@ class Scene:
     @classmethod
     def of(cls, spec: ScaleSetSpec, observed: Observed, now: datetime) -> "Scene":
         """Judge every instance and lay out the rest."""
-        verdicts = after_renewal(observed, judge(spec, observed, now), now)
+        verdicts = with_rotation(observed, judge(spec, observed, now), now)
+        verdicts = after_renewal(observed, verdicts, now)
         return cls(spec=spec, observed=observed, now=now, verdicts=verdicts)
 
     def with_repairs(self, repairs: RepairsStatus) -> "Scene":
@@ -114,6 +116,19 @@ class Scene:
         return self.spec.health_probe_ref is not None or self.spec.application_health is not None
 
     @property
+    def probe_fault(self) -> tuple[Reason, str] | None:
+        """Why a probe that the set names cannot be used, with the message; that of health first.
+
+        Either stops repairs: without the probe of rotation no replacement would get traffic.
+        """
+        seen = self.observed
+        probes = [seen.rotation_probe]
+        if self.spec.application_health is None:
+            probes.insert(0, seen.probe)
+        faults = ((p.fault, p.fault_message) for p in probes if p is not None and p.fault)
+        return next(faults, None)
+
+    @property
     def entries(self) -> tuple[RepairEntry, ...]:
         """Repairs in flight, as recorded."""
         return self.observed.status.repairs.in_flight
@@ -182,4 +197,6 @@ class Scene:
             return instance.ready
         # Not before it stands on the pod: until then no Service sends anything to it.
         shown = instance.published is not None and instance.published.health is VMHealth.HEALTHY
+        if self.observed.rotation_probe is not None and not instance.in_rotation:
+            return False
         return shown and self.verdicts[instance.uid].health is VMHealth.HEALTHY

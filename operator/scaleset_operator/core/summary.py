@@ -19,6 +19,7 @@ from scaleset_operator.api.scalesetstatus import (
 )
 from scaleset_operator.core.ledger import Closed
 from scaleset_operator.core.plan import Decision
+from scaleset_operator.core.rotation import tally
 from scaleset_operator.core.scene import Scene
 from scaleset_operator.core.wishes import suspended_because, suspended_until, unreadable
 
@@ -45,6 +46,7 @@ def counts(scene: Scene, in_flight: int) -> dict[str, Any]:
         "protected_replicas": sum(i.protected for i in live),
         "selector": ",".join(f"{key}={value}" for key, value in labels),
         "latest_model": scene.observed.template.model,
+        "rotation": tally(scene.observed, verdicts),
     }
 
 

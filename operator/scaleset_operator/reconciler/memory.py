@@ -30,7 +30,7 @@ class Memory:
         revised: the model for which it was.
         revisions_retry: when it is seen to again, if that failed.
         foreign: pods that match the selector and are not ours, as of `foreign_looked`.
-        watching: the pods and the rules that `targets` were made from.
+        watching: the pods and the rules, of health and of rotation, that `targets` were made from.
         targets: what the prober was last asked to watch.
         seen: names of the ledger whose pod has been there.
         unusable: names that must not be created (again).
@@ -47,7 +47,7 @@ class Memory:
     revisions_retry: datetime | None = None
     foreign: tuple[str, ...] = ()
     foreign_looked: datetime | None = None
-    watching: tuple[tuple[Instance, ...], ProbeKey | None] | None = None
+    watching: tuple[tuple[Instance, ...], ProbeKey | None, ProbeKey | None] | None = None
     targets: dict[str, ProbeTarget] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
     unusable: set[str] = field(default_factory=set)

@@ -237,24 +237,33 @@ class ProbeTarget:
     spec: HealthProbeSpec
 
 
+def for_rotation(pod_uid: str) -> str:
+    """The name of a pod's second watch, by the probe of rotation; the first bears its UID."""
+    return f"{pod_uid}/rotation"
+
+
 class Probes(Protocol):
-    """The prober, as the loop uses it: it reports outcomes, never verdicts."""
+    """The prober, as the loop uses it: it reports outcomes, never verdicts.
+
+    A pod is watched under its UID by the probe of its health, and under `for_rotation(UID)` by
+    that of rotation where it is another: two watches, two pieces of evidence (P-29).
+    """
 
     def watch(self, owner: Key, targets: Mapping[str, ProbeTarget]) -> None:
-        """The pods (by UID) that this set wants probed from now on; the rest are dropped.
+        """What this set wants probed from now on; the rest is dropped.
 
         Args:
             owner: the ScaleSet.
-            targets: pod UID -> target; empty drops all of this set's.
+            targets: name of the watch -> target; empty drops all of this set's.
         """
         ...
 
-    def evidence(self, pod_uid: str) -> Evidence | None:
-        """What is known of a pod under its present target; None before it is watched."""
+    def evidence(self, watch: str) -> Evidence | None:
+        """What one watch has found under its present target; None before it is watched."""
         ...
 
     def neighbour(self, pod_uid: str) -> Neighbour | None:
-        """The same, in short, for pods of other sets."""
+        """The same in short, of a pod of any set: by its first watch, else by its second."""
         ...
 
     def view(self) -> ProberView:

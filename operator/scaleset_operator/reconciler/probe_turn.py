@@ -8,9 +8,10 @@ from typing import Final
 
 from scaleset_operator.api.base import Condition, ConditionStatus, Reason
 from scaleset_operator.api.healthprobe import HealthProbe, HealthProbeStatus
-from scaleset_operator.reconciler.observe import declared_ports
+from scaleset_operator.api.scalesetstatus import RotationStatus
 from scaleset_operator.reconciler.ports import Clock, Cluster, Conflict, Gone, Key
 from scaleset_operator.reconciler.resources import KnownSet, Resources
+from scaleset_operator.reconciler.watching import declared_ports
 
 PAUSE: Final = timedelta(seconds=5)
 RETRY: Final = timedelta(seconds=1)
@@ -54,16 +55,25 @@ def _status(probe: HealthProbe, users: list[KnownSet], now: datetime) -> HealthP
     ports = {probe.spec.port} if probe.spec.port else set()
     if not ports:
         ports = {port for user in users for port in declared_ports(user)}
-    statuses = [user.resource.status for user in users]
+    found = [_found(probe.metadata.name, user) for user in users]
     status = HealthProbeStatus(
         observed_generation=probe.metadata.generation,
         scale_sets=len(users),
         resolved_port=ports.pop() if len(ports) == 1 else None,
-        healthy_instances=sum(s.healthy_replicas for s in statuses),
-        unhealthy_instances=sum(s.unhealthy_replicas for s in statuses),
-        unknown_instances=sum(s.unknown_replicas for s in statuses),
+        healthy_instances=sum(healthy for healthy, _, _ in found),
+        unhealthy_instances=sum(unhealthy for _, unhealthy, _ in found),
+        unknown_instances=sum(unknown for _, _, unknown in found),
     )
     return status.model_copy(update={"conditions": (_ready(probe, status, now),)})
+
+
+def _found(probe: str, user: KnownSet) -> tuple[int, int, int]:
+    """What this probe says of one set's instances: answering, not answering, not known."""
+    ref, status = user.resource.spec.health_probe_ref, user.resource.status
+    if ref is not None and ref.name == probe:
+        return status.healthy_replicas, status.unhealthy_replicas, status.unknown_replicas
+    said = status.rotation or RotationStatus(unknown=status.replicas)
+    return said.in_rotation, said.out_of_rotation, said.unknown
 
 
 def _ready(probe: HealthProbe, status: HealthProbeStatus, now: datetime) -> Condition:

@@ -143,10 +143,10 @@ class Resources:
         return tuple(key for _, key in self.unreadable)
 
     def users_of(self, probe: Key) -> Iterator[KnownSet]:
-        """The sets that name this probe (P-22)."""
+        """The sets that name this probe, for health or for rotation (P-22)."""
         for known in self._sets.values():
-            ref = known.resource.spec.health_probe_ref
-            if ref is not None and Key(known.key.namespace, ref.name) == probe:
+            same = known.key.namespace == probe.namespace
+            if same and probe.name in known.resource.spec.probe_names:
                 yield known
 
     def overlaps_with(self, key: Key) -> str | None:

@@ -149,13 +149,14 @@ def publication(action: PublishHealth, known: Instance | None, now: datetime) ->
     if action.health is not None:
         before = known.published.health if known and known.published else None
         changed = before is not action.health
-        conditions.append(
-            _condition(CONDITION_HEALTHY, _STATUS[action.health], action, now if changed else None)
-        )
+        words = (_STATUS[action.health], action.reason, action.message)
+        conditions.append(_condition(CONDITION_HEALTHY, words, now if changed else None))
     if action.in_rotation is not None:
         changed = known is None or known.in_rotation is not action.in_rotation
-        status = str(action.in_rotation)
-        conditions.append(_condition(GATE_IN_ROTATION, status, action, now if changed else None))
+        words = (str(action.in_rotation), action.reason, action.message)
+        if action.gate_reason is not None:
+            words = (str(action.in_rotation), action.gate_reason, action.gate_message)
+        conditions.append(_condition(GATE_IN_ROTATION, words, now if changed else None))
     annotations: dict[str, str | None] = {}
     if action.state_change_time is not None:
         annotations[ANNOTATION_STATE_CHANGE_TIME] = format_time(action.state_change_time)
@@ -182,13 +183,9 @@ def _meant(action: AdoptInstance | ReleaseInstance | RenewInstance) -> Body:
     return {"uid": action.uid, "resourceVersion": action.resource_version}
 
 
-def _condition(kind: str, status: str, action: PublishHealth, since: datetime | None) -> Body:
-    condition = {
-        "type": kind,
-        "status": status,
-        "reason": action.reason,
-        "message": action.message,
-    }
+def _condition(kind: str, words: tuple[str, str, str], since: datetime | None) -> Body:
+    status, reason, message = words
+    condition = {"type": kind, "status": status, "reason": reason, "message": message}
     if since is not None:
         # metav1.Time holds whole seconds.
         condition["lastTransitionTime"] = format_time(since.replace(microsecond=0))

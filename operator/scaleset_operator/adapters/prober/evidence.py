@@ -40,7 +40,8 @@ class TargetSpec:
     """What to probe, and under which rules. Two that differ in anything are two epochs (P-25).
 
     Attributes:
-        pod_uid: places the target on its interval, the same after every restart (P-27).
+        pod_uid: of the pod, or what tells its second watch from the first: places the target on
+            its interval, the same after every restart (P-27).
         ip: an address literal, v4 or v6.
         probe_key: any hashable that changes with the probe's rules: (UID, generation, port).
         path: absolute, for http; empty for tcp.
