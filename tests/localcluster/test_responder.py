@@ -102,6 +102,17 @@ def test_other_paths_are_404_unless_the_script_takes_any(responder: Responder) -
     assert fetch(responder, path="/else")[0] == 200
 
 
+def test_the_balancers_page_may_answer_otherwise(responder: Responder) -> None:
+    """P-29: an instance that sheds load."""
+    assert fetch(responder, path="/lb")[0] == 200
+    responder.set(HERE, "ok lb:503")
+    assert (fetch(responder)[0], fetch(responder, path="/lb")[0]) == (200, 503)
+    responder.set(HERE, "status:500 lb:200")
+    assert (fetch(responder)[0], fetch(responder, path="/lb")[0]) == (500, 200)
+    with pytest.raises(ResponderError, match="not a script"):
+        responder.set(HERE, "ok balancer:503")
+
+
 def test_a_redirect_leads_to_a_page_that_is_well(responder: Responder) -> None:
     responder.set(HERE, "redirect:301")
     connection = http.client.HTTPConnection(HERE, responder.port, timeout=3)

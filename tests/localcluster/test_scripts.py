@@ -17,6 +17,7 @@ from localcluster.responder.scripts import OK, Script, ScriptTable
         ("slow:2.5", Script("slow", 2.5)),
         ("body:10000000", Script("body", 10_000_000)),
         ("flap:10 any-path", Script("flap", 10, any_path=True)),
+        ("ok lb:503", Script("ok", lb_status=503)),
     ],
 )
 def test_a_script_is_read_as_typed(text: str, script: Script) -> None:
@@ -35,6 +36,8 @@ def test_a_script_is_read_as_typed(text: str, script: Script) -> None:
         "ok:1",
         "slow:-1",
         "ok ok",
+        "ok lb",
+        "ok lb:503 lb:500",
         "flap:0",
     ],
 )

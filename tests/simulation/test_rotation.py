@@ -79,6 +79,13 @@ async def test_silence_on_the_path_of_rotation_alone_sends_no_witness() -> None:
     await world.close()
 
 
+def late(world: World) -> list[str]:
+    """Those that are being deleted for more than a second and are still in rotation."""
+    now = world.clock.now()
+    gone = [(p, p.deleted_at) for p in world.server.pods(NAMESPACE) if p.in_rotation]
+    return [p.name for p, at in gone if at is not None and (now - at).total_seconds() > 1]
+
+
 async def test_whoever_deletes_an_instance_it_leaves_rotation_while_its_probe_still_says_200() -> (
     None
 ):
@@ -93,16 +100,8 @@ async def test_whoever_deletes_an_instance_it_leaves_rotation_while_its_probe_st
     world.server.apply("ScaleSet", NAMESPACE, KEY.name, spec)
     for _ in range(60):
         await world.step(1.0)
-        gone = [p for p in world.server.pods(NAMESPACE) if p.deleted_at is not None]
-        late = [
-            p.name
-            for p in gone
-            if p.deleted_at is not None
-            and (world.clock.now() - p.deleted_at).total_seconds() > 1
-            and p.in_rotation
-        ]
-        assert late == []
-    assert len(gone) == 10
+        assert late(world) == []
+    assert sum(pod.terminating for pod in world.server.pods(NAMESPACE)) == 10
     await world.close()
 
 

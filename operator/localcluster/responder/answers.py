@@ -23,8 +23,10 @@ LINGER_SECONDS = 2.0
 """How long a client may take to close after its answer."""
 
 HEALTH_PATH = "/healthz"
+BALANCER_PATH = "/lb"
 REDIRECTED_PATH = "/redirected"
 
+_PATHS = frozenset({HEALTH_PATH, BALANCER_PATH})
 _LONGEST_REQUEST = 65536
 _CHUNK = bytes(65536)
 _GARBAGE = bytes(range(128, 256)) * 4 + b"\r\n"
@@ -144,7 +146,9 @@ class Connection(asyncio.Protocol):
     def _answer(self, path: str) -> None:
         if path == REDIRECTED_PATH:
             self._finish(_OK)
-        elif path != HEALTH_PATH and not self._script.any_path:
+        elif path == BALANCER_PATH and self._script.lb_status:
+            self._finish(answer(self._script.lb_status))
+        elif path not in _PATHS and not self._script.any_path:
             self._finish(_NOT_FOUND)
         else:
             self._answers[self._script.verb](self, path)

@@ -21,7 +21,8 @@ class Script:
     to itself), `slow:SECONDS` (200, late), `body:BYTES` (200 and so many bytes), `drip:SECONDS`
     (200, a byte at a time with this pause), `binary` (no HTTP at all), `hang` (never a byte),
     `close` (a clean end without a byte), `refuse` (reset at once), `flap:SECONDS` (200 and 500 in
-    turns of this length). `any-path` behind it makes every path answer, not /healthz alone.
+    turns of this length). `any-path` behind it makes every path answer, not /healthz and /lb alone.
+    `lb:CODE` behind it makes /lb answer with that status, whatever the rest does.
 
     What takes a packet filter is not among them: a black hole (`hang` comes nearest), and a
     connection refused outright (`refuse` resets one that was accepted).
@@ -30,6 +31,7 @@ class Script:
     verb: str
     value: float = 0.0
     any_path: bool = False
+    lb_status: int = 0
 
     @classmethod
     def parse(cls, text: str) -> Script:
@@ -38,16 +40,17 @@ class Script:
         Raises:
             ValueError: an unknown word, or a number that is missing or out of bounds.
         """
-        words = text.split()
-        any_path = "any-path" in words[1:]
-        if not words or len(words) > 1 + any_path:
+        first, *more = text.split() or [""]
+        marks = dict(word.partition(":")[::2] for word in more)
+        if not first or len(marks) < len(more) or not marks.keys() <= {"any-path", "lb"}:
             message = f"{text!r} is not a script"
             raise ValueError(message)
-        verb, _, number = words[0].partition(":")
+        verb, _, number = first.partition(":")
         if verb not in _NUMBERS:
             message = f"{verb!r} is none of {', '.join(sorted(_NUMBERS))}"
             raise ValueError(message)
-        return cls(verb, _NUMBERS[verb](verb, number), any_path)
+        lb_status = int(_NUMBERS["status"]("lb", marks["lb"])) if "lb" in marks else 0
+        return cls(verb, _NUMBERS[verb](verb, number), "any-path" in marks, lb_status)
 
 
 def _no_number(verb: str, number: str) -> float:
