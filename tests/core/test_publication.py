@@ -104,10 +104,11 @@ def test_unknown_is_written_over_another_verdict_only() -> None:
     assert {act.in_rotation for act in told.values()} == {None}
 
 
-def test_a_pod_on_its_way_out_is_not_written_on() -> None:
-    """R-22."""
+def test_a_pod_on_its_way_out_leaves_rotation_and_has_no_health_written() -> None:
+    """R-22, P-20."""
     pods = (replace(instance(number=1), terminating=True), *instances(5)[1:])
-    assert not published(settle(SPEC, a_set(instances=pods)).plan)
+    (patch,) = published(settle(SPEC, a_set(instances=pods)).plan).values()
+    assert (patch.name, patch.in_rotation, patch.health) == ("web-1", False, None)
 
 
 def test_health_is_published_though_the_view_is_stale() -> None:
