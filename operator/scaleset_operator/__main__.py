@@ -28,6 +28,8 @@ from scaleset_operator.settings import (
 
 if TYPE_CHECKING:
     from scaleset_operator.cli.ports import Client, Target
+    from scaleset_operator.core.attempts import Attempted
+    from scaleset_operator.reconciler.ports import ProbeTarget
 
 SWITCH_INTERVAL_S = 0.0005
 
@@ -135,6 +137,12 @@ class PluginEntrance:
     def now(self) -> datetime:
         """Aware datetime in UTC."""
         return datetime.now(UTC)
+
+    def attempt(self, targets: "Sequence[ProbeTarget]") -> "Sequence[Attempted]":
+        """See the port."""
+        from scaleset_operator.adapters import probes  # noqa: PLC0415 - as below
+
+        return probes.attempted(targets)
 
     def connect(self, target: "Target") -> AbstractAsyncContextManager["Client"]:
         """See the port."""

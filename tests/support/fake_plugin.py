@@ -3,7 +3,8 @@
 It must not know any command.
 """
 
-from collections.abc import AsyncIterator, Mapping
+import copy
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,7 +16,9 @@ from scaleset_operator.api.base import Reason
 from scaleset_operator.cli import app
 from scaleset_operator.cli.kinds import Kind
 from scaleset_operator.cli.ports import Json, Target
-from scaleset_operator.reconciler.ports import Gone, Refused, Unavailable
+from scaleset_operator.core.attempts import Attempted
+from scaleset_operator.core.observed import Outcome
+from scaleset_operator.reconciler.ports import Conflict, Gone, ProbeTarget, Refused, Unavailable
 from tests.support.fake_clock import T0
 
 
@@ -29,6 +32,10 @@ class FakeEntrance:
         targets: how it was connected to, one for each command.
         writes: what was written: (verb, path, body).
         changes: what a watch will show, in order; after them the test's clock goes on.
+        ends: how an attempt on a target ends.
+        allowed: what an access review with this spec is answered.
+        said: the Date of an answer.
+        meanwhile: called before each write, as somebody else who is quicker.
     """
 
     at: datetime = T0
@@ -39,6 +46,11 @@ class FakeEntrance:
     targets: list[Target] = field(default_factory=list)
     writes: list[tuple[str, str, Any]] = field(default_factory=list)
     changes: list[Json] = field(default_factory=list)
+    ends: Callable[[ProbeTarget], Attempted] = lambda _: Attempted(outcome=Outcome.OK)
+    allowed: Callable[[Json], bool] = lambda _: True
+    said: datetime | None = T0
+    meanwhile: Callable[[], None] = lambda: None
+    _versions: int = 0
     _objects: dict[str, Json] = field(default_factory=dict)
     _kinds: dict[str, Kind] = field(default_factory=dict)
 
@@ -46,8 +58,8 @@ class FakeEntrance:
         """Put an object there; one without a namespace lives outside of them."""
         meta = body["metadata"]
         path = kind.path(meta.get("namespace"), meta["name"])
-        self._objects[path] = dict(body)
         self._kinds[path] = kind
+        self._store(path, dict(body))
 
     def now(self) -> datetime:
         """See the port."""
@@ -84,16 +96,54 @@ class FakeEntrance:
         return path in (kind.path(None), kind.path(meta.get("namespace")))
 
     async def create(self, path: str, body: Mapping[str, Any]) -> Json:
-        """See the port."""
+        """See the port; a review is answered, and keeps nothing."""
         self._check(path)
+        if "reviews" in path:
+            return {**body, "status": {"allowed": self.allowed(body["spec"])}}
         self.writes.append(("create", path, body))
         return dict(body)
 
     async def merge(self, path: str, body: Mapping[str, Any]) -> Json:
-        """See the port; a null takes a field away."""
+        """See the port; a null takes a field away, and another resourceVersion is a conflict."""
+        self.meanwhile()
         found = await self.get(path)
+        self._fence(found, (body.get("metadata") or {}).get("resourceVersion"))
         self.writes.append(("merge", path, body))
-        self._objects[path] = _merged(found, body)
+        return self._store(path, _merged(found, body))
+
+    async def edit(self, path: str, operations: Sequence[Mapping[str, Any]]) -> Json:
+        """See the port; knows `replace` alone."""
+        self.meanwhile()
+        found = copy.deepcopy(await self.get(path))
+        for operation in operations:
+            assert operation["op"] == "replace", operation
+            *way, last = operation["path"].strip("/").split("/")
+            if operation["path"] == "/metadata/resourceVersion":
+                self._fence(found, operation["value"])
+            place = found
+            for step in way:
+                place = place[step]
+            place[last] = operation["value"]
+        self.writes.append(("edit", path, operations))
+        return self._store(path, found)
+
+    async def date(self) -> datetime | None:
+        """See the port."""
+        return self.said
+
+    def attempt(self, targets: Sequence[ProbeTarget]) -> list[Attempted]:
+        """See the port."""
+        return [self.ends(target) for target in targets]
+
+    def _fence(self, found: Json, version: str | None) -> None:
+        if version is not None and version != found["metadata"].get("resourceVersion"):
+            message = "the object has been modified"
+            raise Conflict(message)
+
+    def _store(self, path: str, body: Json) -> Json:
+        self._versions += 1
+        metadata = {**body["metadata"], "resourceVersion": str(self._versions)}
+        self._objects[path] = {**body, "metadata": metadata}
         return self._objects[path]
 
     async def watch(self, path: str, query: Mapping[str, str]) -> AsyncIterator[Json]:
@@ -107,6 +157,10 @@ class FakeEntrance:
             if f"/{resource}" in path:
                 message = f'{resource} is forbidden: User "ann" cannot do that'
                 raise Refused(Reason.CREATE_FORBIDDEN, message)
+
+    def stored(self, kind: Kind, namespace: str, name: str) -> Json:
+        """An object as it is now."""
+        return self._objects[kind.path(namespace, name)]
 
     def run(self, *words: str, env: Mapping[str, str] | None = None, code: int = 0) -> Result:
         """Run the plugin on these words; its exit code must be this one."""

@@ -9,6 +9,8 @@ from typing import Protocol
 
 from scaleset_operator.adapters.prober.evidence import TargetEvidence, TargetSpec
 from scaleset_operator.adapters.prober.link import ProberLink
+from scaleset_operator.adapters.prober.once import attempt_each
+from scaleset_operator.core.attempts import Attempted
 from scaleset_operator.core.observed import Evidence, Neighbour, ProberView
 from scaleset_operator.reconciler.ports import Key, ProbeTarget, Wake, for_rotation
 
@@ -135,6 +137,15 @@ class ProberProbes:
             failing_since=self._moment(found.failing_since),
             silent_since=self._moment(found.silent_since),
         )
+
+
+def attempted(targets: Sequence[ProbeTarget]) -> tuple[Attempted, ...]:
+    """Attempt each target once, from here; blocks until the last has ended.
+
+    Raises:
+        ValueError: an address that is none.
+    """
+    return attempt_each([_spec(target.pod_uid, target) for target in targets])
 
 
 def _spec(watch: str, target: ProbeTarget) -> TargetSpec:

@@ -4,12 +4,13 @@ A refusal names verb, resource and namespace, as `kubectl auth can-i` asks for t
 Must not know: which command asks.
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from scaleset_operator.api.base import LABEL_NAME, Reason
-from scaleset_operator.cli.failures import Failure, Forbidden, NotThere
+from scaleset_operator.cli.failures import Failure, Forbidden, NotThere, Overtaken
 from scaleset_operator.cli.kinds import PODS, SCALE_SETS, Kind
 from scaleset_operator.cli.ports import Client, Json
 from scaleset_operator.reconciler.ports import Conflict, Gone, Refused, Unavailable
@@ -58,6 +59,27 @@ class Access:
         with self._told("patch", kind, namespace, name):
             return await self._client.merge(kind.path(namespace, name), body)
 
+    async def edit(
+        self, kind: Kind, where: tuple[str, str], operations: Sequence[Mapping[str, Any]]
+    ) -> Json:
+        """Carry out the operations of a JSON patch on (namespace, name); gives what it is then."""
+        with self._told("patch", kind, *where):
+            return await self._client.edit(kind.path(*where), operations)
+
+    async def served(self, group: str, version: str) -> set[str]:
+        """Plurals that the API server serves in a group; none where it does not know the group."""
+        with self._told("get", Kind(group, version, "resources", "API"), None, version):
+            try:
+                found = await self._client.get(f"/apis/{group}/{version}")
+            except Gone:
+                return set()
+        return {str(resource["name"]) for resource in found.get("resources") or ()}
+
+    async def date(self) -> datetime | None:
+        """What time it is by the API server, in whole seconds; None where it does not say."""
+        with self._told("get", Kind("", "v1", "version", "API"), None, "version"):
+            return await self._client.date()
+
     async def watch(self, kind: Kind, namespace: str, name: str) -> AsyncIterator[Json]:
         """One object each time it changes, first as it is; ends when the server ends the watch."""
         query = {"fieldSelector": f"metadata.name={name}"}
@@ -104,7 +126,7 @@ class Access:
             raise NotThere(_missing(kind, namespace, name)) from fault
         except Conflict as fault:
             line = f"{kind.word} {name} was changed by somebody else meanwhile: run it again"
-            raise Failure(line) from fault
+            raise Overtaken(line) from fault
         except Refused as fault:
             if fault.reason is Reason.CREATE_FORBIDDEN:
                 right = f"{verb} {kind.resource}{where or ' in all namespaces'}"

@@ -14,11 +14,19 @@ import typer
 from typer.completion import completion_init  # type: ignore[attr-defined]
 
 from scaleset_operator import __version__
-from scaleset_operator.cli import status
+from scaleset_operator.cli import (
+    completion_script,
+    import_csdef,
+    instances,
+    probe,
+    repairs,
+    rollout,
+    status,
+)
 from scaleset_operator.cli.ports import Entrance
 
 PROGRAM: Final = "kubectl scaleset"
-COMPLETION: Final = "_KUBECTL_SCALESET_COMPLETE"
+COMPLETION: Final = completion_script.VARIABLE
 """The variable by which a shell asks for completions."""
 EXIT_CODES: Final = """Exit codes: 0 done; 1 error; 2 a command line that makes no sense.
 Of status: 0 healthy, 1 error, 2 degraded, 3 repairs suspended, 4 timeout."""
@@ -36,6 +44,12 @@ def build() -> typer.Typer:
     )
     app.callback()(_whole)
     status.add_to(app)
+    probe.add_to(app)
+    repairs.add_to(app)
+    instances.add_to(app)
+    rollout.add_to(app)
+    import_csdef.add_to(app)
+    completion_script.add_to(app)
     return app
 
 

@@ -32,5 +32,9 @@ class Forbidden(Failure):
     """The API server does not let this user do it (403)."""
 
 
+class Overtaken(Failure):
+    """Somebody else wrote the object since it was read (409)."""
+
+
 class NotThere(Failure):
     """There is no such object."""

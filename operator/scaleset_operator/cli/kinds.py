@@ -42,4 +42,15 @@ HEALTH_PROBES: Final = Kind("scaleset.dev", "v1alpha1", "healthprobes", "HealthP
 PODS: Final = Kind("", "v1", "pods", "Pod")
 NODES: Final = Kind("", "v1", "nodes", "Node")
 EVENTS: Final = Kind("events.k8s.io", "v1", "events", "Event")
+CONTROLLER_REVISIONS: Final = Kind("apps", "v1", "controllerrevisions", "ControllerRevision")
+DEFINITIONS: Final = Kind(
+    "apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition"
+)
+LEASES: Final = Kind("coordination.k8s.io", "v1", "leases", "Lease")
+OWN_ACCESS_REVIEWS: Final = Kind(
+    "authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview"
+)
+ACCESS_REVIEWS: Final = Kind(
+    "authorization.k8s.io", "v1", "subjectaccessreviews", "SubjectAccessReview"
+)
 NAMESPACES: Final = Kind("", "v1", "namespaces", "Namespace")

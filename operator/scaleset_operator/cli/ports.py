@@ -3,11 +3,15 @@
 Must not know: how a cluster is found or spoken to. Errors are those of `reconciler.ports`.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from scaleset_operator.core.attempts import Attempted
+    from scaleset_operator.reconciler.ports import ProbeTarget
 
 Json = dict[str, Any]
 
@@ -65,6 +69,14 @@ class Client(Protocol):
         """Merge into an object (application/merge-patch+json); gives it as it is then."""
         ...
 
+    async def edit(self, path: str, operations: Sequence[Mapping[str, Any]]) -> Json:
+        """Carry out a JSON patch (application/json-patch+json); gives the object as it is then."""
+        ...
+
+    async def date(self) -> datetime | None:
+        """The Date of an answer, in whole seconds; None where it bears none."""
+        ...
+
     def watch(self, path: str, query: Mapping[str, str]) -> AsyncIterator[Json]:
         """The objects of a collection each time they change; ends when the server ends it.
 
@@ -78,6 +90,10 @@ class Entrance(Protocol):
 
     def now(self) -> datetime:
         """Aware datetime in UTC."""
+        ...
+
+    def attempt(self, targets: "Sequence[ProbeTarget]") -> "Sequence[Attempted]":
+        """Attempt each target once, from here, as the prober would; blocks until all have ended."""
         ...
 
     def connect(self, target: Target) -> AbstractAsyncContextManager[Client]:

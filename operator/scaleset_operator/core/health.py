@@ -11,6 +11,7 @@ from typing import Final
 
 from scaleset_operator.api.base import Reason, VMHealth
 from scaleset_operator.api.scaleset import ScaleSetSpec
+from scaleset_operator.core.attempts import how_it_ended
 from scaleset_operator.core.doubt import Doubtfulness, SetWatch, weigh
 from scaleset_operator.core.observed import Evidence, Instance, Observed, Outcome, ProbeView
 
@@ -275,18 +276,8 @@ def _with_change(
 
 def _say(evidence: Evidence, probe: ProbeView) -> str:
     """The cause in words; without figures that move, for it is written once per change."""
-    timeout = f"{probe.timeout.total_seconds():.0f}s"
-    match evidence.outcome:
-        case Outcome.WRONG_STATUS:
-            return f"HTTP {evidence.http_status}, 200 is expected; no success for {timeout}"
-        case Outcome.REFUSED:
-            return f"connection refused or reset; no success for {timeout}"
-        case Outcome.MALFORMED:
-            return f"the answer is no HTTP; no success for {timeout}"
-        case Outcome.UNREACHABLE:
-            return f"no route to it; no success for {timeout}"
-        case _:
-            return f"no answer in time; no success for {timeout}"
+    ended = how_it_ended(evidence.outcome or Outcome.TIMED_OUT, evidence.http_status or 0)
+    return f"{ended}; no success for {probe.timeout.total_seconds():.0f}s"
 
 
 def _down_nodes(observed: Observed, live: list[Instance]) -> frozenset[str]:

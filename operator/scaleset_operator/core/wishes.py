@@ -4,7 +4,7 @@ Reads the words only; what follows from them is decided in `gates` and `suspensi
 read asks for nothing, and is answered.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -21,7 +21,7 @@ LONGEST_QUOTE: Final = 40
 
 def suspended_until(scene: Scene) -> datetime | None:
     """Until when a person's annotation suspends repairs; None when it does not, or has lapsed."""
-    until = _moment(scene, ANNOTATION_SUSPENDED_UNTIL)
+    until = moment_in(scene.observed.annotations, ANNOTATION_SUSPENDED_UNTIL)
     return until if until is not None and until > scene.now else None
 
 
@@ -32,7 +32,7 @@ def suspended_because(scene: Scene) -> str:
 
 def resume_requested_at(scene: Scene) -> datetime | None:
     """The time in the request to resume; None without one that can be read."""
-    return _moment(scene, ANNOTATION_RESUME_REQUESTED_AT)
+    return moment_in(scene.observed.annotations, ANNOTATION_RESUME_REQUESTED_AT)
 
 
 def unreadable(scene: Scene) -> str:
@@ -43,7 +43,7 @@ def unreadable(scene: Scene) -> str:
 def _faults(scene: Scene) -> Iterator[str]:
     for name in (ANNOTATION_SUSPENDED_UNTIL, ANNOTATION_RESUME_REQUESTED_AT):
         text = scene.observed.annotations.get(name, "")
-        if text and _moment(scene, name) is None:
+        if text and moment_in(scene.observed.annotations, name) is None:
             short = text if len(text) <= LONGEST_QUOTE else f"{text[: LONGEST_QUOTE - 1]}…"
             yield (
                 f"{name}: {short!r} is no RFC 3339 time with a zone, such as "
@@ -51,10 +51,10 @@ def _faults(scene: Scene) -> Iterator[str]:
             )
 
 
-def _moment(scene: Scene, name: str) -> datetime | None:
+def moment_in(annotations: Mapping[str, str], name: str) -> datetime | None:
     """The time in an annotation, in UTC; None where there is none that can be read."""
     try:
-        moment = datetime.fromisoformat(scene.observed.annotations.get(name, ""))
+        moment = datetime.fromisoformat(annotations.get(name, ""))
         # The first and last day there are have no UTC in every zone.
         return moment.astimezone(UTC) if moment.tzinfo is not None else None
     except (ValueError, OverflowError):

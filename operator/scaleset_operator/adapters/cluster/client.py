@@ -3,15 +3,17 @@
 Must not know: which kinds there are, or what is asked for.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import orjson
 import yaml
 from kubernetes.aio.config import ConfigException
 
-from scaleset_operator.adapters.cluster.connection import MERGE, Call, Connection
+from scaleset_operator.adapters.cluster.connection import EDIT, MERGE, Call, Connection
 from scaleset_operator.adapters.cluster.credentials import Credentials
 from scaleset_operator.adapters.cluster.errors import Expired, cut, failure_of
 from scaleset_operator.adapters.cluster.reflector import pages
@@ -27,6 +29,9 @@ UNUSABLE: Final = (
     ValueError,
 )
 """What the library raises of a kubeconfig that is missing, torn, or of another shape."""
+
+_MANAGER: Final = {"fieldManager": "kubectl-scaleset"}
+"""A person's fields are not the operator's, whatever our User-Agent says."""
 
 Json = dict[str, Any]
 
@@ -59,12 +64,29 @@ class PathClient:
 
     async def create(self, path: str, body: Mapping[str, Any]) -> Json:
         """POST an object; raises as `Connection.request`."""
-        return await self._connection.request(Call(method="POST", path=path, body=body))
+        return await self._connection.request(
+            Call(method="POST", path=path, query=_MANAGER, body=body)
+        )
 
     async def merge(self, path: str, body: Mapping[str, Any]) -> Json:
         """Merge into an object; raises as `Connection.request`."""
-        call = Call(method="PATCH", path=path, body=body, content_type=MERGE)
-        return await self._connection.request(call)
+        return await self._connection.request(
+            Call(method="PATCH", path=path, query=_MANAGER, body=body, content_type=MERGE)
+        )
+
+    async def edit(self, path: str, operations: Sequence[Mapping[str, Any]]) -> Json:
+        """Carry out a JSON patch; raises as `Connection.request`."""
+        return await self._connection.request(
+            Call(method="PATCH", path=path, query=_MANAGER, body=operations, content_type=EDIT)
+        )
+
+    async def date(self) -> datetime | None:
+        """The Date header of an answer; None where it cannot be read."""
+        text = await self._connection.date()
+        try:
+            return parsedate_to_datetime(text)
+        except ValueError:
+            return None
 
     async def watch(self, path: str, query: Mapping[str, str]) -> AsyncIterator[Json]:
         """Objects each time they change, first as they are; ends when the server ends it."""

@@ -7,7 +7,7 @@ Must not know: any one kind of object.
 import gc
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -37,6 +37,7 @@ MOST_CONNECTIONS: Final = 128
 READ_BUFFER: Final = 2**18
 
 JSON: Final = "application/json"
+EDIT: Final = "application/json-patch+json"
 STRATEGIC_MERGE: Final = "application/strategic-merge-patch+json"
 MERGE: Final = "application/merge-patch+json"
 APPLY: Final = "application/apply-patch+yaml"
@@ -61,7 +62,7 @@ class Call:
     method: str
     path: str
     query: Mapping[str, str | int] | None = None
-    body: Mapping[str, Any] | None = None
+    body: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
     content_type: str = JSON
     accept: str = JSON
     check: Callable[[], None] | None = None
@@ -133,6 +134,15 @@ class Connection:
             if not await self._renewed():
                 raise
         return await self._once(call)
+
+    async def date(self) -> str:
+        """The Date header of an answer, whatever the answer; Unavailable where there is none."""
+        call = Call(method="GET", path="/version")
+        with _weather():
+            async with self._session.request(
+                call.method, self._url(call), **await self._settings(call)
+            ) as response:
+                return response.headers.get("Date", "")
 
     @asynccontextmanager
     async def stream(

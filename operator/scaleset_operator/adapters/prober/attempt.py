@@ -161,6 +161,11 @@ class Attempt:
         self._unsent = target.request
         self._answer = b""
 
+    @property
+    def answer(self) -> bytes:
+        """What was read of the answer; empty again once it is closed."""
+        return self._answer
+
     def open(self, epoll: select.epoll) -> Code | None:
         """Begins to connect; a Code where it ended on the spot."""
         target = self.target
