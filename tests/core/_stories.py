@@ -18,6 +18,7 @@ from scaleset_operator.core.plan import (
     AdoptInstance,
     CreateInstance,
     DeleteInstance,
+    GiveNotice,
     Plan,
     PublishHealth,
     Record,
@@ -245,6 +246,8 @@ class Story:
                 self._renew(act)
             case PublishHealth():
                 self._publish(act)
+            case GiveNotice():
+                self.change(act.name, terminate_at=act.terminate_at, in_rotation=False, ready=False)
             case AdoptInstance() | ReleaseInstance():
                 raise AssertionError(act)
             case _:
@@ -297,6 +300,11 @@ class Story:
         )
         self.told.setdefault(name, []).append((self.now + timedelta(seconds=1), self.behaviour))
 
+    def change(self, name: str, **fields: Any) -> None:
+        """A pod as somebody has written it; its version moves on."""
+        version = str(int(self.pods[name].resource_version) + 1)
+        self.pods[name] = replace(self.pods[name], resource_version=version, **fields)
+
     def terminate(self, name: str) -> None:
         """A DELETE is accepted, whoever sent it."""
         self.pods[name] = replace(self.pods[name], terminating=True)
@@ -308,14 +316,13 @@ class Story:
         health = pod.published
         if act.health is not None:
             health = Published(health=act.health, reason=act.reason, since=self.now)
-        self.pods[act.name] = replace(
-            pod,
+        self.change(
+            act.name,
             published=health,
             in_rotation=rotation,
             ready=pod.containers_ready and bool(rotation),
             attempt=0 if act.clear_attempt else pod.attempt,
             started_is_recorded=pod.started_is_recorded or act.state_change_time is not None,
-            resource_version=str(int(pod.resource_version) + 1),
         )
 
     @property

@@ -146,7 +146,6 @@ def test_each_state_has_its_condition_and_reason(
             "automaticRepairsPolicy.disruptionBudgets",
             {"policy": {"disruptionBudgets": "Enforce"}},
         ),
-        ("terminateNotificationProfile", {"terminateNotificationProfile": {"enable": True}}),
         (
             "upgradePolicy.rollingUpgradePolicy.maxSurge",
             {"upgradePolicy": {"rollingUpgradePolicy": {"maxSurge": True}}},

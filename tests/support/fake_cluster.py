@@ -16,6 +16,7 @@ from scaleset_operator.core.plan import (
     AdoptInstance,
     CreateInstance,
     DeleteInstance,
+    GiveNotice,
     Note,
     PublishHealth,
     ReleaseInstance,
@@ -202,14 +203,24 @@ class FakeCluster:
 
         await self.wire.call(Request(Verb.RENEW, action.name), send, not_after)
 
+    async def give_notice(self, owner: Owner, action: GiveNotice, not_after: int) -> None:
+        """See the port."""
+        pod_writes.check_target(owner, action)
+
+        def send() -> None:
+            pod = self._meant(owner, action.name, action.uid)
+            fields = pod_writes.noticed(pod, action, self.server.clock.now())
+            changed = self.server.change_pod(pod, version=action.resource_version, **fields)
+            self.view.expect(owner, changed)
+
+        await self.wire.call(Request(Verb.NOTICE, action.name), send, not_after)
+
     async def publish(self, owner: Owner, action: PublishHealth) -> None:
         """See the port."""
         pod_writes.check_publish(action)
 
         def send() -> None:
-            pod = self.server.pod(owner.key.namespace, action.name)
-            if pod.uid != action.uid:
-                raise ServerError(NOT_FOUND, f"{action.name} is another pod now")
+            pod = self._meant(owner, action.name, action.uid)
             fields = pod_writes.published(pod, action, self.server.clock.now())
             self.view.expect(owner, self.server.change_pod(pod, **fields))
 
@@ -255,6 +266,13 @@ class FakeCluster:
             return self.server.pod(owner.key.namespace, name)
         except ServerError:
             return None
+
+    def _meant(self, owner: Owner, name: str, uid: str) -> FakePod:
+        """The pod that a patch means by its UID."""
+        pod = self.server.pod(owner.key.namespace, name)
+        if pod.uid != uid:
+            raise ServerError(NOT_FOUND, f"{name} is another pod now")
+        return pod
 
     def _is_instance(self, owner: Owner, pod: FakePod) -> bool:
         controlled = pod.controller is not None and pod.controller.uid == owner.uid

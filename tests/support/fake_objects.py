@@ -213,7 +213,18 @@ def instance_of(pod: FakePod) -> Instance:
         renewing=recorded is None and base.ANNOTATION_RENEWED_FROM in pod.annotations,
         repair_request=pod.annotations.get(base.ANNOTATION_REPAIR, ""),
         operation=pod.annotations.get(base.ANNOTATION_OPERATION, ""),
+        terminate_at=_time(pod.annotations.get(base.ANNOTATION_TERMINATE_AT)),
+        termination_approved=pod.annotations.get(base.ANNOTATION_APPROVE_TERMINATION) == "true",
     )
+
+
+def _time(text: str | None) -> datetime | None:
+    """A time that anybody may have written; None where it is none."""
+    try:
+        moment = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else None
 
 
 def _published(pod: FakePod) -> Published | None:

@@ -21,6 +21,7 @@ class Verb(StrEnum):
     CREATE = "create"
     DELETE = "delete"
     RENEW = "renew"
+    NOTICE = "notice"
     PUBLISH = "publish"
     ADOPT = "adopt"
     RELEASE = "release"
@@ -35,6 +36,7 @@ WRITES: Final = frozenset(
         Verb.CREATE,
         Verb.DELETE,
         Verb.RENEW,
+        Verb.NOTICE,
         Verb.PUBLISH,
         Verb.ADOPT,
         Verb.RELEASE,

@@ -15,6 +15,7 @@ from scaleset_operator.core.plan import (
     AdoptInstance,
     CreateInstance,
     DeleteInstance,
+    GiveNotice,
     PublishHealth,
     ReleaseInstance,
     RenewInstance,
@@ -30,7 +31,7 @@ from tests.support.fake_objects import (
 
 _REASON: Final = re.compile(base.REASON_PATTERN)
 
-Targeted = AdoptInstance | DeleteInstance | ReleaseInstance | RenewInstance
+Targeted = AdoptInstance | DeleteInstance | GiveNotice | ReleaseInstance | RenewInstance
 
 
 def controller_of(owner: Owner) -> Controller:
@@ -89,7 +90,7 @@ def check_target(owner: Owner, action: Targeted) -> None:
     assert action.uid, f"without a UID: {action}"
     assert action.resource_version, f"without a resourceVersion: {action}"
     assert owner.uid, "an owner without a UID"
-    if isinstance(action, DeleteInstance | RenewInstance):
+    if isinstance(action, DeleteInstance | GiveNotice | RenewInstance):
         assert action.name.startswith(f"{owner.key.name}-"), f"another set's pod: {action}"
 
 
@@ -152,6 +153,22 @@ def published(pod: FakePod, action: PublishHealth, now: datetime) -> dict[str, A
     if action.clear_attempt:
         annotations.pop(base.ANNOTATION_REPAIR_ATTEMPT, None)
     return {"conditions": rows, "annotations": annotations}
+
+
+def noticed(pod: FakePod, action: GiveNotice, now: datetime) -> dict[str, Any]:
+    """The fields of the pod after the patch that gives notice (rule 8)."""
+    gate = _row(
+        pod.conditions.get(base.GATE_IN_ROTATION),
+        "False",
+        Reason.TERMINATION_DELAYED,
+        f"to be deleted at {format_time(action.terminate_at)} or when it approves",
+        now,
+    )
+    deadline = {base.ANNOTATION_TERMINATE_AT: format_time(action.terminate_at)}
+    return {
+        "conditions": {**pod.conditions, base.GATE_IN_ROTATION: gate},
+        "annotations": {**pod.annotations, **deadline},
+    }
 
 
 def _row(

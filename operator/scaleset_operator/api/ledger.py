@@ -66,7 +66,8 @@ class RepairEntry(Model):
     uid: Uid = Field(examples=["0b6f6a0c-6a43-4a52-9d5e-1f3f2d1c7a55"])
     """Its UID; every act carries it, so another pod of that name is never hit."""
     replacement: LabelName | None = Field(default=None, examples=["web-41"])
-    """The name under which the replacement is, or will be, created; none for repairs in place."""
+    """The name under which the replacement is, or will be, created; none for repairs in place, and
+    where a scale-in during a notice no longer wants one."""
     replacement_uid: Uid | None = Field(
         default=None, alias="replacementUID", examples=["5ad7c1de-93d2-4c39-8c7c-3a8f6a0d9be1"]
     )
@@ -78,6 +79,9 @@ class RepairEntry(Model):
     phase: RepairPhase = Field(examples=["Recorded"])
     """How far it is. Recorded: nothing touched yet. Notified: a terminate notice was given.
     Replacing: the DELETE was accepted. Restarting: renewed in place, not yet healthy."""
+    terminate_at: Time | None = Field(default=None, examples=["2026-11-20T07:25:44Z"])
+    """The deadline of the terminate notice, fixed with the record: the instance is deleted when it
+    approves, or then. None where no notice is given (R-54)."""
     start_time: Time = Field(examples=["2026-11-20T07:20:44Z"])
     """When the entry was recorded."""
     update_domain: int = Field(default=0, ge=0, le=MAX_INT32, examples=[2])

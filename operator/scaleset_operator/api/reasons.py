@@ -97,6 +97,7 @@ class Reason(StrEnum):
     REPAIRS_DISABLED = "RepairsDisabled"
     RESUME_IGNORED = "ResumeIgnored"
     REQUEST_REFUSED = "RequestRefused"
+    TERMINATE_NOTICE = "TerminateNotice"
     WITNESS_CREATED = "WitnessCreated"
     WITNESS_SILENT = "WitnessSilent"
 
@@ -135,7 +136,7 @@ REASON_TEXT: Final[dict[Reason, str]] = {
     Reason.RECOVERED: "The instance turned Healthy before it was touched.",
     Reason.SUPERSEDED: "A newer model made the repair moot.",
     Reason.SCALED_IN: "The set no longer wants the instance.",
-    Reason.DELETE_REFUSED: "The API server refused to delete the instance.",
+    Reason.DELETE_REFUSED: "The API server refused to delete the instance, or to give it notice.",
     Reason.RECORD_EXPIRED: "The act came too long after its record and was dropped.",
     Reason.GRACE_EXPIRED: "The replacement did not turn Healthy within its grace.",
     Reason.ANSWERING: "The last attempt succeeded.",
@@ -180,6 +181,7 @@ REASON_TEXT: Final[dict[Reason, str]] = {
     Reason.REPAIRS_DISABLED: "Repairs of the set were disabled, or their policy was taken away.",
     Reason.RESUME_IGNORED: "A request to resume is not newer than what it is to resume.",
     Reason.REQUEST_REFUSED: "A request by annotation was refused; the message says why.",
+    Reason.TERMINATE_NOTICE: "An instance was told when it is deleted; its replacement comes now.",
     Reason.WITNESS_CREATED: "An extra instance shows whether a silent set is dead or unseen.",
     Reason.WITNESS_SILENT: "The witness of a silent set did not answer either, and goes.",
 }

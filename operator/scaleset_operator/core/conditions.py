@@ -118,14 +118,12 @@ def _accepted(scene: Scene) -> Word:
 def not_yet_supported(scene: Scene) -> Iterator[str]:
     """The fields that are set and that this version does not act on."""
     policy, spec = scene.policy, scene.spec
-    notice = spec.terminate_notification_profile
     rolling = spec.upgrade_policy.rolling_upgrade_policy
     found = {
         "automaticRepairsPolicy.repairAction": policy.repair_action is not RepairAction.REPLACE,
         "automaticRepairsPolicy.disruptionBudgets": (
             policy.disruption_budgets is DisruptionBudgets.ENFORCE
         ),
-        "terminateNotificationProfile": notice is not None and notice.enable,
         "upgradePolicy.rollingUpgradePolicy.maxSurge": rolling.max_surge,
         "upgradePolicy.rollingUpgradePolicy.inPlaceIfPossible": rolling.in_place_if_possible,
     }

@@ -18,6 +18,7 @@ from scaleset_operator.core.conditions import conditions
 from scaleset_operator.core.ledger import Closed, Progress, advance, stalled
 from scaleset_operator.core.naming import Names
 from scaleset_operator.core.notes import tell
+from scaleset_operator.core.notice import carry_out
 from scaleset_operator.core.observed import Observed
 from scaleset_operator.core.plan import (
     Action,
@@ -64,6 +65,7 @@ class _Turn:
         self.scene = scene
         self.names = Names.of(scene.observed)
         self.progress: Progress = advance(scene, self.names)
+        carry_out(scene, self.names, self.progress)
         domain = Domains(scene, self.progress.open).smallest()
         self.doubts: Doubts = look_into(scene, self.names, domain)
         extra = witnesses(scene, self.doubts) - {e.replacement for e in self.progress.open}

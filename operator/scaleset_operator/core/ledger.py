@@ -53,6 +53,8 @@ class Progress:
         acts: what the open ones are due.
         reads: names to be read live before an entry may go on or close.
         again: moments at which time alone changes an entry.
+        cleared: entries that go on and whose victim may be given its notice now (rule 8).
+        noticed: entries whose victim was given it; `notice` carries both on.
     """
 
     open: list[RepairEntry] = field(default_factory=list)
@@ -60,6 +62,8 @@ class Progress:
     acts: list[Action] = field(default_factory=list)
     reads: set[str] = field(default_factory=set)
     again: list[datetime] = field(default_factory=list)
+    cleared: list[RepairEntry] = field(default_factory=list)
+    noticed: list[RepairEntry] = field(default_factory=list)
 
 
 def advance(scene: Scene, names: Names) -> Progress:
@@ -75,6 +79,8 @@ def advance(scene: Scene, names: Names) -> Progress:
     for entry in sorted(scene.entries, key=lambda e: (e.start_time, e.instance), reverse=True):
         if scene.past_delete(entry):
             _replace(scene, names, entry, progress)
+        elif entry.uid in scene.noticed:
+            progress.noticed.append(entry)
         elif entry.instance not in scene.observed.live_reads:
             # Neither a DELETE nor a close stands on a cache: the victim may be gone already.
             progress.reads.add(entry.instance)
@@ -115,7 +121,9 @@ def _before_delete(scene: Scene, entry: RepairEntry, progress: Progress, *, too_
         _close(progress, entry, RepairResult.CANCELLED, no.reason, no.detail)
     else:
         progress.open.append(entry)
-        if no is None:
+        if no is None and entry.terminate_at is not None:
+            progress.cleared.append(entry)
+        elif no is None:
             _delete(scene, entry, victim, progress)
         else:
             progress.again.append(cancel_from)
@@ -150,10 +158,11 @@ def _delete(scene: Scene, entry: RepairEntry, victim: Instance, progress: Progre
         )
     )
     if scene.replacement(entry) is None:
-        progress.acts.append(_creation(scene, entry, after=victim.uid))
+        progress.acts.append(creation(scene, entry, after=victim.uid))
 
 
-def _creation(scene: Scene, entry: RepairEntry, after: str | None = None) -> CreateInstance:
+def creation(scene: Scene, entry: RepairEntry, after: str | None = None) -> CreateInstance:
+    """The act that makes an entry's replacement, under the name that it records (rule 7)."""
     name = entry.replacement or ""
     return CreateInstance(
         name=name,
@@ -171,10 +180,13 @@ def _replace(scene: Scene, names: Names, entry: RepairEntry, progress: Progress)
     deleted = entry.deleted_time or scene.now
     entry = entry.model_copy(update={"phase": RepairPhase.REPLACING, "deleted_time": deleted})
     replacement = scene.replacement(entry)
-    if replacement is None:
+    if scene.is_not_replaced(entry):
+        message = "fewer instances are wanted"
+        _close(progress, entry, RepairResult.CANCELLED, Reason.SCALED_IN, message)
+    elif replacement is None:
         _without_replacement(scene, names, entry, progress)
     elif not replacement.live:
-        progress.open.append(_succeed(scene, names, entry))
+        progress.open.append(succeed(scene, names, entry))
     else:
         _with_replacement(scene, entry, replacement, progress)
 
@@ -184,7 +196,7 @@ def _without_replacement(
 ) -> None:
     """No pod of the recorded name: create it, or take the next name if it cannot be used."""
     if entry.replacement_uid is not None or entry.replacement in scene.observed.unusable:
-        progress.open.append(_succeed(scene, names, entry))
+        progress.open.append(succeed(scene, names, entry))
         return
     ends = _slot_ends(scene, entry, None)
     asked = {entry.instance} if scene.by_uid.get(entry.uid) is None else set()
@@ -198,15 +210,12 @@ def _without_replacement(
     else:
         progress.again.append(ends)
         progress.open.append(entry)
-        _create(scene, entry, progress)
+        if may_create(scene):
+            progress.acts.append(creation(scene, entry))
 
 
-def _create(scene: Scene, entry: RepairEntry, progress: Progress) -> None:
-    if _may_create(scene):
-        progress.acts.append(_creation(scene, entry))
-
-
-def _may_create(scene: Scene) -> bool:
+def may_create(scene: Scene) -> bool:
+    """Whether no refused create is being waited out."""
     refused = scene.observed.create_refused
     return refused is None or scene.now >= refused[2]
 
@@ -252,7 +261,7 @@ def _slot_ends(scene: Scene, entry: RepairEntry, replacement: Instance | None) -
     return start + scene.slot_grace
 
 
-def _succeed(scene: Scene, names: Names, entry: RepairEntry) -> RepairEntry:
+def succeed(scene: Scene, names: Names, entry: RepairEntry) -> RepairEntry:
     """The replacement was itself removed: the next name takes its place (rule 7)."""
     model = scene.observed.template.model
     same = entry.model == model

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from scaleset_operator.api.base import Reason, format_time
-from scaleset_operator.api.ledger import RepairEntry, RepairResult
+from scaleset_operator.api.ledger import RepairEntry, RepairPhase, RepairResult
 from scaleset_operator.api.scalesetstatus import (
     OrchestrationService,
     ScaleSetStatus,
@@ -32,6 +32,7 @@ def tell(
         batch = "; ".join(f"{e.instance}: {e.cause}" for e in opened[:MAX_NAMED])
         share = f"{len(status.repairs.in_flight)} of {status.repairs.batch_limit} in flight"
         yield Note(reason=Reason.REPAIR_STARTED, message=f"{batch} ({share})")
+    yield from _notices(scene, status)
     failed = [c for c in closed if c.result is RepairResult.FAILED]
     if failed:
         said = "; ".join(f"{c.entry.instance}: {c.message or c.reason}" for c in failed[:MAX_NAMED])
@@ -50,6 +51,18 @@ def tell(
     ended = scene.observed.status.repairs.doubts and not status.repairs.doubts
     if ended:
         yield Note(reason=Reason.ANSWERING, message="the set's silence is resolved")
+
+
+def _notices(scene: Scene, status: ScaleSetStatus) -> Iterator[Note]:
+    """One Event for the notices that stand in the ledger with this record (R-51)."""
+    before = {e.uid for e in scene.entries if e.phase is RepairPhase.NOTIFIED}
+    told = [
+        f"{e.instance} goes at {format_time(e.terminate_at)} or when it approves"
+        for e in status.repairs.in_flight
+        if e.terminate_at is not None and e.phase is RepairPhase.NOTIFIED and e.uid not in before
+    ]
+    if told:
+        yield Note(reason=Reason.TERMINATE_NOTICE, message="; ".join(told[:MAX_NAMED]))
 
 
 def _service_changes(scene: Scene, status: ScaleSetStatus) -> Iterator[Note]:

@@ -122,6 +122,9 @@ class Instance:
             does not stand on the pod yet; `started` is that moment, None until then.
         repair_request: what a person wrote under `scaleset.dev/repair`, empty for nothing.
         operation: the same under `scaleset.dev/operation`.
+        terminate_at: the deadline that its terminate notice names, None without one that can be
+            read; what counts is the ledger's.
+        termination_approved: it, or somebody for it, agrees to be deleted before the deadline.
     """
 
     name: str
@@ -150,6 +153,8 @@ class Instance:
     renewing: bool = False
     repair_request: str = ""
     operation: str = ""
+    terminate_at: datetime | None = None
+    termination_approved: bool = False
 
     @property
     def live(self) -> bool:

@@ -82,6 +82,24 @@ class RenewInstance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GiveNotice:
+    """Tell this very pod when it will be deleted, and take it out of rotation, in one patch.
+
+    UID and resourceVersion go with the call, as with a DELETE (protocol rules 5 and 8).
+
+    Attributes:
+        terminate_at: the deadline, as the ledger has it.
+        not_after: past it the act is dropped, however fresh the turn's own record is.
+    """
+
+    name: str
+    uid: str
+    resource_version: str
+    terminate_at: datetime
+    not_after: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PublishHealth:
     """Write the Healthy condition and the gate on one pod, in one patch (protocol rule 26).
 
@@ -127,6 +145,7 @@ Action = (
     CreateInstance
     | DeleteInstance
     | RenewInstance
+    | GiveNotice
     | PublishHealth
     | AdoptInstance
     | ReleaseInstance

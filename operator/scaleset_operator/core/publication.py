@@ -4,13 +4,19 @@ Compares every verdict with the pod as it stands; a gate that something else has
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
 
-from scaleset_operator.api.base import VMHealth
-from scaleset_operator.core.health import Verdict
+from scaleset_operator.api.base import Reason, VMHealth
+from scaleset_operator.core.health import RotationWord, Verdict
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.plan import PublishHealth
 from scaleset_operator.core.rotation import departures
 from scaleset_operator.core.scene import Scene
+
+TOLD: Final = RotationWord(
+    reason=Reason.TERMINATION_DELAYED, message="it was told to go: no new traffic"
+)
 
 
 def publications(scene: Scene) -> Iterator[PublishHealth]:
@@ -21,6 +27,9 @@ def publications(scene: Scene) -> Iterator[PublishHealth]:
     yield from departures(scene.observed.instances)
     for instance in scene.live:
         verdict = scene.verdicts[instance.uid]
+        if instance.uid in scene.noticed:
+            # It was told that it goes: whatever its probe says, nothing is sent to it (rule 8).
+            verdict = replace(verdict, in_rotation=False, rotation=TOLD)
         if not scene.has_source:
             if _gate_differs(instance, verdict):
                 yield _patch(instance, verdict, None)

@@ -7,11 +7,12 @@ Order: longest unhealthy first, ties by name (R-23). A closed gate never holds u
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from scaleset_operator.api.base import Reason, VMHealth
+from scaleset_operator.api.base import Reason, VMHealth, format_time
 from scaleset_operator.api.ledger import Doubt, RepairEntry, RepairPhase
 from scaleset_operator.api.scalesetstatus import RepairDecision
 from scaleset_operator.core.gates import first_closed
 from scaleset_operator.core.naming import Names
+from scaleset_operator.core.notice import deadline
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.plan import Decision
 from scaleset_operator.core.scaling import Scaling
@@ -45,6 +46,7 @@ def open_repairs(scene: Scene, names: Names, scaling: Scaling, doubts: tuple[Dou
     opened = Opened()
     in_flight = scaling.entries
     taken = {entry.uid for entry in in_flight}
+    successors = {entry.replacement: entry for entry in in_flight}
     leaving = {victim.uid for victim in scaling.removing}
     witness = _healthy_witness(scene, in_flight, doubts)
     free = scene.allowance - len(in_flight)
@@ -54,6 +56,12 @@ def open_repairs(scene: Scene, names: Names, scaling: Scaling, doubts: tuple[Dou
         closed = first_closed(scene, instance)
         if closed is not None:
             _leave(scene, opened, instance, closed.reason, (closed.detail, closed.until))
+        elif instance.name in successors:
+            # Repaired as well, both repairs would owe an instance for the same place.
+            entry = successors[instance.name]
+            detail = f"it replaces {entry.instance}, whose repair is not closed"
+            until = entry.terminate_at if entry.uid in scene.noticed else None
+            _leave(scene, opened, instance, Reason.WAITING_FOR_HEALTH, (detail, until))
         elif instance.uid in leaving:
             _leave(scene, opened, instance, Reason.SCALED_IN, ("chosen to be removed", None))
         elif free <= 0:
@@ -138,6 +146,7 @@ def _take(
             action=scene.policy.repair_action,
             cause=scene.verdicts[instance.uid].message,
             phase=RepairPhase.RECORDED,
+            terminate_at=deadline(scene),
             start_time=scene.now,
             update_domain=instance.update_domain,
             attempt=attempts_before(scene, instance) + 1,
@@ -150,6 +159,9 @@ def _in_flight_decisions(scene: Scene, entries: list[RepairEntry]) -> list[Decis
     """The victims still there and the replacements not yet healthy: what each waits for."""
     found: list[Decision] = []
     for entry in entries:
+        if entry.uid in scene.noticed:
+            found.append(_under_notice(scene, entry))
+            continue
         successor = scene.replacement(entry)
         started = successor is not None and successor.live and successor.started is not None
         reason = Reason.WAITING_FOR_HEALTH if started else Reason.REPLACEMENT_STARTING
@@ -166,3 +178,19 @@ def _in_flight_decisions(scene: Scene, entries: list[RepairEntry]) -> list[Decis
             )
         )
     return found
+
+
+def _under_notice(scene: Scene, entry: RepairEntry) -> Decision:
+    """A victim that was told: it goes when it approves, or at its deadline (R-54, X-11)."""
+    verdict = scene.verdicts[entry.uid]
+    until = entry.terminate_at or scene.now
+    instead = f"replaced by {entry.replacement}" if entry.replacement else "not replaced"
+    return Decision(
+        instance=entry.instance,
+        health=verdict.health,
+        since=verdict.since,
+        decision=RepairDecision.REPAIRING,
+        reason=Reason.TERMINATION_DELAYED,
+        message=f"{entry.cause}; {instead}; deleted at {format_time(until)} or on approval",
+        until=entry.terminate_at,
+    )

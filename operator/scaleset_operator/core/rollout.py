@@ -39,7 +39,7 @@ def roll_out(scene: Scene, scaling: Scaling, entries: list[RepairEntry]) -> Roll
     batch = max_batch(scene)
     leaving = {v.uid for v in scaling.removing}
     updated = [i for i in scene.live if i.model == scene.observed.template.model]
-    coming = sum(not scene.is_available(i) for i in updated)
+    coming = sum(not scene.is_available(i) for i in updated if i.uid not in scene.noticed)
     room = batch - len(leaving) - scaling.missing - coming
     spare = _spare(scene, leaving, batch)
     good_enough = _healthy_enough(scene, updated)

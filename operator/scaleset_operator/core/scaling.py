@@ -21,6 +21,7 @@ from scaleset_operator.api.scalesetstatus import (
 )
 from scaleset_operator.core.ledger import Closed
 from scaleset_operator.core.naming import Names
+from scaleset_operator.core.notice import unreplaced
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.plan import Action, CreateInstance, DeleteInstance, Purpose
 from scaleset_operator.core.scene import Scene
@@ -65,7 +66,7 @@ class Domains:
     def __init__(self, scene: Scene, entries: list[RepairEntry]) -> None:
         count = scene.spec.update_domain_count
         self.sizes = Counter(dict.fromkeys(range(count), 0))
-        self.sizes.update(i.update_domain for i in scene.live)
+        self.sizes.update(i.update_domain for i in scene.staying)
         for entry in entries:
             if scene.owes(entry):
                 self.sizes[entry.update_domain] += 1
@@ -97,8 +98,8 @@ def scale(scene: Scene, names: Names, entries: list[RepairEntry], extra: frozens
         result.creating, result.removing = list(status.creating), list(status.scale_in)
         return result
     result.creating = _still_owed(scene)
-    early = {e.replacement for e in entries if not scene.past_delete(e)}
-    live = [i for i in scene.live if i.name not in extra and i.name not in early]
+    early = {e.replacement for e in entries if not scene.has_made_way(e)}
+    live = [i for i in scene.staying if i.name not in extra and i.name not in early]
     owed = sum(scene.owes(e) for e in entries) + len(result.creating)
     want = scene.spec.replicas - len(live) - owed
     if want > 0:
@@ -179,7 +180,7 @@ def _shrink(scene: Scene, result: Scaling, live: list[Instance], surplus: int) -
         result.removing, result.list_live = _still_leaving(scene, surplus), True
         return
     for entry in sorted(owing, key=lambda e: e.start_time, reverse=True)[: max(0, surplus)]:
-        _give_up(result, entry)
+        _give_up(scene, result, entry)
         surplus -= 1
     result.removing = _still_leaving(scene, surplus)
     leaving = {v.uid for v in result.removing}
@@ -197,11 +198,15 @@ def _shrink(scene: Scene, result: Scaling, live: list[Instance], surplus: int) -
         for entry in [
             e for e in result.entries if victim.uid == e.uid or victim.name == e.replacement
         ]:
-            _give_up(result, entry)
+            _give_up(scene, result, entry)
 
 
-def _give_up(result: Scaling, entry: RepairEntry) -> None:
+def _give_up(scene: Scene, result: Scaling, entry: RepairEntry) -> None:
+    """Close the repair; a notice given is carried out all the same, without a replacement."""
     result.entries.remove(entry)
+    if entry.uid in scene.noticed:
+        result.entries.append(unreplaced(entry))
+        return
     result.closed.append(
         Closed(
             entry=entry,
@@ -240,7 +245,7 @@ def _first_to_go(scene: Scene, staying: list[Instance], count: int) -> list[Inst
             rest.sort(key=lambda i: i.instance_id)
         case _:
             gone = {i.uid for i in chosen}
-            rest = _balanced(rest, [i for i in scene.live if i.uid not in gone])
+            rest = _balanced(rest, [i for i in scene.staying if i.uid not in gone])
     return chosen + rest[: count - len(chosen)]
 
 

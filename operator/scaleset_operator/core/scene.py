@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Final
 
 from scaleset_operator.api.base import Reason, VMHealth
-from scaleset_operator.api.ledger import RepairEntry, RepairsStatus
+from scaleset_operator.api.ledger import RepairEntry, RepairPhase, RepairsStatus
 from scaleset_operator.api.repairpolicy import AutomaticRepairsPolicy
 from scaleset_operator.api.scaleset import ScaleSetSpec
 from scaleset_operator.core.health import Verdict, judge
@@ -145,10 +145,36 @@ class Scene:
         victim = self.by_uid.get(entry.uid)
         return victim is None or not victim.live
 
+    @cached_property
+    def noticed(self) -> frozenset[str]:
+        """UIDs of the live victims that were given notice: they go, whatever comes (rule 8)."""
+        return frozenset(e.uid for e in self.entries if self._is_noticed(e))
+
+    def _is_noticed(self, entry: RepairEntry) -> bool:
+        victim = self.by_uid.get(entry.uid)
+        if victim is None or not victim.live or entry.terminate_at is None:
+            return False
+        told = victim.terminate_at == entry.terminate_at
+        return told or entry.phase is RepairPhase.NOTIFIED
+
+    @cached_property
+    def staying(self) -> tuple[Instance, ...]:
+        """The live instances without those under notice: what is compared with the wanted."""
+        return tuple(i for i in self.live if i.uid not in self.noticed)
+
+    def has_made_way(self, entry: RepairEntry) -> bool:
+        """Whether the victim counts as gone: past its DELETE, or told that it will be."""
+        return entry.uid in self.noticed or self.past_delete(entry)
+
+    def is_not_replaced(self, entry: RepairEntry) -> bool:
+        """Whether a scale-in during the notice took the replacement away (rule 6)."""
+        return entry.terminate_at is not None and entry.replacement is None
+
     def owes(self, entry: RepairEntry) -> bool:
         """Whether this repair's replacement is still to come (rule 6)."""
         successor = self.replacement(entry)
-        return self.past_delete(entry) and (successor is None or not successor.live)
+        owed = self.has_made_way(entry) and not self.is_not_replaced(entry)
+        return owed and (successor is None or not successor.live)
 
     def replacement(self, entry: RepairEntry) -> Instance | None:
         """The pod that makes up for the victim, if it is there in any state."""
@@ -156,13 +182,17 @@ class Scene:
 
     @cached_property
     def allowance(self) -> int:
-        """Repairs that may be in flight now (rule 1), paced to one in a storm."""
-        ran = sum(i.started is not None for i in self.live)
+        """Repairs that may be in flight now (rule 1), paced to one in a storm.
+
+        The surplus of a notice lends no slots: its victim counts as gone.
+        """
+        ran = sum(i.started is not None for i in self.staying)
         owed = 0
         for entry in self.entries:
             successor = self.replacement(entry)
             counted = successor is not None and successor.live and successor.started is not None
-            owed += self.past_delete(entry) and not counted
+            missing = self.has_made_way(entry) and not self.is_not_replaced(entry)
+            owed += missing and not counted
         total = min(self.spec.replicas, ran + owed)
         if self.in_storm:
             return 1
@@ -193,6 +223,8 @@ class Scene:
 
     def is_available(self, instance: Instance) -> bool:
         """Whether the floor may count on this live one: Healthy, or Ready without a source."""
+        if instance.uid in self.noticed:
+            return False
         if not self.has_source:
             return instance.ready
         # Not before it stands on the pod: until then no Service sends anything to it.

@@ -13,6 +13,7 @@ from scaleset_operator.api.repairpolicy import DesiredServiceState
 from scaleset_operator.api.scalesetstatus import (
     MAX_UNHEALTHY_LISTED,
     OrchestrationService,
+    RepairDecision,
     ServiceState,
     SuspendedBy,
     UnhealthyInstance,
@@ -128,4 +129,5 @@ def history(scene: Scene, closed: Iterable[Closed]) -> tuple[RepairRecord, ...]:
 
 def next_eligible(decisions: Iterable[Decision], now: datetime) -> datetime | None:
     """When the first waiting instance may be repaired, as far as time alone says."""
-    return min((d.until for d in decisions if d.until is not None and d.until > now), default=None)
+    waiting = (d for d in decisions if d.decision is not RepairDecision.REPAIRING)
+    return min((d.until for d in waiting if d.until is not None and d.until > now), default=None)

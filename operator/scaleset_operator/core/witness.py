@@ -96,7 +96,7 @@ def _surplus_witness(scene: Scene, doubt: Doubt) -> Instance | None:
     if pod is None or not pod.live or any(e.replacement == pod.name for e in scene.entries):
         return None
     owed = sum(scene.owes(e) for e in scene.entries)
-    return pod if len(scene.live) + owed > scene.spec.replicas else None
+    return pod if len(scene.staying) + owed > scene.spec.replicas else None
 
 
 def _is_awaited(scene: Scene, doubt: Doubt) -> bool:

@@ -14,6 +14,7 @@ from scaleset_operator.core.plan import (
     AdoptInstance,
     CreateInstance,
     DeleteInstance,
+    GiveNotice,
     PublishHealth,
     ReleaseInstance,
     RenewInstance,
@@ -31,6 +32,9 @@ from scaleset_operator.reconciler.ports import (
 )
 
 LARGEST_BATCH: Final = 500
+
+Touch = DeleteInstance | GiveNotice | RenewInstance
+"""What is done to an instance that is there, on the very version that was read."""
 
 
 class Actor:
@@ -82,7 +86,7 @@ class Actor:
         for action in actions:
             if isinstance(action, AdoptInstance | ReleaseInstance):
                 await self._take_or_leave(owner, action)
-        touching = [a for a in actions if isinstance(a, DeleteInstance | RenewInstance)]
+        touching = [a for a in actions if isinstance(a, Touch)]
         done = await asyncio.gather(*(self._touch(owner, a, memory, not_after) for a in touching))
         accepted = {a.uid for a, fault in zip(touching, done, strict=True) if fault is None}
         creates = [
@@ -104,9 +108,9 @@ class Actor:
             return
 
     async def _touch(
-        self, owner: Owner, action: DeleteInstance | RenewInstance, memory: Memory, not_after: int
+        self, owner: Owner, action: Touch, memory: Memory, not_after: int
     ) -> Exception | None:
-        """None when the DELETE or the new images were accepted, else why not."""
+        """None when the DELETE, the notice of it or the new images were accepted, else why not."""
         if action.not_after is not None:
             left = action.not_after - self._clock.now()
             own = self._clock.boottime_ns() + left // timedelta(microseconds=1) * 1_000
@@ -114,6 +118,8 @@ class Actor:
         try:
             if isinstance(action, DeleteInstance):
                 await self._cluster.delete_instance(owner, action, not_after)
+            elif isinstance(action, GiveNotice):
+                await self._cluster.give_notice(owner, action, not_after)
             else:
                 await self._cluster.renew(owner, action, not_after)
         except Refused as refused:

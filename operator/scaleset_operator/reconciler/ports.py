@@ -17,6 +17,7 @@ from scaleset_operator.core.plan import (
     AdoptInstance,
     CreateInstance,
     DeleteInstance,
+    GiveNotice,
     Note,
     PublishHealth,
     ReleaseInstance,
@@ -198,6 +199,17 @@ class Cluster(Protocol):
 
         Raises:
             Gone: the pod is not there any more.
+        """
+        ...
+
+    async def give_notice(self, owner: Owner, action: GiveNotice, not_after: int) -> None:
+        """Write deadline and gate in one patch, on UID and resourceVersion (rules 5 and 8).
+
+        Raises:
+            Conflict: the pod has changed since it was read.
+            Gone: it is not there, or another pod.
+            Refused: 403 or 422.
+            TooOld: not sent.
         """
         ...
 

@@ -15,6 +15,7 @@ from scaleset_operator.api.base import (
     ANNOTATION_REPAIR_ATTEMPT,
     ANNOTATION_REPLACES,
     ANNOTATION_STATE_CHANGE_TIME,
+    ANNOTATION_TERMINATE_AT,
     API_VERSION,
     CONDITION_HEALTHY,
     GATE_IN_ROTATION,
@@ -23,6 +24,7 @@ from scaleset_operator.api.base import (
     LABEL_NAME,
     LABEL_PREFIX,
     LABEL_UPDATE_DOMAIN,
+    Reason,
     VMHealth,
     format_time,
 )
@@ -32,6 +34,7 @@ from scaleset_operator.core.plan import (
     AdoptInstance,
     CreateInstance,
     DeleteInstance,
+    GiveNotice,
     PublishHealth,
     ReleaseInstance,
     RenewInstance,
@@ -168,6 +171,16 @@ def publication(action: PublishHealth, known: Instance | None, now: datetime) ->
     return {"metadata": metadata, "status": {"conditions": conditions}}
 
 
+def notice(action: GiveNotice, known: Instance | None, now: datetime) -> Body:
+    """Deadline and gate in one patch of pods/status, on exactly the pod that was read (rule 8)."""
+    message = f"to be deleted at {format_time(action.terminate_at)} or when it approves"
+    changed = known is None or known.in_rotation is not False
+    words = ("False", str(Reason.TERMINATION_DELAYED), message)
+    gate = _condition(GATE_IN_ROTATION, words, now if changed else None)
+    marks = {"annotations": {ANNOTATION_TERMINATE_AT: format_time(action.terminate_at)}}
+    return {"metadata": _meant(action) | marks, "status": {"conditions": [gate]}}
+
+
 def adoption(owner: Owner, action: AdoptInstance) -> Body:
     """Adds us as controller, to exactly the pod that was read."""
     return {"metadata": _meant(action) | {"ownerReferences": [controller_reference(owner)]}}
@@ -179,7 +192,7 @@ def release(owner: Owner, action: ReleaseInstance) -> Body:
     return {"metadata": _meant(action) | {"ownerReferences": [gone]}}
 
 
-def _meant(action: AdoptInstance | ReleaseInstance | RenewInstance) -> Body:
+def _meant(action: AdoptInstance | GiveNotice | ReleaseInstance | RenewInstance) -> Body:
     return {"uid": action.uid, "resourceVersion": action.resource_version}
 
 

@@ -23,6 +23,7 @@ from scaleset_operator.core.plan import (
     AdoptInstance,
     CreateInstance,
     DeleteInstance,
+    GiveNotice,
     Note,
     PublishHealth,
     ReleaseInstance,
@@ -210,14 +211,18 @@ class KubernetesCluster:
         body, check = bodies.renewal(action), self._deadline(not_after)
         await self._patch(owner, action.name, body, Urgency.ACT, check)
 
+    async def give_notice(self, owner: Owner, action: GiveNotice, not_after: int) -> None:
+        """See the port."""
+        body = bodies.notice(action, self._seen(owner, action), self._clock.now())
+        path, check = f"{action.name}/status", self._deadline(not_after)
+        await self._patch(owner, path, body, Urgency.ACT, check)
+
     async def publish(self, owner: Owner, action: PublishHealth) -> None:
         """See the port."""
         # Bad news of thousands at once is paced; good news is what everybody waits for.
         well = action.health in (VMHealth.HEALTHY, None)
         async with nullcontext() if well else self._pace.turn():
-            known = self._view.cache.known(Key(owner.key.namespace, action.name))
-            seen = known.instance if known and known.instance.uid == action.uid else None
-            body = bodies.publication(action, seen, self._clock.now())
+            body = bodies.publication(action, self._seen(owner, action), self._clock.now())
             await self._patch(owner, f"{action.name}/status", body, Urgency.PUBLISH)
 
     async def adopt(self, owner: Owner, action: AdoptInstance) -> None:
@@ -233,6 +238,11 @@ class KubernetesCluster:
         self._events.tell(owner, note)
 
     # --- Inside ------------------------------------------------------------------------------
+
+    def _seen(self, owner: Owner, action: GiveNotice | PublishHealth) -> Instance | None:
+        """The very pod that is meant, as the cache has it."""
+        known = self._view.cache.known(Key(owner.key.namespace, action.name))
+        return known.instance if known and known.instance.uid == action.uid else None
 
     async def _patch(
         self,

@@ -18,12 +18,14 @@ from scaleset_operator.adapters.cluster.containers import (
     started,
 )
 from scaleset_operator.api.base import (
+    ANNOTATION_APPROVE_TERMINATION,
     ANNOTATION_OPERATION,
     ANNOTATION_RENEWED_FROM,
     ANNOTATION_REPAIR,
     ANNOTATION_REPAIR_ATTEMPT,
     ANNOTATION_REPLACES,
     ANNOTATION_STATE_CHANGE_TIME,
+    ANNOTATION_TERMINATE_AT,
     CONDITION_HEALTHY,
     GATE_IN_ROTATION,
     GROUP,
@@ -164,6 +166,8 @@ def _instance(pod: Json, labels: Json, instance_id: int) -> Instance:
         renewing=recorded is None and renewed_from(mark, len(spec["containers"])) is not None,
         repair_request=_request(annotations.get(ANNOTATION_REPAIR)),
         operation=_request(annotations.get(ANNOTATION_OPERATION)),
+        terminate_at=moment(annotations.get(ANNOTATION_TERMINATE_AT)),
+        termination_approved=annotations.get(ANNOTATION_APPROVE_TERMINATION) == "true",
     )
 
 
