@@ -136,6 +136,20 @@ class Forger:
             self.ledger["inFlight"].append(entry)
         return self.tell()
 
+    def give_notice(self, victim: str, replacement: str, seconds: float = 300) -> Self:
+        """A repair is recorded with its deadline, the pod told, and then the ledger says so."""
+        due = (self.at + timedelta(seconds=seconds)).isoformat()
+        self.record((victim, replacement))
+        self.entry(victim)["terminateAt"] = due
+        self.tell().annotate(victim, "terminate-at", due)
+        self.entry(victim)["phase"] = "Notified"
+        return self.tell()
+
+    def entry(self, victim: str) -> Json:
+        """Its row in the ledger, to be changed; `tell` shows it."""
+        rows: list[Json] = self.ledger["inFlight"]
+        return next(row for row in rows if row["uid"] == self.uid(victim))
+
     def close(self, *victims: str) -> Self:
         """Repairs are taken out of the ledger."""
         uids = {self.uid(name) for name in victims}

@@ -28,7 +28,7 @@ def test_one_witness_is_allowed_and_a_second_is_not() -> None:
 def test_a_notice_allows_one_surplus_instance() -> None:
     """I4; rule 8."""
     forger = Forger(desired=20)
-    forger.health("False", "web-1").record(("web-1", "web-21"), phase="Notified").create(21)
+    forger.health("False", "web-1").give_notice("web-1", "web-21").create(21)
     assert forger.none()
     forger.create(22)
     assert "I4" in forger.only()

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
+import tests.support.auditor_notices as notices
 from tests.support.auditor_books import STALE, Debt, Entry, SetBook, in_flight
 from tests.support.auditor_records import (
     Json,
@@ -72,12 +73,14 @@ class Auditor:
 
     def expect_settled(self) -> None:
         """I4, at the end: each set has as many live instances as are desired, and no debts."""
+        assert self.now is not None, "nothing was seen"
         for book in self._books.values():
             if book.gone:
                 continue
             live, desired = len(book.live), book.record.desired
             if live != desired:
                 self._say(book, f"I4: {live} live instances at the end, {desired} desired")
+            self._say(book, *notices.of_the_end(book, self.now))
 
     def violations(self) -> list[str]:
         """Every rule broken so far, in the order of events."""
@@ -116,11 +119,10 @@ class Auditor:
         book.enabled_since = (book.enabled_since or at) if record.enabled else None
         book.stopped_since = (book.stopped_since or at) if record.stopped else None
         self._settle(book, at)
+        self._say(book, *notices.of_ledger(book, record))
         book.removals |= record.removals
         self._follow(book)
         self._record(book, record.in_flight.keys() - book.entries.keys(), at)
-        for uid in record.in_flight:
-            book.entries[uid].notified |= uid in record.notified
         for uid in book.entries.keys() - record.in_flight.keys():
             del book.entries[uid]
         self._update(book, at)
@@ -179,6 +181,7 @@ class Auditor:
     ) -> None:
         """A pod of the set as it now stands."""
         book.pods[pod.uid] = pod
+        self._tell(book, before or pod, pod, at)
         if pod.started is not None:
             book.starts.setdefault(pod.uid, pod.started)
         if before is None:
@@ -187,6 +190,14 @@ class Auditor:
                 self._check_surplus(book, pod, at)
         if not pod.live and (before is None or before.live):
             self._leave(book, before or pod, deleted=pod.terminating, at=at)
+
+    def _tell(self, book: SetBook, before: PodRecord, pod: PodRecord, at: datetime) -> None:
+        """A notice is given or stands; with it the victim is judged, not with its deletion."""
+        if notices.is_told(book, pod):
+            book.notices[pod.uid] = book.record.deadlines[pod.uid]
+            self._say(book, *notices.of_telling(book, pod, at))
+            self._check_victim(book, before, book.entries[pod.uid], at)
+        self._say(book, *notices.of_standing(book, pod))
 
     def _arrive(self, book: SetBook, pod: PodRecord) -> None:
         """A new pod: its name and its id have never been used (design 2)."""
@@ -239,10 +250,12 @@ class Auditor:
             names = sorted(debt.victim.name for debt in book.debts.values())
             self._say(book, f"I1: {len(names)} in flight, {allowed} are allowed: {names}")
         if deleted and pod.name not in self._forgiven:
-            self._check_victim(book, pod, entry, at)
+            self._say(book, *notices.of_deletion(book, pod, at))
+            if pod.uid not in book.notices:
+                self._check_victim(book, pod, entry, at)
 
     def _check_victim(self, book: SetBook, pod: PodRecord, entry: Entry, at: datetime) -> None:
-        """I2, I3 and I6 for the victim, as it stood just before its deletion."""
+        """I2, I3 and I6 for the victim, as it stood just before its deletion or its notice."""
         started = book.starts.get(pod.uid)
         if started is None:
             self._say(book, f"I2: {pod.name} was repaired although it never started")
@@ -252,8 +265,6 @@ class Auditor:
                 self._say(book, f"I2: {pod.name} was repaired {at - since} into its grace")
         if pod.kept_from_actions or pod.kept_from_scale_in:
             self._say(book, f"I6: {pod.name} was repaired although it is protected")
-        if entry.notified:
-            return
         if book.is_stopped(at):
             self._say(book, f"I6: {pod.name} was repaired although {book.record.stopped}")
         if pod.healthy == "True" and not pod.requested:
@@ -284,6 +295,6 @@ class Auditor:
         self._settle(book, at)
         book.note(at)
 
-    def _say(self, book: SetBook, text: str) -> None:
-        at = self.now.isoformat() if self.now else ""
-        self._violations.append(f"{at} {'/'.join(book.record.key)}: {text}")
+    def _say(self, book: SetBook, *texts: str) -> None:
+        at, key = self.now.isoformat() if self.now else "", "/".join(book.record.key)
+        self._violations += [f"{at} {key}: {text}" for text in texts]

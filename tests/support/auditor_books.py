@@ -43,12 +43,10 @@ class Entry:
 
     Attributes:
         allowed: how many might be in flight when it was recorded.
-        notified: a notice was given: what follows is carried out (rule 8).
     """
 
     grace: timedelta
     allowed: int
-    notified: bool = False
 
 
 @dataclass(kw_only=True)
@@ -87,6 +85,7 @@ class SetBook:
         entries: UID of the victim -> the repair, once it was ever in the ledger.
         removals: UID -> why, once it was ever announced.
         debts: UID of the victim -> debt not yet made up.
+        notices: UID of the victim -> the deadline that it was told.
         repaired: names of the instances that repairs have deleted, in order.
         ids, names: every instance id and name ever used -> UID.
     """
@@ -99,6 +98,7 @@ class SetBook:
     entries: dict[str, Entry] = field(default_factory=dict)
     removals: dict[str, str] = field(default_factory=dict)
     debts: dict[str, Debt] = field(default_factory=dict)
+    notices: dict[str, datetime] = field(default_factory=dict)
     repaired: list[str] = field(default_factory=list)
     ids: dict[int, str] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
@@ -136,13 +136,19 @@ class SetBook:
         for uid, debt in list(self.debts.items()):
             pod = self.replacement(debt)
             healthy = pod is not None and pod.healthy == "True"
-            if healthy or at >= debt.ends(pod, slot_grace) or self._is_waived(uid, debt):
+            over = at >= debt.ends(pod, slot_grace)
+            if healthy or over or self._is_waived(uid, debt) or self._is_not_wanted(uid, debt):
                 del self.debts[uid]
 
     def _is_waived(self, uid: str, debt: Debt) -> bool:
         """A scale-in that no longer wants the instance closes the repair without another."""
         closed = uid not in self.record.in_flight
         return closed and self.record.desired < debt.desired
+
+    def _is_not_wanted(self, uid: str, debt: Debt) -> bool:
+        """A scale-in during the notice took the replacement away: enough are there without."""
+        told = uid in self.notices and not debt.replacement
+        return told and len(self.live) >= self.record.desired
 
     def allowance(self) -> int:
         """Rule 1, from what the books hold now."""

@@ -28,6 +28,8 @@ class PodRecord:
         set_uid: UID of the ScaleSet that controls it; None for nobody's pod.
         started: when all its containers had first run.
         healthy: status of the condition scaleset.dev/Healthy; None before the first.
+        in_rotation: status of our readiness gate; None before the first.
+        terminate_at: the deadline that stands on it, if it is one.
     """
 
     key: Key
@@ -43,6 +45,9 @@ class PodRecord:
     terminating: bool
     over: bool
     replaces: str | None
+    in_rotation: str | None
+    terminate_at: datetime | None
+    approved: bool
 
     @property
     def name(self) -> str:
@@ -65,6 +70,8 @@ class SetRecord:
         batch: how many instances a rollout may take at once.
         in_flight: UID of the victim -> name of its replacement.
         notified: UIDs of victims that were given a notice and not yet deleted.
+        deadlines: UID of the victim -> until when it may stay, where it is to be told.
+        notice: how long the profile promises; None where none is given now.
         removals: UID -> why it is removed other than by a repair.
         witnesses: names.
     """
@@ -82,6 +89,8 @@ class SetRecord:
     surge: bool
     in_flight: dict[str, str] = field(default_factory=dict)
     notified: frozenset[str] = frozenset()
+    deadlines: dict[str, datetime] = field(default_factory=dict)
+    notice: timedelta | None = None
     removals: dict[str, str] = field(default_factory=dict)
     witnesses: frozenset[str] = frozenset()
 
@@ -97,6 +106,14 @@ def span(text: str) -> timedelta:
 def moment(text: str | None) -> datetime | None:
     """RFC 3339 text as a time."""
     return datetime.fromisoformat(text) if text else None
+
+
+def _deadline(text: str | None) -> datetime | None:
+    """What anybody may have written on a pod."""
+    try:
+        return moment(text)
+    except ValueError:
+        return None
 
 
 def key_of(raw: Json) -> Key:
@@ -124,6 +141,9 @@ def read_pod(raw: Json) -> PodRecord:
         terminating=bool(metadata.get("deletionTimestamp")),
         over=status.get("phase") in ("Failed", "Succeeded"),
         replaces=marks.get(f"{PREFIX}replaces"),
+        in_rotation=held.get(f"{PREFIX}InRotation"),
+        terminate_at=_deadline(marks.get(f"{PREFIX}terminate-at")),
+        approved=marks.get(f"{PREFIX}approve-termination") == "true",
     )
 
 
@@ -154,6 +174,12 @@ def read_set(raw: Json, now: datetime) -> SetRecord:
         surge=bool(rolling.get("maxSurge")),
         in_flight={entry["uid"]: entry.get("replacement") or "" for entry in entries},
         notified=frozenset(row["uid"] for row in entries if row["phase"] == "Notified"),
+        deadlines={
+            row["uid"]: datetime.fromisoformat(row["terminateAt"])
+            for row in entries
+            if row.get("terminateAt")
+        },
+        notice=_notice(spec.get("terminateNotificationProfile") or {}),
         removals={row["uid"]: row.get("purpose", "ScaleIn") for row in status.get("scaleIn") or ()},
         witnesses=frozenset(
             row["witness"] for row in repairs.get("doubts") or () if row.get("witness")
@@ -166,6 +192,10 @@ def read_patience(raw: Json) -> timedelta:
     spec = raw["spec"]
     seconds = spec.get("timeoutInSeconds", 31) + spec.get("intervalInSeconds", 15)
     return timedelta(seconds=seconds)
+
+
+def _notice(profile: Json) -> timedelta | None:
+    return span(profile.get("notBeforeTimeout", "PT5M")) if profile.get("enable") else None
 
 
 def _stopped(policy: Json, repairs: Json, lapses: datetime | None, now: datetime) -> str:
