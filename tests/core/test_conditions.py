@@ -104,10 +104,12 @@ def test_of_a_healthy_set_the_six_conditions_stand_and_none_that_is_abnormal() -
         ),
         (
             "Reconciling",
-            ("True", "Scaling"),
+            None,
             {"upgradePolicy": {"mode": "Manual"}},
             {"template": TemplateView(model="m2")},
         ),
+        ("Reconciling", ("True", "RollingOut"), {}, {"template": TemplateView(model="m2")}),
+        ("InstancesUpToDate", ("False", "RollingOut"), {}, {"template": TemplateView(model="m2")}),
         ("Reconciling", ("True", "Scaling"), {"replicas": 6}, {}),
         ("Stalled", ("True", "SelectorOverlap"), {}, {"overlaps_with": "older"}),
         ("Repairing", ("True", "InBatch"), {}, {"bad": wrong(1)}),
@@ -145,10 +147,6 @@ def test_each_state_has_its_condition_and_reason(
         (
             "automaticRepairsPolicy.disruptionBudgets",
             {"policy": {"disruptionBudgets": "Enforce"}},
-        ),
-        (
-            "upgradePolicy.rollingUpgradePolicy.maxSurge",
-            {"upgradePolicy": {"rollingUpgradePolicy": {"maxSurge": True}}},
         ),
     ],
 )

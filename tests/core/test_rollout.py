@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -29,6 +30,8 @@ from tests.support.builders import evidence, instance, instances, scale_set_spec
 from tests.support.fake_clock import T0
 
 SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
 NEW = TemplateView(model="m2")
 
 
@@ -157,17 +160,75 @@ def test_nobody_is_taken_while_no_successor_could_be_made(change: dict[str, Any]
     assert taken(spec(20), outdated(**change)) == set()
 
 
-def test_the_pause_between_batches_is_waited_for() -> None:
-    """X-11: and the plan is woken at its end."""
+def between_batches(healthy_for: timedelta | None) -> Observed:
+    """Four of twenty are on m2, by a batch that has been healthy for so long, if at all."""
+    young = tuple(instance(number=n, model="m2") for n in range(21, 25))
+    healthy = None if healthy_for is None else (T0 - healthy_for).isoformat()
+    batch = {
+        "model": "m2",
+        "startTime": (T0 - HOUR).isoformat(),
+        "reason": "RollingOut",
+        "batchTime": (T0 - HOUR).isoformat(),
+        "healthyTime": healthy,
+    }
+    return outdated(instances=(*instances(16), *young), status={"rollout": batch})
+
+
+@pytest.mark.parametrize(
+    ("healthy_for", "goes_on"),
+    [(None, False), (5 * MINUTE - SECOND, False), (5 * MINUTE, True)],
+)
+def test_the_pause_counts_from_when_the_batch_was_healthy(
+    healthy_for: timedelta | None, *, goes_on: bool
+) -> None:
+    """X-11: to the second; and the plan is woken at its end."""
     wish = spec(20, pauseTimeBetweenBatches="PT5M")
-    young = instance(number=21, model="m2", created=T0 - timedelta(minutes=4))
-    seen = outdated(instances=(*instances(19), young))
-    plan = settle(wish, seen).plan
-    assert not plan.status.scale_in
-    assert plan.look_again_at == T0 + timedelta(minutes=1)
-    older = replace(young, created=T0 - timedelta(minutes=5))
-    assert taken(wish, outdated(instances=(*instances(19), older)))
-    assert taken(wish, outdated())
+    settled = settle(wish, between_batches(healthy_for))
+    assert bool(settled.plan.status.scale_in) is goes_on
+    if not goes_on:
+        left = 5 * MINUTE - (healthy_for or timedelta(0))
+        assert settled.plan.look_again_at == T0 + left
+        word = condition(settled.plan, "InstancesUpToDate")
+        assert word == ("False", "RolloutPaused")
+
+
+def test_without_a_pause_a_place_that_is_free_is_taken_at_once() -> None:
+    """PT0S, the default: nothing waits for the whole batch."""
+    assert len(taken(spec(20), between_batches(None))) == 4
+
+
+def test_instances_that_the_set_gains_meanwhile_do_not_renew_the_pause() -> None:
+    """An autoscaler at work must not hold a rollout up for ever."""
+    wish = spec(21, pauseTimeBetweenBatches="PT5M")
+    seen = between_batches(5 * MINUTE)
+    newcomer = instance(number=25, model="m2", started=None, health=None, created=T0 - SECOND)
+    assert taken(wish, replace(seen, instances=(*seen.instances, newcomer)))
+
+
+def test_the_pause_holds_up_no_cure() -> None:
+    """Protocol rule 23: of two that are unavailable and behind, one has the slot of a repair."""
+    wish = spec(20, pauseTimeBetweenBatches="PT5M")
+    seen = between_batches(MINUTE)
+    pods = (*instances(2, unhealthy=(1, 2)), *seen.instances[2:])
+    bad = outdated(instances=pods, bad=wrong(1, 2), status=seen.status)
+    assert taken(wish, bad) == {"web-2"}
+
+
+def test_a_rollout_with_pauses_goes_batch_by_batch() -> None:
+    """Five batches of four, each healthy for two minutes before the next."""
+    story = Story.of(spec(20, pauseTimeBetweenBatches="PT2M"))
+    story.turn()
+    story.outside["template"] = NEW
+    begun = []
+    for _ in range(200):
+        before = len(story.taken)
+        story.run(5 * SECOND)
+        if len(story.taken) > before:
+            begun.append((story.now, len(story.taken) - before))
+    assert [count for _, count in begun] == [4] * 5
+    gaps = [late[0] - early[0] for early, late in pairwise(begun)]
+    assert min(gaps) >= timedelta(minutes=2)
+    assert {pod.model for pod in story.live} == {"m2"}
 
 
 def test_an_instance_under_repair_is_left_to_its_repair() -> None:

@@ -73,6 +73,10 @@ class Reason(StrEnum):
     ROLLING_OUT = "RollingOut"
     UP_TO_DATE = "UpToDate"
     OUT_OF_DATE = "OutOfDate"
+    ROLLOUT_PAUSED = "RolloutPaused"
+    ROLLOUT_STOPPED = "RolloutStopped"
+    ROLLOUT_STARTED = "RolloutStarted"
+    ROLLOUT_COMPLETED = "RolloutCompleted"
     VALID = "Valid"
     POLICY_ENABLED = "PolicyEnabled"
     BATCH_AVAILABLE = "BatchAvailable"
@@ -159,6 +163,10 @@ REASON_TEXT: Final[dict[Reason, str]] = {
     Reason.ROLLING_OUT: "Instances are being brought to the latest model.",
     Reason.UP_TO_DATE: "Every instance has the latest model.",
     Reason.OUT_OF_DATE: "Some instances have an older model and nothing changes them by itself.",
+    Reason.ROLLOUT_PAUSED: "A batch is healthy; the next waits for pauseTimeBetweenBatches.",
+    Reason.ROLLOUT_STOPPED: "A limit of the upgrade policy lets no further instance be taken.",
+    Reason.ROLLOUT_STARTED: "Instances of older models begin to be brought to the latest one.",
+    Reason.ROLLOUT_COMPLETED: "Every instance has the latest model, and none is waited for.",
     Reason.VALID: "The object was understood and is acted on.",
     Reason.POLICY_ENABLED: "The automatic repairs policy is enabled and nothing suspends it.",
     Reason.BATCH_AVAILABLE: "A repair could start now.",

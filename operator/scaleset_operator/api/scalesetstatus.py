@@ -22,6 +22,7 @@ from scaleset_operator.api.base import (
     VMHealth,
 )
 from scaleset_operator.api.ledger import Cause, ModelHash, RepairsStatus, Uid
+from scaleset_operator.api.rolloutstatus import RolloutStatus
 
 AUTOMATIC_REPAIRS: Final = "AutomaticRepairs"
 """The one orchestration service there is."""
@@ -202,6 +203,8 @@ class ScaleSetStatus(Model):
     """Instances about to be created."""
     scale_in: tuple[ScaleInVictim, ...] = Field(default=(), max_length=MAX_SCALE_IN)
     """Instances chosen to be removed."""
+    rollout: RolloutStatus | None = None
+    """The rollout under way; absent when there is none."""
     orchestration_services: tuple[OrchestrationService, ...] = Field(default=(), max_length=4)
     """AutomaticRepairs and its state; empty without an automaticRepairsPolicy (R-37)."""
     repairs: RepairsStatus = Field(default_factory=RepairsStatus)

@@ -11,8 +11,10 @@ from typing import NamedTuple
 from scaleset_operator.api.base import Condition, ConditionStatus, Reason
 from scaleset_operator.api.repairpolicy import DisruptionBudgets, RepairAction
 from scaleset_operator.api.scalesetstatus import ScaleSetStatus
+from scaleset_operator.api.upgradepolicy import UpgradeMode
 from scaleset_operator.core.arming import latest_gate
 from scaleset_operator.core.gates import closed_to_all
+from scaleset_operator.core.revisions import called
 from scaleset_operator.core.scene import Scene
 
 TRUE, FALSE, UNKNOWN = ConditionStatus.TRUE, ConditionStatus.FALSE, ConditionStatus.UNKNOWN
@@ -61,16 +63,26 @@ def _words(scene: Scene, status: ScaleSetStatus) -> Iterator[Word]:
     yield _up_to_date(scene, status)
     yield _repairing(status)
     yield _allowed(scene, status)
-    if status.replicas != scene.spec.replicas or status.updated_replicas != status.replicas:
+    yield from _under_way(scene, status)
+    stopped = status.rollout is not None and status.rollout.reason == Reason.ROLLOUT_STOPPED
+    if accepted.status is FALSE:
+        yield Word("Stalled", TRUE, accepted.reason, accepted.message)
+    elif stopped and status.rollout is not None:
+        yield Word("Stalled", TRUE, Reason.ROLLOUT_STOPPED, status.rollout.message)
+    elif status.repairs.stalled:
+        names = ", ".join(s.instance for s in status.repairs.stalled)
+        yield Word("Stalled", TRUE, Reason.REPAIR_STALLED, f"still Terminating: {names}")
+
+
+def _under_way(scene: Scene, status: ScaleSetStatus) -> Iterator[Word]:
+    """Reconciling: the operator is bringing the set to what is wanted. Mode Manual is at rest."""
+    if status.rollout is not None:
+        yield Word("Reconciling", TRUE, status.rollout.reason, status.rollout.message)
+    elif status.replicas != scene.spec.replicas:
         message = (
             f"{status.replicas} of {scene.spec.replicas}, {status.updated_replicas} up to date"
         )
         yield Word("Reconciling", TRUE, Reason.SCALING, message)
-    if accepted.status is FALSE:
-        yield Word("Stalled", TRUE, accepted.reason, accepted.message)
-    elif status.repairs.stalled:
-        names = ", ".join(s.instance for s in status.repairs.stalled)
-        yield Word("Stalled", TRUE, Reason.REPAIR_STALLED, f"still Terminating: {names}")
 
 
 def _ready(scene: Scene, status: ScaleSetStatus, accepted: Word) -> Word:
@@ -124,7 +136,6 @@ def not_yet_supported(scene: Scene) -> Iterator[str]:
         "automaticRepairsPolicy.disruptionBudgets": (
             policy.disruption_budgets is DisruptionBudgets.ENFORCE
         ),
-        "upgradePolicy.rollingUpgradePolicy.maxSurge": rolling.max_surge,
         "upgradePolicy.rollingUpgradePolicy.inPlaceIfPossible": rolling.in_place_if_possible,
     }
     return (f"spec.{name}" for name, is_set in found.items() if is_set)
@@ -166,7 +177,12 @@ def _up_to_date(scene: Scene, status: ScaleSetStatus) -> Word:
     behind = status.replicas - status.updated_replicas
     if not behind:
         return Word("InstancesUpToDate", TRUE, Reason.UP_TO_DATE)
-    message = f"{behind} of {status.replicas} not on model {scene.observed.template.model}"
+    if status.rollout is not None:
+        return Word("InstancesUpToDate", FALSE, status.rollout.reason, status.rollout.message)
+    model = called(scene.observed.template.model, scene.observed.revisions)
+    manual = scene.spec.upgrade_policy.mode is UpgradeMode.MANUAL
+    why = "mode Manual brings none by itself" if manual else "they are protected or under repair"
+    message = f"{behind} of {status.replicas} not on {model}; {why}"
     return Word("InstancesUpToDate", FALSE, Reason.OUT_OF_DATE, message)
 
 

@@ -33,6 +33,7 @@ from scaleset_operator.core.plan import (
 from scaleset_operator.core.publication import publications
 from scaleset_operator.core.repair import Opened, open_repairs
 from scaleset_operator.core.rollout import Rollout, roll_out
+from scaleset_operator.core.rollout_progress import in_short
 from scaleset_operator.core.rotation import departures
 from scaleset_operator.core.scaling import Domains, Scaling, scale
 from scaleset_operator.core.scene import Scene
@@ -69,6 +70,7 @@ class _Turn:
         domain = Domains(scene, self.progress.open).smallest()
         self.doubts: Doubts = look_into(scene, self.names, domain)
         extra = witnesses(scene, self.doubts) - {e.replacement for e in self.progress.open}
+        extra |= scene.surplus
         self.scaling: Scaling = scale(scene, self.names, self.progress.open, extra)
         leaving = {v.uid for v in self.scaling.removing}
         self.scaling.removing.extend(v for v in self.doubts.removals if v.uid not in leaving)
@@ -78,7 +80,7 @@ class _Turn:
         asked = scene.with_repairs(self.repairs)
         self.opened: Opened = open_repairs(asked, self.names, self.scaling, self.doubts.stand)
         self.in_flight = [*self.scaling.entries, *self.opened.entries]
-        self.rollout: Rollout = roll_out(scene, self.scaling, self.in_flight)
+        self.rollout: Rollout = roll_out(scene, self.names, self.scaling, self.in_flight)
 
     def plan(self) -> Plan:
         """The plan that these steps make together."""
@@ -131,6 +133,7 @@ class _Turn:
         yield from self.progress.acts
         yield from self.doubts.acts
         yield from self.scaling.acts
+        yield from self.rollout.acts
         for pod in observed.instances:
             if pod.over and not pod.terminating:
                 yield DeleteInstance(
@@ -152,6 +155,7 @@ class _Turn:
                 "last_instance_id": self.names.last_id,
                 "creating": tuple(self.scaling.creating),
                 "scale_in": tuple(removing),
+                "rollout": self.rollout.status,
                 "orchestration_services": summary.services(scene, repairs),
                 "repairs": repairs,
                 "unhealthy_instances": summary.explained(self.opened.decisions),
@@ -200,6 +204,7 @@ def _rest_of_ledger(status: ScaleSetStatus) -> tuple[object, ...]:
     repairs = status.repairs
     return (
         tuple((d.group, d.since, d.witness, d.next_time) for d in repairs.doubts),
+        in_short(status.rollout),
         repairs.suspended_since,
         repairs.armed,
         repairs.enabled_time,

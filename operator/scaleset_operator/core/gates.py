@@ -154,9 +154,13 @@ def _not_leaving(scene: Scene, instance: Instance) -> Gate:
     purpose = next(
         (v.purpose for v in scene.observed.status.scale_in if v.uid == instance.uid), None
     )
-    in_batch = purpose is RemovalPurpose.ROLLOUT
+    in_step = instance.name in scene.surplus or any(
+        s.uid == instance.uid for s in scene.surge_steps
+    )
+    in_batch = in_step or purpose is RemovalPurpose.ROLLOUT
     return Gate(
-        reason=Reason.ROLLOUT_IN_PROGRESS if in_batch else Reason.SCALED_IN, open=purpose is None
+        reason=Reason.ROLLOUT_IN_PROGRESS if in_batch else Reason.SCALED_IN,
+        open=purpose is None and not in_step,
     )
 
 

@@ -11,6 +11,7 @@ from scaleset_operator.api.scalesetstatus import (
 )
 from scaleset_operator.core.ledger import Closed
 from scaleset_operator.core.plan import Note
+from scaleset_operator.core.rollout_progress import rollout_notes
 from scaleset_operator.core.scene import Scene
 from scaleset_operator.core.wishes import unreadable
 
@@ -42,6 +43,7 @@ def tell(
         said = "; ".join(f"{c.entry.instance}: {c.reason}" for c in cancelled[:MAX_NAMED])
         yield Note(reason=Reason.REPAIR_CANCELLED, message=said)
     yield from _service_changes(scene, status)
+    yield from rollout_notes(scene, scene.observed.status.rollout, status.rollout)
     before = {c.type: c.status for c in scene.observed.status.conditions}
     for condition in status.conditions:
         if condition.type == "Accepted" and before.get("Accepted") != condition.status:

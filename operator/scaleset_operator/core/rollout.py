@@ -1,126 +1,206 @@
 """Bringing instances to the latest model, without breaking the floor (protocol rules 22, 23).
 
-Only names who is taken next; the create that follows is `scaling`'s. An instance is taken by
-being recorded, deleted and made up for from the latest model, in its own time.
+Names who is taken next: by being recorded, deleted and made up for, or with `maxSurge` by a
+successor that is made first. Unavailable instances go first, held up by neither floor, limits nor
+pause, so that a good model can always cure a bad one. How far the rollout is, is said elsewhere.
 """
 
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from scaleset_operator.api.base import VMHealth
 from scaleset_operator.api.ledger import RepairEntry
-from scaleset_operator.api.scalesetstatus import RemovalPurpose, ScaleInVictim
+from scaleset_operator.api.rolloutstatus import MAX_SURGE, RolloutStatus, SurgeStep
+from scaleset_operator.api.scalesetstatus import MAX_SCALE_IN, RemovalPurpose, ScaleInVictim
 from scaleset_operator.api.upgradepolicy import UpgradeMode
+from scaleset_operator.core.naming import Names
 from scaleset_operator.core.observed import Instance
+from scaleset_operator.core.plan import CreateInstance
+from scaleset_operator.core.rollout_limits import is_lost, max_batch, objection, spare
+from scaleset_operator.core.rollout_progress import Standing, awaited, told
 from scaleset_operator.core.scaling import Scaling
 from scaleset_operator.core.scene import Scene
+from scaleset_operator.core.surge import Surge, advance, begin, wait_after
 
 
 @dataclass(slots=True)
 class Rollout:
-    """Who is taken next, and when time alone lets more go."""
+    """Who is taken next, what is due, and how the rollout stands.
+
+    Attributes:
+        taken: instances that go, recorded before their DELETE.
+        status: of the rollout as it now is; None when there is none.
+        again: moments at which time alone lets more go.
+    """
 
     taken: list[ScaleInVictim] = field(default_factory=list)
+    acts: list[CreateInstance] = field(default_factory=list)
+    status: RolloutStatus | None = None
     again: list[datetime] = field(default_factory=list)
 
 
-def roll_out(scene: Scene, scaling: Scaling, entries: list[RepairEntry]) -> Rollout:
+def roll_out(scene: Scene, names: Names, scaling: Scaling, entries: list[RepairEntry]) -> Rollout:
     """Choose the instances of older models that are taken now.
 
     Args:
         scene: what this decision looks at.
+        names: hands out the names of successors that are made first.
         scaling: of this decision; what is missing or leaving counts as taken already.
         entries: repairs in flight; their victims and replacements in the making are left alone.
     """
-    result = Rollout()
-    old = _outdated(scene, scaling, entries)
-    if not old or not _may_roll(scene) or _pausing(scene, result):
-        return result
-    batch = max_batch(scene)
-    leaving = {v.uid for v in scaling.removing}
-    updated = [i for i in scene.live if i.model == scene.observed.template.model]
-    coming = sum(not scene.is_available(i) for i in updated if i.uid not in scene.noticed)
-    room = batch - len(leaving) - scaling.missing - coming
-    spare = _spare(scene, leaving, batch)
-    good_enough = _healthy_enough(scene, updated)
-    for instance in sorted(
-        old, key=lambda i: (_is_lost(scene, i) is False, i.update_domain, i.instance_id)
-    ):
-        lost = _is_lost(scene, instance)
-        if room <= 0 or (not lost and (spare <= 0 or not good_enough)):
-            break
-        room -= 1
-        spare -= not lost
-        result.taken.append(
-            ScaleInVictim(name=instance.name, uid=instance.uid, purpose=RemovalPurpose.ROLLOUT)
+    if not scene.observed.view_is_fresh:
+        return Rollout(status=scene.observed.status.rollout)
+    return _Choice(scene, names, scaling, entries).rollout()
+
+
+class _Choice:
+    """One decision's choice, in the order in which the bounds are asked."""
+
+    def __init__(
+        self, scene: Scene, names: Names, scaling: Scaling, entries: list[RepairEntry]
+    ) -> None:
+        self.scene, self.names, self.scaling = scene, names, scaling
+        self.policy = scene.spec.upgrade_policy.rolling_upgrade_policy
+        self.model = scene.observed.template.model
+        leaving = {v.uid for v in scaling.removing}
+        free = spare(scene, leaving) if scene.surge_steps else 0
+        self.surge: Surge = advance(scene, names, scaling, free)
+        self.leaving = leaving | {v.uid for v in self.surge.leaving}
+        busy = self.leaving | {e.uid for e in entries} | {s.uid for s in self.surge.steps}
+        self.behind = [
+            i for i in scene.live if i.model != self.model and not i.protected_from_actions
+        ]
+        self.old = [i for i in self.behind if i.uid not in busy]
+        self.record = self._record()
+        self.taken: list[Instance] = []
+        self.begun: list[SurgeStep] = []
+        self.objection = ""
+
+    def _record(self) -> RolloutStatus | None:
+        """The rollout as recorded; another model begins another one (R-58)."""
+        before = self.scene.observed.status.rollout
+        if before is not None and before.model == self.model:
+            return before
+        if not self.behind or self.scene.spec.upgrade_policy.mode is UpgradeMode.MANUAL:
+            return None
+        return RolloutStatus(model=self.model, start_time=self.scene.now, reason="RollingOut")
+
+    def rollout(self) -> Rollout:
+        """Choose, and say how it stands."""
+        again = [*self.surge.again]
+        if self.record is not None:
+            self.record = self._after_surge(self.record)
+            if self._may_roll():
+                self._choose(self.record)
+        taken = [_victim(i) for i in self.taken]
+        status = self._status()
+        if status is not None:
+            again += [at for at in (self._pause_end(status), status.next_time) if at is not None]
+        return Rollout(
+            taken=[*self.surge.leaving, *taken],
+            acts=self.surge.acts,
+            status=status,
+            again=again,
         )
-    return result
+
+    def _after_surge(self, record: RolloutStatus) -> RolloutStatus:
+        """Count what the surge came to: a success forgets the failures before it."""
+        if self.surge.failed:
+            failures = record.failed_surges + self.surge.failed
+            until = self.scene.now + wait_after(failures)
+            return record.model_copy(update={"failed_surges": failures, "next_time": until})
+        if self.surge.done and record.failed_surges:
+            return record.model_copy(update={"failed_surges": 0, "next_time": None})
+        return record
+
+    def _may_roll(self) -> bool:
+        seen = self.scene.observed
+        sound = seen.template.checked and seen.template.fault is None and seen.overlaps_with is None
+        manual = self.scene.spec.upgrade_policy.mode is UpgradeMode.MANUAL
+        return sound and seen.create_refused is None and not manual
+
+    def _choose(self, record: RolloutStatus) -> None:
+        """Take the lost ones as the batch has room, the others as all bounds allow."""
+        order = sorted(self.old, key=lambda i: (not self._lost(i), i.update_domain, i.instance_id))
+        listed = len(self.scaling.removing) + len(self.surge.leaving)
+        if self.scene.spec.upgrade_policy.mode is UpgradeMode.AUTOMATIC:
+            self.taken = order[: max(0, MAX_SCALE_IN - listed)]
+            return
+        room = min(max_batch(self.scene.spec) - self._under_way(), MAX_SCALE_IN - listed)
+        lost = [i for i in order if self._lost(i)][: max(0, room)]
+        self.taken = lost
+        room -= len(lost)
+        self.objection = objection(self.scene)
+        if room <= 0 or self.objection or self._is_paused(record):
+            return
+        others = [i for i in order if not self._lost(i)]
+        if not self.policy.max_surge:
+            free = min(room, spare(self.scene, self.leaving))
+            self.taken = [*lost, *others[: max(0, free)]]
+        elif not self.scene.observed.status.repairs.doubts and not self._is_backing_off(record):
+            # After a failure the next successor comes alone: it shows whether more are worth it.
+            room = min(room, MAX_SURGE - len(self.surge.steps))
+            room = min(room, 1 - len(self.surge.steps)) if record.failed_surges else room
+            self.begun = [begin(self.scene, self.names, i) for i in others[: max(0, room)]]
+
+    def _lost(self, instance: Instance) -> bool:
+        return is_lost(self.scene, instance)
+
+    def _under_way(self) -> int:
+        """Instances that are being taken: leaving, missing, new and not available yet, in steps."""
+        successors = {s.replacement for s in self.surge.steps}
+        coming = sum(
+            i.model == self.model
+            and i.name not in successors
+            and i.uid not in self.leaving | self.scene.noticed
+            and not self.scene.is_available(i)
+            for i in self.scene.live
+        )
+        return len(self.leaving) + self.scaling.missing + coming + len(self.surge.steps)
+
+    def _is_backing_off(self, record: RolloutStatus) -> bool:
+        return record.next_time is not None and self.scene.now < record.next_time
+
+    def _is_paused(self, record: RolloutStatus) -> bool:
+        """Whether the last batch is not healthy yet, or not for long enough."""
+        pause = self.policy.pause_time_between_batches
+        if not pause or record.batch_time is None:
+            return False
+        healthy = self._healthy_time(record)
+        return healthy is None or self.scene.now < healthy + pause
+
+    def _healthy_time(self, record: RolloutStatus) -> datetime | None:
+        """Since when nobody of the last batch is waited for; kept once it was seen."""
+        if record.healthy_time is not None:
+            return record.healthy_time
+        waited_for = self.leaving or self.scaling.missing or self.surge.steps
+        starting = any(i.model == self.model for i in awaited(self.scene))
+        return None if waited_for or starting else self.scene.now
+
+    def _pause_end(self, status: RolloutStatus) -> datetime | None:
+        pause = self.policy.pause_time_between_batches
+        return status.healthy_time + pause if pause and status.healthy_time else None
+
+    def _status(self) -> RolloutStatus | None:
+        """The record as it now is, with how far the rollout has come; None when it is over."""
+        record = self.record
+        if record is None:
+            return None
+        if self.policy.pause_time_between_batches and record.batch_time is not None:
+            record = record.model_copy(update={"healthy_time": self._healthy_time(record)})
+        if self.taken or self.begun:
+            times = {"batch_time": self.scene.now, "healthy_time": None}
+            record = record.model_copy(update=times)
+        steps = (*self.surge.steps, *self.begun)
+        record = record.model_copy(update={"surge": steps})
+        standing = Standing(
+            behind=tuple(self.behind),
+            leaving=len(self.leaving) + len(self.taken),
+            missing=self.scaling.missing,
+            objection=self.objection,
+            pause_until=self._pause_end(record),
+        )
+        return told(self.scene, record, standing)
 
 
-def max_batch(scene: Scene) -> int:
-    """Instances that may be taken at once: a share of the wanted, rounded down, at least one."""
-    if scene.spec.upgrade_policy.mode is UpgradeMode.AUTOMATIC:
-        return max(1, scene.spec.replicas)
-    percent = scene.spec.upgrade_policy.rolling_upgrade_policy.max_batch_instance_percent
-    return max(1, scene.spec.replicas * percent // 100)
-
-
-def _may_roll(scene: Scene) -> bool:
-    seen = scene.observed
-    sound = seen.template.checked and seen.template.fault is None and seen.overlaps_with is None
-    return (
-        sound
-        and seen.view_is_fresh
-        and seen.create_refused is None
-        and scene.spec.upgrade_policy.mode is not UpgradeMode.MANUAL
-    )
-
-
-def _outdated(scene: Scene, scaling: Scaling, entries: list[RepairEntry]) -> list[Instance]:
-    model = scene.observed.template.model
-    busy = {v.uid for v in scaling.removing} | {e.uid for e in entries}
-    return [
-        i
-        for i in scene.live
-        if i.model != model and i.uid not in busy and not i.protected_from_actions
-    ]
-
-
-def _pausing(scene: Scene, result: Rollout) -> bool:
-    """Whether the pause since the last batch still runs."""
-    pause = scene.spec.upgrade_policy.rolling_upgrade_policy.pause_time_between_batches
-    model = scene.observed.template.model
-    newest = max((i.created for i in scene.live if i.model == model), default=None)
-    if not pause or newest is None or scene.now >= newest + pause:
-        return False
-    result.again.append(newest + pause)
-    return True
-
-
-def _spare(scene: Scene, leaving: set[str], batch: int) -> int:
-    """Available instances above the floor (rule 22); one in doubt is not available here."""
-    available = sum(scene.is_available(i) and i.uid not in leaving for i in scene.live)
-    return available - (scene.spec.replicas - batch)
-
-
-def _is_lost(scene: Scene, instance: Instance) -> bool:
-    """Whether taking it costs nothing.
-
-    One in doubt counts as available for taking (rule 22), and one whose health is about to be
-    shown does too.
-    """
-    verdict = scene.verdicts[instance.uid]
-    well = scene.is_available(instance) or verdict.health is VMHealth.HEALTHY
-    return not well and verdict.doubt is None
-
-
-def _healthy_enough(scene: Scene, updated: list[Instance]) -> bool:
-    """The two unhealthy limits; they gate available instances only (rule 23)."""
-    limits = scene.spec.upgrade_policy.rolling_upgrade_policy
-    bad = [i for i in scene.live if scene.verdicts[i.uid].health is VMHealth.UNHEALTHY]
-    bad_updated = sum(i.model == scene.observed.template.model for i in bad)
-    few = len(bad) * 100 <= limits.max_unhealthy_instance_percent * max(1, len(scene.live))
-    few_updated = bad_updated * 100 <= limits.max_unhealthy_upgraded_instance_percent * max(
-        1, len(updated)
-    )
-    return few and few_updated
+def _victim(instance: Instance) -> ScaleInVictim:
+    return ScaleInVictim(name=instance.name, uid=instance.uid, purpose=RemovalPurpose.ROLLOUT)

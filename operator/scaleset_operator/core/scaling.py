@@ -66,7 +66,7 @@ class Domains:
     def __init__(self, scene: Scene, entries: list[RepairEntry]) -> None:
         count = scene.spec.update_domain_count
         self.sizes = Counter(dict.fromkeys(range(count), 0))
-        self.sizes.update(i.update_domain for i in scene.staying)
+        self.sizes.update(i.update_domain for i in scene.staying if i.name not in scene.surplus)
         for entry in entries:
             if scene.owes(entry):
                 self.sizes[entry.update_domain] += 1
@@ -90,7 +90,8 @@ def scale(scene: Scene, names: Names, entries: list[RepairEntry], extra: frozens
         scene: what this decision looks at.
         names: hands out the names that are recorded.
         entries: repairs in flight; each owes the set one instance.
-        extra: witnesses: they do not count while doubt lasts, nor on their way out (rule 18).
+        extra: names that do not count: witnesses while doubt lasts and on their way out (rule 18),
+            and the successors of a rollout beside those that they follow.
     """
     result = Scaling(entries=list(entries))
     status = scene.observed.status
@@ -222,7 +223,7 @@ def _still_leaving(scene: Scene, surplus: int) -> list[ScaleInVictim]:
     leaving: list[ScaleInVictim] = []
     for victim in scene.observed.status.scale_in:
         pod = scene.by_uid.get(victim.uid)
-        if pod is None or not pod.live or pod.protected:
+        if pod is None or not pod.live or _is_shielded(pod, victim.purpose):
             continue
         if victim.purpose is RemovalPurpose.SCALE_IN:
             surplus -= 1
@@ -230,6 +231,11 @@ def _still_leaving(scene: Scene, surplus: int) -> list[ScaleInVictim]:
                 continue
         leaving.append(victim)
     return leaving
+
+
+def _is_shielded(pod: Instance, purpose: RemovalPurpose) -> bool:
+    """Whether protection takes it off the list: a rollout heeds that from actions only (R-47)."""
+    return pod.protected_from_actions if purpose is RemovalPurpose.ROLLOUT else pod.protected
 
 
 def _first_to_go(scene: Scene, staying: list[Instance], count: int) -> list[Instance]:
@@ -245,7 +251,8 @@ def _first_to_go(scene: Scene, staying: list[Instance], count: int) -> list[Inst
             rest.sort(key=lambda i: i.instance_id)
         case _:
             gone = {i.uid for i in chosen}
-            rest = _balanced(rest, [i for i in scene.staying if i.uid not in gone])
+            counted = [i for i in scene.staying if i.name not in scene.surplus]
+            rest = _balanced(rest, [i for i in counted if i.uid not in gone])
     return chosen + rest[: count - len(chosen)]
 
 

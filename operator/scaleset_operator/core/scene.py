@@ -14,6 +14,7 @@ from typing import Final
 from scaleset_operator.api.base import Reason, VMHealth
 from scaleset_operator.api.ledger import RepairEntry, RepairPhase, RepairsStatus
 from scaleset_operator.api.repairpolicy import AutomaticRepairsPolicy
+from scaleset_operator.api.rolloutstatus import SurgeStep
 from scaleset_operator.api.scaleset import ScaleSetSpec
 from scaleset_operator.core.health import Verdict, judge
 from scaleset_operator.core.observed import Instance, Observed
@@ -132,6 +133,18 @@ class Scene:
     def entries(self) -> tuple[RepairEntry, ...]:
         """Repairs in flight, as recorded."""
         return self.observed.status.repairs.in_flight
+
+    @property
+    def surge_steps(self) -> tuple[SurgeStep, ...]:
+        """Instances whose successor is made before they go, as recorded."""
+        rollout = self.observed.status.rollout
+        return rollout.surge if rollout is not None else ()
+
+    @cached_property
+    def surplus(self) -> frozenset[str]:
+        """Names of successors that are beside those they follow: no part of the wanted number."""
+        steps = ((s, self.by_uid.get(s.uid)) for s in self.surge_steps)
+        return frozenset(s.replacement for s, pod in steps if pod is not None and pod.live)
 
     @cached_property
     def slot_grace(self) -> timedelta:

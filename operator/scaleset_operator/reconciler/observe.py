@@ -120,4 +120,6 @@ def _owed(known: KnownSet) -> set[str]:
     status = known.resource.status
     owed = {c.name for c in status.creating}
     owed |= {e.replacement for e in status.repairs.in_flight if e.replacement}
+    if status.rollout is not None:
+        owed |= {step.replacement for step in status.rollout.surge}
     return owed | {d.witness for d in status.repairs.doubts if d.witness}
