@@ -69,7 +69,9 @@ def leaving(plan: Any) -> set[str]:
 
 def test_a_successor_is_recorded_then_created_and_nobody_is_deleted() -> None:
     """R-53, protocol rule 3: its name first; in the same update domain; of the latest model."""
-    first, second = settle(surging(5), outdated(5)).plans
+    asked, first, second = settle(surging(5), outdated(5)).plans
+    assert asked.reads == {"web-1"}, "it may be gone already, and then nobody follows it"
+    assert not steps_of(asked)
     assert not first.actions
     assert steps_of(first) == {"web-1": "web-6"}
     (act,) = second.actions

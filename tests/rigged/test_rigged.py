@@ -1,4 +1,4 @@
-"""Five broken operators, each caught by the tests meant to catch it.
+"""Six broken operators, each caught by the tests meant to catch it.
 
 A proof that cannot fail proves nothing: every variant runs the very tests that guard its rule, in
 a process of its own, and they must fail, by assertion, where they are expected to.
@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 STORIES = "tests/simulation/test_stories.py"
+ROLLOUTS = "tests/simulation/test_rollouts.py"
 SILENCE = "tests/simulation/test_silence.py"
 
 
@@ -55,6 +56,11 @@ RIGS = [
         f"{STORIES}::test_two_of_forty_are_repaired_at_a_time_until_all_are_healthy",
         "are under repair at once",
     ),
+    Rig(
+        "surge",
+        f"{ROLLOUTS}::test_a_surge_leaves_nobody_missing_at_any_moment",
+        "the set is short",
+    ),
 ]
 
 
@@ -86,7 +92,7 @@ def run(rig: Rig, *, rigged: bool) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("rig", RIGS, ids=lambda rig: rig.variant)
 def test_a_rigged_variant_is_caught_by_the_test_meant_for_it(rig: Rig) -> None:
-    """R-11, R-14, R-24, X-05, rule 5: the guards bite."""
+    """R-11, R-14, R-24, R-57, X-05, rules 5 and 22: the guards bite."""
     caught = run(rig, rigged=True)
     assert caught.returncode == 1, caught.stdout + caught.stderr
     assert rig.says in caught.stdout

@@ -1,4 +1,4 @@
-"""kill -9 before and after every write of six scenarios: each converges, no rule broken (G13)."""
+"""kill -9 before and after every write of seven scenarios: each converges, no rule broken (G13)."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -10,6 +10,8 @@ from tests.simulation.world import KEY, NAMESPACE, World, ready_world, set_spec
 from tests.support.fake_endpoints import HANG, STATUS_500
 
 SIZE: Final = 6
+SURGE: Final = {"maxSurge": True, "maxBatchInstancePercent": 34}
+"""Two of six at once."""
 MOST_POINTS: Final = 200
 
 
@@ -38,6 +40,13 @@ async def the_model_changes(world: World) -> int:
     return SIZE
 
 
+async def the_model_changes_with_surge(world: World) -> int:
+    """New before old: nobody may be missing, wherever the operator dies."""
+    spec = set_spec(SIZE, image="web:2", rolling=SURGE)
+    world.server.apply("ScaleSet", NAMESPACE, KEY.name, spec)
+    return SIZE
+
+
 async def all_fall_silent_for_ever(world: World) -> int:
     """The witness decides."""
     for pod in world.live():
@@ -59,6 +68,7 @@ SCENARIOS: Final[list[Callable[[World], Awaitable[int]]]] = [
     scale_in,
     two_break,
     the_model_changes,
+    the_model_changes_with_surge,
     all_fall_silent_for_ever,
     two_end_by_themselves,
 ]
@@ -72,6 +82,8 @@ async def crashed_at(point: int, scenario: Callable[[World], Awaitable[int]]) ->
     crashed = False
     for _ in range(360):
         await world.step(1.0)
+        if scenario is the_model_changes_with_surge:
+            assert SIZE <= world.serving() <= len(world.live()) <= SIZE + 2, point
         if not world.operators:
             crashed = True
             world.start()

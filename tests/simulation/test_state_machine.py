@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from scaleset_operator.api.base import (
     CONDITION_HEALTHY,
+    LABEL_MODEL,
     LABEL_PROTECT_FROM_ACTIONS,
     LABEL_PROTECT_FROM_SCALE_IN,
 )
@@ -30,6 +31,8 @@ POLICIES = st.sampled_from([{}, {}, {"armAfterHealthyPercent": 80}])
 SETTLE_SECONDS = 240
 SHEDS = "/lb"
 """The path that the probe of rotation asks."""
+SURGE_SECONDS = 1_300
+"""A surge that failed is tried again after ten minutes at first, and may fail once more."""
 
 
 class ScaleSetMachine(RuleBasedStateMachine):
@@ -46,6 +49,8 @@ class ScaleSetMachine(RuleBasedStateMachine):
         self.second: dict[str, object] = {}
         self.replicas = 0
         self.policy: dict[str, Any] = {}
+        self.image = "web:1"
+        self.rolling: dict[str, Any] = {}
 
     @initialize(seed=st.integers(0, 2**32), replicas=SIZES, policy=POLICIES, second=st.booleans())
     def begin(self, seed: int, replicas: int, policy: dict[str, Any], *, second: bool) -> None:
@@ -128,8 +133,20 @@ class ScaleSetMachine(RuleBasedStateMachine):
         self._apply()
 
     def _apply(self) -> None:
-        spec = set_spec(self.replicas, **self.policy) | self.second
+        spec = set_spec(self.replicas, image=self.image, rolling=self.rolling, **self.policy)
+        spec |= self.second
         self.world.server.apply("ScaleSet", NAMESPACE, KEY.name, spec)
+
+    @rule(
+        image=st.sampled_from(["web:1", "web:2", "web:3"]),
+        surge=st.booleans(),
+        pause=st.sampled_from(["PT0S", "PT0S", "PT7S"]),
+    )
+    def the_template_changes(self, image: str, pause: str, *, surge: bool) -> None:
+        """A rollout in the middle of anything, undone or superseded by the next (R-57, R-58)."""
+        self.image = image
+        self.rolling = {"maxSurge": surge, "pauseTimeBetweenBatches": pause}
+        self._apply()
 
     @rule()
     def the_probe_is_edited(self) -> None:
@@ -226,6 +243,8 @@ class ScaleSetMachine(RuleBasedStateMachine):
         for pod in leaving:
             world.kubelet.release_stuck(pod)
         self._run(SETTLE_SECONDS)
+        if "rollout" in world.status():
+            self._run(SURGE_SECONDS)
         live = world.live()
         assert all(pod.in_rotation for pod in live)
         protected = sum(any("protect" in label for label in p.labels) for p in live)
@@ -237,6 +256,9 @@ class ScaleSetMachine(RuleBasedStateMachine):
         assert not status["repairs"]["doubts"]
         assert not status["creating"]
         assert not status["scaleIn"]
+        assert "rollout" not in status, status["rollout"]
+        behind = [p for p in live if p.labels[LABEL_MODEL] != status["latestModel"]]
+        assert all(LABEL_PROTECT_FROM_ACTIONS in p.labels for p in behind)
         before = world.server.resource("ScaleSet", NAMESPACE, KEY.name)["metadata"][
             "resourceVersion"
         ]

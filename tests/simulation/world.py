@@ -7,9 +7,11 @@ interleave two of them at every request. It knows nothing of what is decided.
 
 import asyncio
 import random
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
+from scaleset_operator.api.base import CONDITION_HEALTHY
 from scaleset_operator.core.plan import DeleteInstance
 from scaleset_operator.reconciler.ports import Key, Owner, Unavailable
 from scaleset_operator.reconciler.resources import Resources
@@ -25,6 +27,7 @@ from tests.support.fake_probes import FakeProbes
 from tests.support.fake_revisions import FakeRevisions, RevisionBook
 from tests.support.faults import WRITES, Crash, Fault, Faults, Hooks, Request
 
+HTTP_OK: Final = 200
 NAMESPACE: Final = "shop"
 KEY: Final = Key(NAMESPACE, "web")
 
@@ -214,6 +217,15 @@ class World:
         """The set's pods that are neither over nor Terminating."""
         return [p for p in self.server.pods(NAMESPACE) if p.live and p.controller is not None]
 
+    def serving(self) -> int:
+        """How many of them are Healthy, as everybody sees it, and answer."""
+        healthy = (p for p in self.live() if p.conditions.get(CONDITION_HEALTHY))
+        return sum(
+            p.conditions[CONDITION_HEALTHY].status == "True"
+            and self.endpoints.answer(p.ip or "").status == HTTP_OK
+            for p in healthy
+        )
+
     def status(self) -> dict[str, Any]:
         """The ScaleSet's status as it stands."""
         status: dict[str, Any] = self.server.resource("ScaleSet", NAMESPACE, KEY.name)["status"]
@@ -232,9 +244,17 @@ def probe_spec(**changes: Any) -> dict[str, Any]:
     }
 
 
-def set_spec(replicas: int, *, image: str = "web:1", **policy: Any) -> dict[str, Any]:
-    """A set with repairs on, extended limits and a grace of 20 s."""
+def set_spec(
+    replicas: int,
+    *,
+    image: str = "web:1",
+    rolling: Mapping[str, Any] | None = None,
+    **policy: Any,
+) -> dict[str, Any]:
+    """A set with repairs on, extended limits and a grace of 20 s; `rolling` are the bounds."""
+    upgrade = {"upgradePolicy": {"rollingUpgradePolicy": dict(rolling)}} if rolling else {}
     return {
+        **upgrade,
         "replicas": replicas,
         "selector": {"matchLabels": {"app": "web"}},
         "template": {

@@ -96,7 +96,7 @@ class _Turn:
             status=status,
             record=record,
             actions=acts,
-            reads=frozenset(self.progress.reads | self.opened.reads),
+            reads=frozenset(self.progress.reads | self.opened.reads | self.rollout.reads),
             list_live=self.scaling.list_live,
             look_again_at=self._again(),
             decisions=tuple(self.opened.decisions),

@@ -30,12 +30,14 @@ class Rollout:
         taken: instances that go, recorded before their DELETE.
         status: of the rollout as it now is; None when there is none.
         again: moments at which time alone lets more go.
+        reads: names to be read live before this can go further.
     """
 
     taken: list[ScaleInVictim] = field(default_factory=list)
     acts: list[CreateInstance] = field(default_factory=list)
     status: RolloutStatus | None = None
     again: list[datetime] = field(default_factory=list)
+    reads: set[str] = field(default_factory=set)
 
 
 def roll_out(scene: Scene, names: Names, scaling: Scaling, entries: list[RepairEntry]) -> Rollout:
@@ -100,6 +102,7 @@ class _Choice:
             acts=self.surge.acts,
             status=status,
             again=again,
+            reads=self.surge.reads,
         )
 
     def _after_surge(self, record: RolloutStatus) -> RolloutStatus:
@@ -140,7 +143,14 @@ class _Choice:
             # After a failure the next successor comes alone: it shows whether more are worth it.
             room = min(room, MAX_SURGE - len(self.surge.steps))
             room = min(room, 1 - len(self.surge.steps)) if record.failed_surges else room
-            self.begun = [begin(self.scene, self.names, i) for i in others[: max(0, room)]]
+            self._begin(others[: max(0, room)])
+
+    def _begin(self, chosen: list[Instance]) -> None:
+        """Begin a step for each, once all were read live: a successor of one gone is too many."""
+        unread = {i.name for i in chosen} - self.scene.observed.live_reads
+        self.surge.reads |= unread
+        if not unread:
+            self.begun = [begin(self.scene, self.names, i) for i in chosen]
 
     def _lost(self, instance: Instance) -> bool:
         return is_lost(self.scene, instance)

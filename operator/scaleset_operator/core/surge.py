@@ -33,11 +33,14 @@ class Surge:
         leaving: instances whose successor serves, and successors that are not wanted any more.
         done: how many steps came to their end.
         failed: how many successors were not healthy in time.
+        reads: names to be read live: a cache that has not seen a pod yet looks like one whose pod
+            is gone.
     """
 
     steps: list[SurgeStep] = field(default_factory=list)
     leaving: list[ScaleInVictim] = field(default_factory=list)
     acts: list[CreateInstance] = field(default_factory=list)
+    reads: set[str] = field(default_factory=set)
     again: list[datetime] = field(default_factory=list)
     done: int = 0
     failed: int = 0
@@ -56,7 +59,10 @@ def advance(scene: Scene, names: Names, scaling: Scaling, spare: int) -> Surge:
     leaving = {v.uid: v.purpose for v in scaling.removing}
     for step in scene.surge_steps:
         victim = scene.by_uid.get(step.uid)
-        if victim is None or not victim.live:
+        if victim is None and step.instance not in scene.observed.live_reads:
+            surge.reads.add(step.instance)
+            surge.steps.append(step)
+        elif victim is None or not victim.live:
             surge.done += 1  # Gone, whoever sent it: the successor has taken its place.
         elif leaving.get(step.uid) is RemovalPurpose.ROLLOUT:
             surge.done += 1
@@ -140,6 +146,9 @@ def _make(scene: Scene, names: Names, surge: Surge, step: SurgeStep) -> SurgeSte
         return step
     was_there = successor is not None or step.replacement_uid is not None
     if was_there or step.replacement in scene.observed.unusable:
+        if successor is None and step.replacement not in scene.observed.live_reads:
+            surge.reads.add(step.replacement)
+            return step
         return step.model_copy(update={"replacement": names.take(), "replacement_uid": None})
     surge.acts.append(
         CreateInstance(
