@@ -34,7 +34,8 @@ async def test_neither_a_restart_nor_an_edit_nor_the_same_manifest_resumes() -> 
     repaired = list(world.referee.repaired)
     world.kill(world.operators[0])
     world.start()
-    for changes in ({"gracePeriod": "PT25S"}, {}, {"serviceState": "Running"}):
+    edits: list[dict[str, Any]] = [{"gracePeriod": "PT25S"}, {}, {"serviceState": "Running"}]
+    for changes in edits:
         spec = set_spec(10, suspendAfterFailedRepairs=1, **changes)
         world.server.apply("ScaleSet", NAMESPACE, KEY.name, spec)
         await world.run(600, step=5.0)
