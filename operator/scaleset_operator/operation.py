@@ -24,6 +24,7 @@ from scaleset_operator.adapters.starts import Starts
 from scaleset_operator.adapters.vitals import Vitals
 from scaleset_operator.handlers.supervision import CustomResourceWatch
 from scaleset_operator.handlers.watching import KINDS, SCALE_SETS
+from scaleset_operator.reconciler.journal import Journal
 from scaleset_operator.reconciler.ports import Clock, Gone, Key, Refused, Unavailable
 from scaleset_operator.reconciler.probe_turn import ProbeReporter
 from scaleset_operator.reconciler.queue import KeyQueue
@@ -48,6 +49,7 @@ class Operation:
         self._clock = clock
         self._resources = Resources()
         self._vitals = Vitals()
+        self._journal = Journal()
         self._exits = contextlib.AsyncExitStack()
         self._recount = asyncio.Event()
 
@@ -151,6 +153,7 @@ class Operation:
         about(namespace=key.namespace, scaleset=key.name)
         again = await self._reconciler.turn(key)
         plan = self._reconciler.last_plan(key)
+        self._journal.note(key, plan)
         if plan is not None:
             _log.debug("%s/%s: %s", *key, plan)
         self._wake_probes_of(self._resources.scale_set(key))

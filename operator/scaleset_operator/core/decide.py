@@ -56,11 +56,11 @@ def decide(spec: ScaleSetSpec, observed: Observed, now: datetime) -> Plan:
     scene = Scene.of(spec, observed, now)
     if observed.deleting:
         return Plan(status=observed.status, actions=tuple(departures(observed.instances)))
-    return _Turn(scene).plan()
+    return Turn(scene).plan()
 
 
-class _Turn:
-    """The steps of one decision, in their order of precedence."""
+class Turn:
+    """The steps of one decision, in their order of precedence; `explain` reads them too."""
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
@@ -77,8 +77,8 @@ class _Turn:
         self.closed: list[Closed] = [*self.progress.closed, *self.scaling.closed]
         self.repairs, self.notes = count(scene, self.closed)
         # What suspends repairs in this decision stops those of this decision too (rule 12).
-        asked = scene.with_repairs(self.repairs)
-        self.opened: Opened = open_repairs(asked, self.names, self.scaling, self.doubts.stand)
+        self.asked = scene.with_repairs(self.repairs)
+        self.opened: Opened = open_repairs(self.asked, self.names, self.scaling, self.doubts.stand)
         self.in_flight = [*self.scaling.entries, *self.opened.entries]
         self.rollout: Rollout = roll_out(scene, self.names, self.scaling, self.in_flight)
 

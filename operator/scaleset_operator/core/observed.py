@@ -79,6 +79,7 @@ class Published:
     health: VMHealth
     reason: str
     since: datetime
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

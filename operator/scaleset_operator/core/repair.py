@@ -14,7 +14,7 @@ from scaleset_operator.core.gates import first_closed
 from scaleset_operator.core.naming import Names
 from scaleset_operator.core.notice import deadline
 from scaleset_operator.core.observed import Instance
-from scaleset_operator.core.plan import Decision
+from scaleset_operator.core.plan import Decision, Gate
 from scaleset_operator.core.scaling import Scaling
 from scaleset_operator.core.scene import Scene
 from scaleset_operator.core.suspension import attempts_before
@@ -49,7 +49,7 @@ def open_repairs(scene: Scene, names: Names, scaling: Scaling, doubts: tuple[Dou
     successors = {entry.replacement: entry for entry in in_flight}
     leaving = {victim.uid for victim in scaling.removing}
     witness = _healthy_witness(scene, in_flight, doubts)
-    free = scene.allowance - len(in_flight)
+    used = len(in_flight)
     for instance in _not_healthy(scene):
         if instance.uid in taken:
             continue
@@ -64,16 +64,23 @@ def open_repairs(scene: Scene, names: Names, scaling: Scaling, doubts: tuple[Dou
             _leave(scene, opened, instance, Reason.WAITING_FOR_HEALTH, (detail, until))
         elif instance.uid in leaving:
             _leave(scene, opened, instance, Reason.SCALED_IN, ("chosen to be removed", None))
-        elif free <= 0:
-            reason = Reason.HEALTH_STORM if scene.in_storm else Reason.BATCH_LIMIT_REACHED
-            detail = f"{len(in_flight) + len(opened.entries)} of {scene.allowance} in flight"
-            _leave(scene, opened, instance, reason, (detail, None))
+        elif not (room := slot(scene, used)).open:
+            _leave(scene, opened, instance, room.reason, (room.detail, None))
         else:
-            free -= 1
+            used += 1
             _take(scene, names, opened, instance, witness)
             witness = None
     opened.decisions.extend(_in_flight_decisions(scene, [*in_flight, *opened.entries]))
     return opened
+
+
+def slot(scene: Scene, used: int) -> Gate:
+    """Whether the batch has room for one more beside so many (protocol rule 2)."""
+    return Gate(
+        reason=Reason.HEALTH_STORM if scene.in_storm else Reason.BATCH_LIMIT_REACHED,
+        open=used < scene.allowance,
+        detail=f"{used} of {scene.allowance} in flight",
+    )
 
 
 def _not_healthy(scene: Scene) -> list[Instance]:

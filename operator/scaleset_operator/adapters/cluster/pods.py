@@ -215,6 +215,7 @@ def _published(condition: Json | None, created: datetime) -> Published | None:
         health=_HEALTH.get(condition["status"], VMHealth.UNKNOWN),
         reason=intern(condition.get("reason") or ""),
         since=moment(condition.get("lastTransitionTime")) or created,
+        message=intern(condition.get("message") or ""),
     )
 
 

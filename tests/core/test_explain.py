@@ -1,0 +1,230 @@
+"""An explanation says what is decided, by which gate, and until when; and what then happens."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from scaleset_operator.api.base import REASON_TEXT, ObjectMeta, Reason, VMHealth
+from scaleset_operator.api.scaleset import ScaleSet, ScaleSetSpec
+from scaleset_operator.core.decide import decide
+from scaleset_operator.core.explain import Explanation, Fate, explain
+from scaleset_operator.core.gates import OF_THE_INSTANCE, OF_THE_SET
+from scaleset_operator.core.model import model_of
+from scaleset_operator.core.observed import Observed, Outcome, ProberView, Published
+from scaleset_operator.core.plan import PublishHealth
+from scaleset_operator.core.retold import Read, scene_of
+from scaleset_operator.core.scene import Scene
+from scaleset_operator.core.wording import QUESTIONS, question, sentence
+from tests.core._stories import a_set, entry, ledger, settle, wrong
+from tests.core.test_decide_properties import observations, specs
+from tests.support.builders import TEMPLATE, evidence, instance, instances, scale_set_spec
+from tests.support.fake_clock import T0
+
+MINUTE = timedelta(minutes=1)
+pytestmark = pytest.mark.timeout(120)
+slow = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+
+
+def all_read(seen: Observed) -> Observed:
+    """The same, as if every pod had been read live just now."""
+    entries = seen.status.repairs.in_flight
+    named = {e.instance for e in entries} | {e.replacement for e in entries if e.replacement}
+    named |= {pod.name for pod in seen.instances}
+    return replace(seen, live_reads=frozenset(named), listed=True)
+
+
+def told(spec: ScaleSetSpec, seen: Observed, name: str = "web-1") -> Explanation:
+    found = explain(Scene.of(spec, all_read(seen), T0), name)
+    assert found is not None
+    return found
+
+
+# --- It is what is decided ---------------------------------------------------------------------
+
+
+@slow
+@given(spec=specs(), seen=observations())
+def test_an_explanation_is_what_decide_decides(spec: ScaleSetSpec, seen: Observed) -> None:
+    """X-11, P-21: the same decision, reason and time, and the first closed gate is the reason."""
+    settled = settle(spec, seen)
+    decided = {d.instance: d for d in settled.plan.decisions}
+    for pod in seen.instances:
+        found = told(spec, settled.seen, pod.name)
+        assert found.decision == decided.get(pod.name)
+        if found.fate is Fate.WAIT:
+            assert found.closed is not None
+            assert found.decision is not None
+            assert found.closed.reason == found.decision.reason
+            assert found.until == found.closed.until
+        if found.fate is Fate.NOTHING:
+            assert not found.gates[0].open
+        assert sentence(found)
+
+
+@slow
+@given(spec=specs(), seen=observations())
+def test_what_is_said_to_be_repaired_now_is_repaired_and_nothing_else(
+    spec: ScaleSetSpec, seen: Observed
+) -> None:
+    """R-14, X-11: open gates and a free slot, if and only if the turn records the repair."""
+    recorded = decide(spec, all_read(seen), T0).status.repairs.in_flight
+    before = {e.uid for e in seen.status.repairs.in_flight}
+    begun = {e.instance for e in recorded if e.uid not in before}
+    for pod in seen.instances:
+        found = told(spec, seen, pod.name)
+        assert (found.fate is Fate.REPAIR) == (pod.name in begun)
+        if found.fate is Fate.REPAIR:
+            assert found.closed is None
+
+
+# --- Without a prober --------------------------------------------------------------------------
+
+
+def shown(settled_seen: Observed, acts: Any) -> Observed:
+    """The observation with every verdict published."""
+    words = {act.uid: act for act in acts if isinstance(act, PublishHealth)}
+    pods = []
+    for pod in settled_seen.instances:
+        act = words.get(pod.uid)
+        if act is not None and act.health is not None:
+            known = pod.published
+            since = known.since if known and known.health is act.health else T0
+            health = Published(health=act.health, reason=act.reason, since=since)
+            pods.append(replace(pod, published=health))
+        else:
+            pods.append(pod)
+    return replace(settled_seen, instances=tuple(pods))
+
+
+def by_word(spec: ScaleSetSpec, seen: Observed) -> Scene:
+    """What somebody without a prober rebuilds from the cluster."""
+    meta = ObjectMeta(name=seen.name, namespace=seen.namespace, uid=seen.uid, generation=1)
+    resource = ScaleSet(metadata=meta, spec=spec, status=seen.status)
+    return scene_of(Read(resource=resource, instances=seen.instances), T0)
+
+
+@slow
+@given(spec=specs(), seen=observations())
+def test_somebody_without_a_prober_says_what_the_operator_decides(
+    spec: ScaleSetSpec, seen: Observed
+) -> None:
+    """X-11, P-21: of every instance that is not healthy, from what was published alone."""
+    model = model_of(TEMPLATE)
+    pods = tuple(replace(p, model=model if p.model == "m1" else "m0") for p in seen.instances)
+    # What the operator cannot see at the moment it tells of its own unhealthy instances only.
+    template = replace(seen.template, model=model)
+    seen = replace(seen, instances=pods, template=template, view_is_fresh=True)
+    first = settle(spec, seen)
+    second = settle(spec, shown(first.seen, first.plan.actions))
+    scene = by_word(spec, second.seen)
+    for decision in second.plan.decisions:
+        found = explain(scene, decision.instance)
+        assert found is not None
+        assert found.decision is not None
+        theirs = (decision.decision, decision.reason)
+        assert (found.decision.decision, found.decision.reason) == theirs
+    known = {d.instance for d in second.plan.decisions}
+    for pod in second.seen.instances:
+        if pod.live and pod.name not in known:
+            quiet = explain(scene, pod.name)
+            assert quiet is not None
+            assert quiet.decision is None
+
+
+# --- Single cases ------------------------------------------------------------------------------
+
+
+def test_an_instance_in_grace_waits_until_its_end() -> None:
+    """R-24, X-11: and the other gates are asked too, the slot last."""
+    first = instance(number=1, health=VMHealth.UNHEALTHY, started=T0 - 19 * MINUTE)
+    seen = a_set(bad=wrong(1), instances=(first, *instances(40)[1:]))
+    found = told(scale_set_spec(), seen)
+    assert found.fate is Fate.WAIT
+    assert found.until == T0 + 11 * MINUTE
+    assert [g.reason for g in found.gates if not g.open] == [Reason.IN_GRACE_PERIOD]
+    assert found.gates[-1].detail == "0 of 2 in flight"
+    assert sentence(found) == (
+        "Deferred/InGracePeriod: not before 2026-11-21T08:11:00Z; then it needs a free slot."
+    )
+
+
+def test_one_that_waits_for_a_slot_is_told_how_many_wait_before_it() -> None:
+    """R-23, X-11."""
+    settled = settle(scale_set_spec(), a_set(bad=wrong(1, 2, 3, 4, 5)))
+    found = [told(scale_set_spec(), settled.seen, f"web-{n}") for n in range(1, 6)]
+    fates = [Fate.IN_REPAIR, Fate.IN_REPAIR, Fate.WAIT, Fate.WAIT, Fate.WAIT]
+    assert [f.fate for f in found] == fates
+    assert [f.ahead for f in found] == [0, 0, 0, 1, 2]
+    assert sentence(found[2]) == "Deferred/BatchLimitReached: until a slot is free."
+    assert sentence(found[4]).endswith("at the first free slot, after 2 that wait for longer.")
+
+
+def test_a_healthy_instance_has_nothing_to_fear_and_is_told_why() -> None:
+    found = told(scale_set_spec(), a_set())
+    assert found.fate is Fate.NOTHING
+    assert sentence(found) == "Nothing to do, because it is Healthy: answers as expected."
+    assert not found.gates[0].open
+    assert all(gate.open for gate in found.gates[1:])
+
+
+def test_one_whose_health_is_not_known_is_told_when_that_may_change() -> None:
+    """X-08."""
+    seen = a_set(2, bad={1: evidence(outcome=Outcome.WRONG_STATUS)}, prober=ProberView())
+    young = replace(seen.instances[1], published=None)
+    seen = replace(seen, instances=(seen.instances[0], young))
+    assert told(scale_set_spec(), seen).fate is Fate.WAIT
+    unknown = told(scale_set_spec(), seen, "web-2")
+    assert unknown.fate is Fate.NOTHING
+    assert "its health is not known: the prober is silent" in sentence(unknown)
+
+
+@pytest.mark.parametrize(
+    ("change", "fate", "words"),
+    [
+        ({"terminating": True}, Fate.TERMINATING, "Its deletion was accepted"),
+        ({"over": True}, Fate.OVER, "It has ended by itself"),
+    ],
+)
+def test_one_that_is_no_instance_any_more_is_told_so(
+    change: dict[str, Any], fate: Fate, words: str
+) -> None:
+    seen = a_set()
+    first = replace(seen.instances[0], **change)
+    found = told(scale_set_spec(), replace(seen, instances=(first, *seen.instances[1:])))
+    assert found.fate is fate
+    assert words in sentence(found)
+    assert found.gates == ()
+
+
+def test_a_victim_that_is_gone_and_its_replacement_are_told_of_their_repair() -> None:
+    """R-14."""
+    pods = (*instances(41)[1:-1], instance(number=41, health=None, started=T0 - MINUTE))
+    seen = a_set(instances=pods, status=ledger(entry(1, 41), last=41))
+    seen = replace(seen, evidence={})
+    gone = told(scale_set_spec(), seen)
+    assert gone.fate is Fate.IN_REPAIR
+    assert sentence(gone) == "Repairing/WaitingForHealth: Replacing, replaced by web-41."
+    found = told(scale_set_spec(), seen, "web-41")
+    assert found.fate is Fate.REPLACES
+    assert sentence(found) == "It replaces web-1; that repair is closed when it is Healthy."
+    assert explain(Scene.of(scale_set_spec(), seen, T0), "web-99") is None
+
+
+def test_one_that_leaves_anyway_is_told_why() -> None:
+    """R-22, M-11."""
+    leaving = [{"name": "web-1", "uid": "uid-web-1", "purpose": "Rollout"}]
+    found = told(scale_set_spec(), a_set(status=ledger() | {"scaleIn": leaving}))
+    assert found.fate is Fate.LEAVES
+    assert sentence(found) == "It is removed: it is of an older model."
+
+
+def test_every_gate_asks_a_question_in_words() -> None:
+    """X-11."""
+    found = told(scale_set_spec(), a_set(bad=wrong(1)))
+    assert len(found.gates) == len(OF_THE_SET) + len(OF_THE_INSTANCE) + 3
+    assert [question(g) for g in found.gates[1:] if g.reason not in QUESTIONS] == []
+    assert question(found.gates[0], first=True) == "it is not healthy"
+    assert set(QUESTIONS) <= set(REASON_TEXT)
