@@ -53,6 +53,14 @@ def test_a_line_of_json_says_when_how_grave_who_and_what() -> None:
     assert abs(datetime.fromisoformat(line["time"]) - before) < timedelta(seconds=5)
 
 
+def test_a_message_of_fields_is_those_fields() -> None:
+    """X-11: how a decision is logged."""
+    stream = writing()
+    OURS.info({"instance": "web-1", "reason": "InGracePeriod"})
+    (line,) = lines(stream)
+    assert list(line) == ["time", "level", "logger", "instance", "reason"]
+
+
 async def test_lines_of_a_turn_name_its_set_and_those_of_others_do_not() -> None:
     stream = writing()
 

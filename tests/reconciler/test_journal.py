@@ -41,7 +41,7 @@ def test_a_decision_is_one_line_of_json_when_it_changes(caplog: pytest.LogCaptur
     assert lines(caplog) == [
         {
             "namespace": "shop",
-            "scaleSet": "web",
+            "scaleset": "web",
             "instance": "web-1",
             "health": "Unhealthy",
             "since": "2026-11-21T07:00:00Z",

@@ -53,7 +53,7 @@ class TextLines(logging.Formatter):
 
 
 class JsonLines(OrjsonFormatter):
-    """time, level, logger, message, the fields of `about`, and exception where there is one."""
+    """time, level, logger, message or its fields, those of `about`, exception if there is one."""
 
     def add_fields(
         self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]
@@ -63,8 +63,10 @@ class JsonLines(OrjsonFormatter):
         log_data["time"] = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         log_data["level"] = record.levelname.lower()
         log_data["logger"] = record.name
-        log_data["message"] = _cut(record.getMessage())
+        if not isinstance(record.msg, dict):  # A message of fields is those fields.
+            log_data["message"] = _cut(record.getMessage())
         log_data.update(_subject.get() or {})
+        log_data.update(record.msg if isinstance(record.msg, dict) else {})
         if record.name.startswith(_OURS):
             extra = record.__dict__.items()
             log_data.update((key, value) for key, value in extra if key not in _reserved)

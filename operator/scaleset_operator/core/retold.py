@@ -6,8 +6,8 @@ Must not know: where the objects were read.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from scaleset_operator.api.base import Condition, Reason, VMHealth
 from scaleset_operator.api.healthprobe import HealthProbe
@@ -17,6 +17,7 @@ from scaleset_operator.core.doubt import Doubtfulness
 from scaleset_operator.core.health import Verdict
 from scaleset_operator.core.model import model_of
 from scaleset_operator.core.observed import Instance, Observed, ProbeView, TemplateView
+from scaleset_operator.core.renewal import after_renewal
 from scaleset_operator.core.scene import Scene
 
 UNCERTAIN = (Reason.HEALTH_UNKNOWN, Reason.PROBE_INCONCLUSIVE)
@@ -55,7 +56,8 @@ def scene_of(read: Read, now: datetime) -> Scene:
         for i in observed.instances
         if i.live
     }
-    return Scene(spec=read.resource.spec, observed=observed, now=now, verdicts=verdicts)
+    known = after_renewal(observed, verdicts, now)
+    return Scene(spec=read.resource.spec, observed=observed, now=now, verdicts=known)
 
 
 def _observed(read: Read) -> Observed:
@@ -119,17 +121,11 @@ def _probe(read: Read, accepted: Condition | None) -> ProbeView | None:
     if ref is None:
         return None
     fault, message = _fault(accepted, OF_THE_PROBE)
-    view = ProbeView(name=ref.name, fault=fault, fault_message=message)
-    if read.probe is None:
-        return view
-    spec = read.probe.spec
-    return ProbeView(
-        name=ref.name,
-        interval=timedelta(seconds=spec.interval_in_seconds),
-        timeout=timedelta(seconds=spec.timeout_in_seconds),
-        fault=fault,
-        fault_message=message,
-    )
+    view = ProbeView(name=ref.name)
+    if read.probe is not None:
+        port = read.probe.spec.port or read.probe.status.resolved_port or 0
+        view = ProbeView.of(read.probe, port)
+    return replace(view, fault=fault, fault_message=message)
 
 
 def _verdict(

@@ -59,7 +59,7 @@ class Journal:
 
 
 def _place(key: Key) -> Line:
-    return Line(namespace=key.namespace, scaleSet=key.name)
+    return Line(namespace=key.namespace, scaleset=key.name)
 
 
 def _of(key: Key, decision: Decision) -> Line:

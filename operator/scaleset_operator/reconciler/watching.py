@@ -5,7 +5,6 @@ Resolves names and ports, and tells the prober what is new. Forms no verdict and
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 
 from scaleset_operator.api.base import Reason
 from scaleset_operator.api.healthprobe import HealthProbe, HealthProbeSpec
@@ -81,15 +80,8 @@ def _faulty(ref: ProbeRef, reason: Reason, message: str) -> _Named:
 
 def _usable(probe: HealthProbe, port: int) -> _Named:
     meta = probe.metadata
-    view = ProbeView(
-        name=meta.name,
-        identity=f"{meta.uid}/{meta.generation}/{port}",
-        interval=timedelta(seconds=probe.spec.interval_in_seconds),
-        timeout=timedelta(seconds=probe.spec.timeout_in_seconds),
-        port=port,
-    )
     key = ProbeKey(probe_uid=meta.uid, generation=meta.generation, port=port)
-    return _Named(view, probe.spec, key)
+    return _Named(ProbeView.of(probe, port), probe.spec, key)
 
 
 def _view(named: _Named | None) -> ProbeView | None:
