@@ -11,7 +11,6 @@ from enum import StrEnum
 from typing import Final
 
 from scaleset_operator.api.base import Reason, VMHealth
-from scaleset_operator.api.healthprobe import HealthProbe
 from scaleset_operator.api.scalesetstatus import ScaleSetStatus
 
 NOT_RENEWED: Final = "-"
@@ -195,18 +194,6 @@ class ProbeView:
     port: int = 0
     fault: Reason | None = None
     fault_message: str = ""
-
-    @classmethod
-    def of(cls, probe: HealthProbe, port: int) -> "ProbeView":
-        """The probe in force, on this port."""
-        meta, spec = probe.metadata, probe.spec
-        return cls(
-            name=meta.name,
-            identity=f"{meta.uid}/{meta.generation}/{port}",
-            interval=timedelta(seconds=spec.interval_in_seconds),
-            timeout=timedelta(seconds=spec.timeout_in_seconds),
-            port=port,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

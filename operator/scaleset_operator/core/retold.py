@@ -17,6 +17,7 @@ from scaleset_operator.core.doubt import Doubtfulness
 from scaleset_operator.core.health import Verdict
 from scaleset_operator.core.model import model_of
 from scaleset_operator.core.observed import Instance, Observed, ProbeView, TemplateView
+from scaleset_operator.core.probe_view import in_force
 from scaleset_operator.core.renewal import after_renewal
 from scaleset_operator.core.scene import Scene
 
@@ -124,7 +125,7 @@ def _probe(read: Read, accepted: Condition | None) -> ProbeView | None:
     view = ProbeView(name=ref.name)
     if read.probe is not None:
         port = read.probe.spec.port or read.probe.status.resolved_port or 0
-        view = ProbeView.of(read.probe, port)
+        view = in_force(read.probe, port)
     return replace(view, fault=fault, fault_message=message)
 
 

@@ -10,6 +10,7 @@ from scaleset_operator.api.base import Reason
 from scaleset_operator.api.healthprobe import HealthProbe, HealthProbeSpec
 from scaleset_operator.api.scaleset import ProbeRef
 from scaleset_operator.core.observed import Instance, ProbeView
+from scaleset_operator.core.probe_view import in_force
 from scaleset_operator.reconciler.memory import Memory
 from scaleset_operator.reconciler.ports import Key, ProbeKey, Probes, ProbeTarget, for_rotation
 from scaleset_operator.reconciler.resources import KnownSet, Resources
@@ -81,7 +82,7 @@ def _faulty(ref: ProbeRef, reason: Reason, message: str) -> _Named:
 def _usable(probe: HealthProbe, port: int) -> _Named:
     meta = probe.metadata
     key = ProbeKey(probe_uid=meta.uid, generation=meta.generation, port=port)
-    return _Named(ProbeView.of(probe, port), probe.spec, key)
+    return _Named(in_force(probe, port), probe.spec, key)
 
 
 def _view(named: _Named | None) -> ProbeView | None:
