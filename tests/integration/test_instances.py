@@ -28,6 +28,18 @@ LAST_TO_GO: Final = {"Default": 6, "Newest": 6, "Oldest": 1}
 """Scale-in policy -> which of the well ones goes first."""
 MORE_AND_LESS = 43, 30
 """From 40 out to, and then in to."""
+AUTOSCALER: Final = {
+    "metadata": {"name": "web"},
+    "spec": {
+        "scaleTargetRef": {
+            "apiVersion": "scaleset.dev/v1alpha1",
+            "kind": "ScaleSet",
+            "name": "web",
+        },
+        "minReplicas": 5,
+        "maxReplicas": 10,
+    },
+}
 
 
 def spread(pods: list[Json]) -> Counter[int]:
@@ -135,34 +147,13 @@ def test_scale_in_takes_the_unhealthy_and_the_never_started_first(world: World) 
 
 
 @alongside
-def test_an_autoscaler_finds_what_it_scales(world: World) -> None:
-    """The scale subresource gives replicas and the selector of exactly the instances."""
+def test_an_autoscaler_finds_what_it_scales_and_scales_it(world: World) -> None:
+    """The scale subresource gives replicas and the selector of exactly the instances.
+
+    Below its minimum the real autoscaler needs no metrics, which nobody serves here.
+    """
     world.scale_set("web", 3)
     world.await_ready("web")
-    hpa = {
-        "metadata": {"name": "web"},
-        "spec": {
-            "scaleTargetRef": {
-                "apiVersion": "scaleset.dev/v1alpha1",
-                "kind": "ScaleSet",
-                "name": "web",
-            },
-            "minReplicas": 2,
-            "maxReplicas": 10,
-            "metrics": [
-                {
-                    "type": "Resource",
-                    "resource": {
-                        "name": "cpu",
-                        "target": {"type": "Utilization", "averageUtilization": 50},
-                    },
-                }
-            ],
-        },
-    }
-    world.api.create(
-        f"/apis/autoscaling/v2/namespaces/{world.namespace}/horizontalpodautoscalers", hpa
-    )
     scale = world.scale("web")
     assert (scale["apiVersion"], scale["kind"]) == ("autoscaling/v1", "Scale")
     assert scale["spec"]["replicas"] == scale["status"]["replicas"] == 3
@@ -170,12 +161,19 @@ def test_an_autoscaler_finds_what_it_scales(world: World) -> None:
         path_of("Pod", world.namespace), labelSelector=scale["status"]["selector"]
     )
     assert uids_of(chosen) == uids_of(world.pods("web"))
-    # As the autoscaler writes it: the scale subresource, and nothing else.
-    path = f"{path_of('ScaleSet', world.namespace, 'web')}/scale"
-    world.api.merge(path, {"spec": {"replicas": 5}})
-    eventually(lambda: has(world, "web", 5), "scaled by the subresource")
+    autoscalers = f"/apis/autoscaling/v2/namespaces/{world.namespace}/horizontalpodautoscalers"
+    world.api.create(autoscalers, AUTOSCALER)
+    eventually(
+        lambda: has(world, "web", 5), "scaled by the autoscaler", told=partial(world.told, "web")
+    )
     world.await_ready("web")
     assert world.scale("web")["status"]["replicas"] == 5
+    managers = {
+        entry["manager"]
+        for entry in world.get("web")["metadata"]["managedFields"]
+        if "f:replicas" in entry["fieldsV1"].get("f:spec", {})
+    }
+    assert "scaleset-operator" not in managers
 
 
 @alongside
