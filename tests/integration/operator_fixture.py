@@ -40,7 +40,12 @@ class OperatorProcess:
     """
 
     def __init__(
-        self, cluster: LocalCluster, folder: Path, *arguments: str, user: str = "operator"
+        self,
+        cluster: LocalCluster,
+        folder: Path,
+        *arguments: str,
+        user: str = "operator",
+        kubeconfig: Path | None = None,
     ) -> None:
         """Describes it; nothing starts yet.
 
@@ -49,13 +54,14 @@ class OperatorProcess:
             folder: for its log and its state.
             arguments: more of its command line.
             user: as whom it speaks to the API server.
+            kubeconfig: by which it does, instead of that user's.
         """
         self.cluster = cluster
         self.log = folder / "operator.log"
         self._arguments = arguments
         self._environment = {
             **os.environ,
-            "KUBECONFIG": str(cluster.user_kubeconfig(user)),
+            "KUBECONFIG": str(kubeconfig or cluster.user_kubeconfig(user)),
             "STATE_DIRECTORY": str(folder),
             "PYTHONPATH": str(SOURCE),
         }

@@ -52,6 +52,7 @@ class FakeEntrance:
     meanwhile: Callable[[], None] = lambda: None
     _versions: int = 0
     _objects: dict[str, Json] = field(default_factory=dict)
+    _answers: dict[str, Json] = field(default_factory=dict)
     _kinds: dict[str, Kind] = field(default_factory=dict)
 
     def add(self, kind: Kind, body: Mapping[str, Any]) -> None:
@@ -76,6 +77,8 @@ class FakeEntrance:
     async def get(self, path: str) -> Json:
         """See the port."""
         self._check(path)
+        if path in self._answers:
+            return self._answers[path]
         if path not in self._objects:
             message = f"{path} not found"
             raise Gone(message)
@@ -157,6 +160,10 @@ class FakeEntrance:
             if f"/{resource}" in path:
                 message = f'{resource} is forbidden: User "ann" cannot do that'
                 raise Refused(Reason.CREATE_FORBIDDEN, message)
+
+    def serve(self, path: str, body: Json) -> None:
+        """Answer a path that is no object's, such as that of an API group."""
+        self._answers[path] = body
 
     def stored(self, kind: Kind, namespace: str, name: str) -> Json:
         """An object as it is now."""

@@ -16,6 +16,7 @@ from typer.completion import completion_init  # type: ignore[attr-defined]
 from scaleset_operator import __version__
 from scaleset_operator.cli import (
     completion_script,
+    doctor,
     import_csdef,
     instances,
     probe,
@@ -49,6 +50,7 @@ def build() -> typer.Typer:
     instances.add_to(app)
     rollout.add_to(app)
     import_csdef.add_to(app)
+    doctor.add_to(app)
     completion_script.add_to(app)
     return app
 

@@ -43,6 +43,7 @@ PODS: Final = Kind("", "v1", "pods", "Pod")
 NODES: Final = Kind("", "v1", "nodes", "Node")
 EVENTS: Final = Kind("events.k8s.io", "v1", "events", "Event")
 CONTROLLER_REVISIONS: Final = Kind("apps", "v1", "controllerrevisions", "ControllerRevision")
+NETWORK_POLICIES: Final = Kind("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy")
 DEFINITIONS: Final = Kind(
     "apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition"
 )

@@ -1,0 +1,141 @@
+"""Which rights the operator and the plugin need, and what it means that some are missing."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+from scaleset_operator.api.base import GROUP
+from scaleset_operator.cli.diagnosis.check import Check, Verdict, named
+
+
+class Right(NamedTuple):
+    """One verb on one resource, as `kubectl auth can-i` names it."""
+
+    verb: str
+    group: str
+    resource: str
+    subresource: str = ""
+
+    def word(self) -> str:
+        """For people."""
+        whole = f"{self.resource}.{self.group}" if self.group else self.resource
+        return f"{self.verb} {whole}" + (f"/{self.subresource}" if self.subresource else "")
+
+    def attributes(self, namespace: str | None) -> dict[str, str]:
+        """The resourceAttributes of an access review; without a namespace, in all."""
+        asked = {
+            "namespace": namespace or "",
+            "verb": self.verb,
+            "group": self.group,
+            "resource": self.resource,
+            "subresource": self.subresource,
+        }
+        return {key: value for key, value in asked.items() if value}
+
+
+def _each(verbs: str, group: str, resource: str, subresource: str = "") -> tuple[Right, ...]:
+    return tuple(Right(verb, group, resource, subresource) for verb in verbs.split())
+
+
+OPERATOR: Final = (
+    *_each("list watch", GROUP, "scalesets"),
+    *_each("patch", GROUP, "scalesets", "status"),
+    *_each("list watch", GROUP, "healthprobes"),
+    *_each("patch", GROUP, "healthprobes", "status"),
+    *_each("get list watch create patch delete", "", "pods"),
+    *_each("patch", "", "pods", "status"),
+    *_each("list watch", "", "nodes"),
+    *_each("create patch", "events.k8s.io", "events"),
+    *_each("list create patch delete", "apps", "controllerrevisions"),
+)
+"""What `scaleset-operator run` asks of the API server."""
+READING: Final = (
+    *_each("get list watch", GROUP, "scalesets"),
+    *_each("get", GROUP, "healthprobes"),
+    *_each("get list", "", "pods"),
+)
+"""What the plugin needs to show anything."""
+WRITING: Final = (*_each("patch", GROUP, "scalesets"), *_each("patch", "", "pods"))
+"""What it needs beyond that to change anything."""
+
+CLUSTER_WIDE: Final = frozenset({"nodes"})
+"""Resources outside of namespaces."""
+
+
+def of_the_caller(answers: Mapping[Right, bool]) -> Check:
+    """What the plugin may do for this user."""
+    name = "rights of the plugin"
+    unread = _missing(answers, READING)
+    if unread:
+        message = f"you may not {named(unread)}"
+        return Check(name=name, verdict=Verdict.FAILED, message=message)
+    unwritten = _missing(answers, WRITING)
+    if unwritten:
+        message = f"you may look, and may not {named(unwritten)}: commands that change are refused"
+        return Check(name=name, verdict=Verdict.NOTE, message=message)
+    message = f"you hold all {len(READING) + len(WRITING)} rights that its commands need"
+    return Check(name=name, verdict=Verdict.OK, message=message)
+
+
+def of_the_caller_as_operator(answers: Mapping[Right, bool]) -> Check:
+    """Whether `scaleset-operator run` would work with this user's kubeconfig."""
+    name = "rights to run the operator"
+    missing = _missing(answers, OPERATOR)
+    if missing:
+        held = len(OPERATOR) - len(missing)
+        message = f"you hold {held} of {len(OPERATOR)}; you may not {named(missing)}"
+        hint = "needed only where the operator runs as you"
+        return Check(name=name, verdict=Verdict.NOTE, message=message, hint=hint)
+    message = f"you hold all {len(OPERATOR)}"
+    return Check(name=name, verdict=Verdict.OK, message=message)
+
+
+def of_the_operator(user: str | None, answers: Mapping[Right, bool] | None) -> Check:
+    """What the operator's own account may do.
+
+    Args:
+        user: whom it runs as; None where that is not known.
+        answers: None where the API server does not tell us.
+    """
+    name = "rights of the operator"
+    if user is None:
+        message = "its account is not known: no pod of the operator was found"
+        hint = "--operator system:serviceaccount:NAMESPACE:NAME names it"
+        return Check(name=name, verdict=Verdict.UNKNOWN, message=message, hint=hint)
+    if answers is None:
+        message = f"{user} cannot be asked about: you may not create subjectaccessreviews"
+        return Check(name=name, verdict=Verdict.UNKNOWN, message=message)
+    missing = _missing(answers, OPERATOR)
+    if missing:
+        message = f"{user} may not {named(missing)}"
+        return Check(name=name, verdict=Verdict.FAILED, message=message)
+    message = f"{user} holds all {len(OPERATOR)}"
+    return Check(name=name, verdict=Verdict.OK, message=message)
+
+
+def review(kind: str, right: Right, namespace: str | None, user: str | None) -> dict[str, Any]:
+    """The body of an access review; with a user, of a SubjectAccessReview.
+
+    Args:
+        kind: of the review.
+        right: asked about.
+        namespace: None for all; a right outside of namespaces is asked without one.
+        user: a user name; a service account's groups follow from it.
+    """
+    place = None if right.resource in CLUSTER_WIDE else namespace
+    spec: dict[str, Any] = {"resourceAttributes": right.attributes(place)}
+    if user is not None:
+        spec |= {"user": user, "groups": groups_of(user)}
+    return {"apiVersion": "authorization.k8s.io/v1", "kind": kind, "spec": spec}
+
+
+def groups_of(user: str) -> list[str]:
+    """The groups that a user of this name is in, as far as the name says."""
+    parts = user.split(":")
+    everyone = "system:authenticated"
+    if parts[:2] != ["system", "serviceaccount"]:
+        return [everyone]
+    return ["system:serviceaccounts", f"system:serviceaccounts:{parts[2]}", everyone]
+
+
+def _missing(answers: Mapping[Right, bool], needed: Iterable[Right]) -> list[str]:
+    return [right.word() for right in needed if not answers.get(right, False)]

@@ -1,0 +1,125 @@
+"""`doctor` on a real API server; the rights it names are all that an operator needs."""
+
+from __future__ import annotations
+
+import json
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+import yaml
+
+from scaleset_operator.cli.diagnosis.rights import OPERATOR, Right
+from tests.integration.operator_fixture import OperatorProcess
+from tests.integration.test_plugin_acts import Plugin
+from tests.integration.waiting import eventually
+from tests.integration.world import World, new_world
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from localcluster.cluster import LocalCluster
+
+RBAC: Final = "/apis/rbac.authorization.k8s.io/v1"
+NAME: Final = "doctor-operator"
+WALL: Final = {"podSelector": {}, "policyTypes": ["Ingress"]}
+
+
+def rules() -> list[dict[str, Any]]:
+    """A ClusterRole of exactly the rights that doctor names for the operator."""
+
+    def what(right: Right) -> tuple[str, str]:
+        tail = f"/{right.subresource}" if right.subresource else ""
+        return right.group, f"{right.resource}{tail}"
+
+    grouped = groupby(sorted(OPERATOR, key=what), key=what)
+    return [
+        {"apiGroups": [group], "resources": [resource], "verbs": [right.verb for right in some]}
+        for (group, resource), some in grouped
+    ]
+
+
+@pytest.fixture
+def world(kinds: LocalCluster) -> Iterator[World]:
+    """A namespace with an account that holds these rights and no others."""
+    with new_world(kinds, "doctor") as made:
+        subject = {"kind": "ServiceAccount", "name": NAME, "namespace": made.namespace}
+        api = made.api
+        api.create(
+            f"/api/v1/namespaces/{made.namespace}/serviceaccounts", {"metadata": {"name": NAME}}
+        )
+        api.create(f"{RBAC}/clusterroles", {"metadata": {"name": NAME}, "rules": rules()})
+        api.create(
+            f"{RBAC}/clusterrolebindings",
+            {
+                "metadata": {"name": NAME},
+                "subjects": [subject],
+                "roleRef": {
+                    "apiGroup": "rbac.authorization.k8s.io",
+                    "kind": "ClusterRole",
+                    "name": NAME,
+                },
+            },
+        )
+        yield made
+        for kind in ("clusterrolebindings", "clusterroles"):
+            api.delete(f"{RBAC}/{kind}/{NAME}")
+
+
+def limited(world: World, folder: Path) -> Path:
+    """The kubeconfig of that account."""
+    path = f"/api/v1/namespaces/{world.namespace}/serviceaccounts/{NAME}/token"
+    token = world.api.create(path, {"spec": {"expirationSeconds": 3600}})["status"]["token"]
+    config = yaml.safe_load(world.cluster.user_kubeconfig("admin").read_text())
+    for user in config["users"]:
+        user["user"] = {"token": token}
+    file = folder / "limited.kubeconfig"
+    file.write_text(yaml.safe_dump(config))
+    return file
+
+
+def verdicts(plugin: Plugin, *words: str, code: int) -> dict[str, str]:
+    """Check -> verdict."""
+    found = json.loads(plugin.on("doctor", *words, "-o", "json", code=code))
+    return {row["check"]: row["verdict"] for row in found["items"]}
+
+
+def test_an_operator_with_the_rights_that_doctor_names_does_its_work(
+    world: World, tmp_path: Path
+) -> None:
+    """It creates, probes, repairs, scales in and keeps its history, and is told no 'forbidden'."""
+    plugin = Plugin(world)
+    account = f"system:serviceaccount:{world.namespace}:{NAME}"
+    with OperatorProcess(world.cluster, tmp_path, kubeconfig=limited(world, tmp_path)) as operator:
+        world.scale_set("web", 3, repairs={"gracePeriod": "PT0S"})
+        world.await_ready("web")
+        found = verdicts(plugin, "--operator", account, code=0)
+        assert found["definitions"] == found["clock"] == found["scale sets"] == "Ok"
+        assert found["rights of the operator"] == found["network policies"] == "Ok"
+        assert found["operator"] in {"Ok", "Unknown"}
+        world.endpoints.tell(world.pods("web")[:1], "status:500")
+        world.await_status(
+            "web", lambda s: bool(s.get("repairs", {}).get("history")), "a repair is done"
+        )
+        world.change("web", replicas=1)
+        eventually(lambda: len(world.pods("web")) == 1, "scaled in to one")
+        assert operator.faults() == []
+        assert "forbidden" not in operator.log.read_text()
+
+
+def test_what_is_wrong_fails_by_its_name(world: World) -> None:
+    """S-31, X-11: a wall, a right that is missing, and an operator that does not answer."""
+    plugin = Plugin(world)
+    world.api.create(
+        f"/apis/networking.k8s.io/v1/namespaces/{world.namespace}/networkpolicies",
+        {"metadata": {"name": "wall"}, "spec": WALL},
+    )
+    world.scale_set("web", 1)
+    found = verdicts(plugin, "--operator", "eve", code=2)
+    assert found["network policies"] == "Failed"
+    assert found["rights of the operator"] == "Failed"
+    assert found["operator"] == "Unknown", "it is not yet late"
+    said = plugin.on("doctor", code=2)
+    assert "✖ network policies" in said
+    assert all(len(line) <= 40 for line in said.splitlines())
