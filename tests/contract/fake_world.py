@@ -11,6 +11,7 @@ from tests.support.builders import TEMPLATE, raw_spec
 from tests.support.fake_api_server import FakeApiServer, ServerError
 from tests.support.fake_clock import FakeClock
 from tests.support.fake_cluster import FakeCluster
+from tests.support.fake_disruption import FakeDisruption
 from tests.support.fake_kubelet import FakeKubelet, PodScript
 from tests.support.fake_objects import FakePod, pod_manifest
 from tests.support.fake_revisions import FakeRevisions, RevisionBook
@@ -30,6 +31,7 @@ class FakeWorld:
         self.server = FakeApiServer(self.clock)
         self.kubelet = FakeKubelet(self.server, _script)
         self.cluster = FakeCluster(self.server, lag=LAG)
+        self.disruption = FakeDisruption(self.server)
         self.revisions = FakeRevisions(RevisionBook(), self.cluster.wire)
 
     def now(self) -> datetime:
@@ -113,6 +115,14 @@ class FakeWorld:
     async def remove(self, name: str) -> None:
         """See `World`."""
         self.server.remove_pod(self.server.pod(NAMESPACE, name))
+
+    async def make_budget(self, name: str, labels: Mapping[str, str], **spec: int) -> None:
+        """See `World`."""
+        self.disruption.make(name, NAMESPACE, labels=dict(labels), **spec)
+
+    async def drop_budget(self, name: str) -> None:
+        """See `World`."""
+        self.server.delete_resource("PodDisruptionBudget", NAMESPACE, name)
 
     async def forbid_creates(self) -> None:
         """See `World`."""

@@ -130,6 +130,19 @@ class RealWorld:
         """See `World`."""
         self.api.delete(path_of("Pod", self.namespace, name), gracePeriodSeconds=0)
 
+    async def make_budget(self, name: str, labels: Mapping[str, str], **spec: int) -> None:
+        """See `World`."""
+        body = {"spec": {"selector": {"matchLabels": dict(labels)}, **spec}}
+        path = path_of("PodDisruptionBudget", self.namespace)
+        if self.api.find(f"{path}/{name}") is None:
+            self.api.create(path, {"metadata": {"name": name}, **body})
+        else:
+            self.api.merge(f"{path}/{name}", body)
+
+    async def drop_budget(self, name: str) -> None:
+        """See `World`."""
+        self.api.delete(path_of("PodDisruptionBudget", self.namespace, name))
+
     async def forbid_creates(self) -> None:
         """See `World`."""
         hard = {"pods": str(len(self.api.items(path_of("Pod", self.namespace))))}

@@ -93,6 +93,14 @@ class World(Protocol):
         """Somebody deletes the pod by force: it is gone at once."""
         ...
 
+    async def make_budget(self, name: str, labels: Mapping[str, str], **spec: int) -> None:
+        """Create a PodDisruptionBudget over these labels, or change its numbers."""
+        ...
+
+    async def drop_budget(self, name: str) -> None:
+        """Delete a PodDisruptionBudget."""
+        ...
+
     async def forbid_creates(self) -> None:
         """A quota of as many pods as there are now."""
         ...

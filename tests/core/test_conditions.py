@@ -145,8 +145,8 @@ def test_each_state_has_its_condition_and_reason(
     ("field", "spec"),
     [
         (
-            "automaticRepairsPolicy.disruptionBudgets",
-            {"policy": {"disruptionBudgets": "Enforce"}},
+            "upgradePolicy.rollingUpgradePolicy.inPlaceIfPossible",
+            {"upgradePolicy": {"rollingUpgradePolicy": {"inPlaceIfPossible": True}}},
         ),
     ],
 )

@@ -52,6 +52,11 @@ RIGS = [
         "was repaired under a probe that nobody ever answered",
     ),
     Rig(
+        "budgets",
+        "tests/simulation/test_budgets.py::test_a_budget_without_room_holds_every_repair_and_is_named",
+        "against a budget without room",
+    ),
+    Rig(
         "slot_release",
         f"{STORIES}::test_two_of_forty_are_repaired_at_a_time_until_all_are_healthy",
         "are under repair at once",

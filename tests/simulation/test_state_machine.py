@@ -27,7 +27,9 @@ from tests.support.fake_probes import Blindness
 
 SIZES = st.sampled_from([10, 20, 40, 60])
 PICK = st.integers(0, 59)
-POLICIES = st.sampled_from([{}, {}, {"armAfterHealthyPercent": 80}])
+POLICIES = st.sampled_from(
+    [{}, {}, {"armAfterHealthyPercent": 80}, {"disruptionBudgets": "Enforce"}]
+)
 SETTLE_SECONDS = 240
 SHEDS = "/lb"
 """The path that the probe of rotation asks."""
@@ -147,6 +149,12 @@ class ScaleSetMachine(RuleBasedStateMachine):
         self.image = image
         self.rolling = {"maxSurge": surge, "pauseTimeBetweenBatches": pause}
         self._apply()
+
+    @rule(spare=st.integers(0, 3))
+    def a_budget_is_made_or_edited(self, spare: int) -> None:
+        """With or without room; it counts with a lag of its own."""
+        least = max(0, self.replicas - spare)
+        self.world.disruption.make("web-pdb", NAMESPACE, minAvailable=least)
 
     @rule()
     def the_probe_is_edited(self) -> None:

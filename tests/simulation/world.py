@@ -20,6 +20,7 @@ from tests.simulation.referee import Referee
 from tests.support.fake_api_server import FakeApiServer
 from tests.support.fake_clock import FakeClock
 from tests.support.fake_cluster import FakeCluster
+from tests.support.fake_disruption import FakeDisruption
 from tests.support.fake_endpoints import FakeEndpoints
 from tests.support.fake_kubelet import FakeKubelet, PodScript
 from tests.support.fake_objects import FakePod
@@ -153,6 +154,7 @@ class World:
 
     Attributes:
         operators: alive or stopped; a killed one leaves the list.
+        disruption: counts what PodDisruptionBudgets allow, where there are any.
     """
 
     def __init__(self, seed: int = 0, *, nodes: int = 3) -> None:
@@ -166,6 +168,7 @@ class World:
         self.referee = Referee(self.server)
         self.book = RevisionBook()
         self.operators: list[Operator] = []
+        self.disruption = FakeDisruption(self.server)
 
     def start(self, *, lag: float = 0.0, resource_lag: float = 0.0) -> Operator:
         """Start one more operator."""

@@ -5,12 +5,13 @@ after they were carried out, or end in kill -9 (`fake_wire`). No call ever sleep
 It asserts what no correct caller sends. It must not know what is decided, or by whom.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
 from scaleset_operator.api.base import LABEL_INSTANCE_ID, LABEL_NAME, Reason
 from scaleset_operator.api.healthprobe import HealthProbeStatus
+from scaleset_operator.core.disruption import Disruption
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.plan import (
     AdoptInstance,
@@ -76,6 +77,11 @@ class FakeCluster:
         """See the port."""
         self.view.sync()
         return self.view.node_ready()
+
+    def disruption(self, owner: Owner, names: Collection[str]) -> Disruption:
+        """See the port."""
+        self.view.sync()
+        return self.view.disruption(owner, names)
 
     def pods_on(self, node: str) -> tuple[Instance, ...]:
         """See the port."""

@@ -4,11 +4,13 @@ The sets are woken for what a cache takes in. It must not know requests, beyond 
 client's own writes and live reads.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+from scaleset_operator.adapters.cluster.budgets import budget_of, selects
 from scaleset_operator.api.base import LABEL_NAME
+from scaleset_operator.core.disruption import Disruption
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.reconciler.ports import Key, Owner, Pods, Wake
 from tests.support.fake_api_server import FakeApiServer
@@ -37,6 +39,8 @@ class FakeView:
     Attributes:
         cache: pods and nodes; its `lag` may be set at any time.
         resources: ScaleSets and HealthProbes, with a lag of their own.
+        budgets: PodDisruptionBudgets.
+        budgets_forbidden: whether the client may not read them (403).
         wake: called for each set that news concerns.
     """
 
@@ -46,7 +50,10 @@ class FakeView:
         self.server = server
         self.cache = LaggingCache(server, ("Pod", "Node"), lag)
         self.resources = LaggingCache(server, ("ScaleSet", "HealthProbe"), resource_lag)
+        self.budgets = LaggingCache(server, ("PodDisruptionBudget",), lag)
         self.wake = wake
+        self.budgets_forbidden = False
+        self._asked: set[Key] = set()
         self._cut_since: datetime | None = None
         self._expected: dict[str, Expected] = {}
 
@@ -54,6 +61,7 @@ class FakeView:
         """Take in what has arrived by now, and wake the sets that it concerns."""
         self._tell(self.cache.sync())
         self._tell_resources(self.resources.sync())
+        self._tell_budgets(self.budgets.sync())
         for uid, expected in list(self._expected.items()):
             if self._is_past(expected):
                 del self._expected[uid]
@@ -68,6 +76,7 @@ class FakeView:
         """The watches break; nothing arrives until `relist`."""
         self.cache.disconnect()
         self.resources.disconnect()
+        self.budgets.disconnect()
         self._cut_since = self.server.clock.now()
 
     def relist(self) -> None:
@@ -75,6 +84,7 @@ class FakeView:
         self._cut_since = None
         self._tell(self.cache.relist())
         self._tell_resources(self.resources.relist())
+        self._tell_budgets(self.budgets.relist())
 
     def scale_sets(self) -> dict[Key, Raw]:
         """The ScaleSets, raw, as the cache has them."""
@@ -88,6 +98,24 @@ class FakeView:
         """Node name -> whether it is Ready."""
         nodes = self.cache.objects().values()
         return {node.name: node.ready for node in nodes if isinstance(node, FakeNode)}
+
+    def disruption(self, owner: Owner, names: Collection[str]) -> Disruption:
+        """The budgets over these of the set's pods."""
+        if names:
+            self._asked.add(owner.key)
+        if self.budgets_forbidden or self._cut_for() > CUT_OFF:
+            return Disruption(fault="PodDisruptionBudgets cannot be read: forbidden or cut off")
+        here = [b for b in self.budgets.objects().values() if isinstance(b, dict)]
+        here = [b for b in here if b["metadata"]["namespace"] == owner.key.namespace]
+        pods = [pod for pod in self._cached(owner.key.namespace) if pod.name in names]
+        return Disruption(
+            over={
+                pod.name: tuple(
+                    budget_of(b) for b in here if selects(b["spec"]["selector"], pod.labels)
+                )
+                for pod in pods
+            }
+        )
 
     def pods_on(self, node: str) -> tuple[Instance, ...]:
         """Live instances of any set on a node."""
@@ -134,10 +162,12 @@ class FakeView:
 
     def is_fresh(self, owner_uid: str) -> bool:
         """Whether the view is in touch and shows every write of ours to this set's pods."""
-        now = self.server.clock.now()
-        in_touch = self._cut_since is None or now - self._cut_since <= CUT_OFF
         expected = self._expected.get(owner_uid)
-        return in_touch and (expected is None or self._is_past(expected))
+        return self._cut_for() <= CUT_OFF and (expected is None or self._is_past(expected))
+
+    def _cut_for(self) -> timedelta:
+        since = self._cut_since
+        return timedelta() if since is None else self.server.clock.now() - since
 
     def _is_past(self, expected: Expected) -> bool:
         given_up = self.server.clock.now() - expected.since > EXPECTED_FOR
@@ -163,6 +193,14 @@ class FakeView:
         """Wake the sets, old and new, of every pod that has changed."""
         keys = {key: None for seen in news for key in _concerned(seen)}
         for key in keys:
+            self.wake(key)
+
+    def _tell_budgets(self, news: list[Seen]) -> None:
+        """Wake, once, the sets that asked about a namespace in which a budget changed."""
+        changed = {seen.key.namespace for seen in news}
+        told = {key for key in self._asked if key.namespace in changed}
+        self._asked -= told
+        for key in told:
             self.wake(key)
 
     def _tell_resources(self, news: list[Seen]) -> None:

@@ -24,7 +24,9 @@ PLURALS: Final = {
     "Pod": "pods",
     "Event": "events",
     "ResourceQuota": "resourcequotas",
+    "PodDisruptionBudget": "poddisruptionbudgets",
 }
+FOREIGN: Final = {"PodDisruptionBudget": "/apis/policy/v1"}
 CORE: Final = frozenset({"Pod", "Event", "ResourceQuota"})
 TIMEOUT_S: Final = 15.0
 BUSY_S: Final = 15.0
@@ -57,7 +59,7 @@ class ApiError(Exception):
 
 def path_of(kind: str, namespace: str = "", name: str = "", part: str = "") -> str:
     """The path of a collection, an object, or its subresource; without a namespace, of all."""
-    root = "/api/v1" if kind in CORE else GROUP_PATH
+    root = "/api/v1" if kind in CORE else FOREIGN.get(kind, GROUP_PATH)
     scope = f"/namespaces/{namespace}" if namespace else ""
     tail = "".join(f"/{piece}" for piece in (name, part) if piece)
     return f"{root}{scope}/{PLURALS[kind]}{tail}"

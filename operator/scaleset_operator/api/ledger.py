@@ -15,6 +15,7 @@ from scaleset_operator.api.base import (
     Count,
     LabelName,
     Model,
+    ObjectName,
     ReasonText,
     Time,
     cut,
@@ -27,6 +28,7 @@ MAX_STALLED: Final = 20
 MAX_DOUBTS: Final = 100
 MAX_HISTORY: Final = 10
 MAX_ARMED: Final = 20
+MAX_BUDGETS: Final = 10
 MAX_SOURCE_LENGTH: Final = 384
 """A condition type of 316 characters fits, and what says that it is one."""
 MAX_TARGET_IMAGES: Final = 40
@@ -97,6 +99,10 @@ class RepairEntry(Model):
     the slot is counted from `graceFrom` (protocol rule 7)."""
     grace_from: Time | None = Field(default=None, examples=["2026-11-20T07:25:00Z"])
     """Where the grace of the slot starts once it may not start again (protocol rule 7)."""
+    budgets: tuple[ObjectName, ...] = Field(
+        default=(), max_length=MAX_BUDGETS, examples=[["web-pdb"]]
+    )
+    """The PodDisruptionBudgets that it counts against; empty for an instance that was not ready."""
     target_images: tuple[Annotated[str, Field(min_length=1, max_length=MAX_IMAGE_LENGTH)], ...] = (
         Field(default=(), max_length=MAX_TARGET_IMAGES, examples=[["docker.io/library/web:1.4.2"]])
     )

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from scaleset_operator.api.base import Condition, ConditionStatus, Reason
-from scaleset_operator.api.repairpolicy import DisruptionBudgets, RepairAction
+from scaleset_operator.api.repairpolicy import RepairAction
 from scaleset_operator.api.scalesetstatus import ScaleSetStatus
 from scaleset_operator.api.upgradepolicy import UpgradeMode
 from scaleset_operator.core.arming import latest_gate
+from scaleset_operator.core.budgets import budget_gate
 from scaleset_operator.core.gates import closed_to_all
 from scaleset_operator.core.revisions import called
 from scaleset_operator.core.scene import Scene
@@ -133,9 +134,6 @@ def not_yet_supported(scene: Scene) -> Iterator[str]:
     rolling = spec.upgrade_policy.rolling_upgrade_policy
     found = {
         "automaticRepairsPolicy.repairAction": policy.repair_action is not RepairAction.REPLACE,
-        "automaticRepairsPolicy.disruptionBudgets": (
-            policy.disruption_budgets is DisruptionBudgets.ENFORCE
-        ),
         "upgradePolicy.rollingUpgradePolicy.inPlaceIfPossible": rolling.in_place_if_possible,
     }
     return (f"spec.{name}" for name, is_set in found.items() if is_set)
@@ -210,12 +208,21 @@ def _allowed(scene: Scene, status: ScaleSetStatus) -> Word:
     arming = latest_gate(scene)
     if not arming.open:
         return Word(kind, FALSE, arming.reason, arming.detail)
+    return _room(scene, status)
+
+
+def _room(scene: Scene, status: ScaleSetStatus) -> Word:
+    """Repairs may start: whether one could now, by the allowance and the budgets."""
+    kind = "RepairsAllowed"
     used = len(status.repairs.in_flight)
     if scene.in_storm:
         return _storm(scene, used)
     if used >= status.repairs.batch_limit:
         message = f"{used} of {status.repairs.batch_limit} in flight"
         return Word(kind, FALSE, Reason.BATCH_LIMIT_REACHED, message)
+    held = [u.name for u in status.unhealthy_instances if u.reason == Reason.DISRUPTION_BUDGET]
+    if held:
+        return _short_of_budget(scene, held)
     return Word(kind, TRUE, Reason.BATCH_AVAILABLE, f"{status.repairs.batch_limit} at a time")
 
 
@@ -225,3 +232,11 @@ def _storm(scene: Scene, used: int) -> Word:
     limit = f"more than {scene.policy.max_unhealthy_percent} %: one repair at a time"
     free = TRUE if used < scene.allowance else FALSE
     return Word("RepairsAllowed", free, Reason.HEALTH_STORM, f"{share}, {limit}")
+
+
+def _short_of_budget(scene: Scene, held: list[str]) -> Word:
+    """A slot is free, and whoever could have it waits for a PodDisruptionBudget."""
+    first = scene.by_name[held[0]]
+    why = budget_gate(scene, first).detail or "spent by the repairs that begin now"
+    message = f"{len(held)} wait, {first.name} for {why}"
+    return Word("RepairsAllowed", FALSE, Reason.DISRUPTION_BUDGET, message)

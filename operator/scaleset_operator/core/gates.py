@@ -17,6 +17,7 @@ from scaleset_operator.api.repairpolicy import (
 )
 from scaleset_operator.api.scalesetstatus import RemovalPurpose
 from scaleset_operator.core.arming import armed_gate
+from scaleset_operator.core.budgets import budget_gate
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.plan import Gate
 from scaleset_operator.core.scene import Scene
@@ -196,6 +197,7 @@ OF_THE_INSTANCE: Final[tuple[Callable[[Scene, Instance], Gate], ...]] = (
     _not_refused,
     _not_leaving,
     _shown,
+    budget_gate,
 )
 
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from scaleset_operator.api.base import Reason, VMHealth
 from scaleset_operator.api.scalesetstatus import ScaleSetStatus
+from scaleset_operator.core.disruption import Disruption
 
 NOT_RENEWED: Final = "-"
 """In the annotation of a renewal, in place of a restart count: this container is left alone."""
@@ -255,6 +256,7 @@ class Observed:
             most 10).
         refused_until: instance name -> until when a refused DELETE holds its repair back.
         create_refused: why the API server refused the last create, and until when we wait.
+        disruption: the budgets over the instances that may be repaired; None: not looked at.
         unusable: names that must not be created (again): taken by another pod, or created once
             and gone since.
         revisions: model -> number of its revision in the history, as far as it is known.
@@ -286,6 +288,7 @@ class Observed:
     recently_over: tuple[datetime, ...] = ()
     refused_until: Mapping[str, datetime] = field(default_factory=dict)
     create_refused: tuple[Reason, str, datetime] | None = None
+    disruption: Disruption | None = None
     unusable: frozenset[str] = frozenset()
     annotations: Mapping[str, str] = field(default_factory=dict)
     revisions: Mapping[str, int] = field(default_factory=dict)

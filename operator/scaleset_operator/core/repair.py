@@ -10,6 +10,7 @@ from datetime import datetime
 from scaleset_operator.api.base import Reason, VMHealth, format_time
 from scaleset_operator.api.ledger import Doubt, RepairEntry, RepairPhase
 from scaleset_operator.api.scalesetstatus import RepairDecision
+from scaleset_operator.core.budgets import budget_gate, reported, spent_by
 from scaleset_operator.core.gates import first_closed
 from scaleset_operator.core.naming import Names
 from scaleset_operator.core.notice import deadline
@@ -53,7 +54,7 @@ def open_repairs(scene: Scene, names: Names, scaling: Scaling, doubts: tuple[Dou
     for instance in _not_healthy(scene):
         if instance.uid in taken:
             continue
-        closed = first_closed(scene, instance)
+        closed = _closed(scene, instance, opened)
         if closed is not None:
             _leave(scene, opened, instance, closed.reason, (closed.detail, closed.until))
         elif instance.name in successors:
@@ -81,6 +82,15 @@ def slot(scene: Scene, used: int) -> Gate:
         open=used < scene.allowance,
         detail=f"{used} of {scene.allowance} in flight",
     )
+
+
+def _closed(scene: Scene, instance: Instance, opened: Opened) -> Gate | None:
+    """The first closed gate; a budget is spent by what this very decision opens as well."""
+    closed = first_closed(scene, instance)
+    if closed is None and opened.entries:
+        gate = budget_gate(scene, instance, opened.entries)
+        closed = None if gate.open else gate
+    return closed
 
 
 def _not_healthy(scene: Scene) -> list[Instance]:
@@ -151,7 +161,8 @@ def _take(
             replacement=witness.name if witness else names.take(),
             replacement_uid=witness.uid if witness else None,
             action=scene.policy.repair_action,
-            cause=scene.verdicts[instance.uid].message,
+            cause=scene.verdicts[instance.uid].message + reported(scene, instance, opened.entries),
+            budgets=spent_by(scene, instance),
             phase=RepairPhase.RECORDED,
             terminate_at=deadline(scene),
             start_time=scene.now,

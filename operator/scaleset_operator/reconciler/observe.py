@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from scaleset_operator.core.observed import Evidence, Instance, Neighbour, Observed, TemplateView
+from scaleset_operator.reconciler.disruption import disruption_over
 from scaleset_operator.reconciler.memory import FleetBook, Memory
 from scaleset_operator.reconciler.ports import Cluster, Probes, for_rotation
 from scaleset_operator.reconciler.resources import KnownSet, Resources
@@ -93,6 +94,7 @@ class Observer:
             deleting=meta.deletion_timestamp is not None,
             view_is_fresh=pods.fresh,
             annotations=meta.annotations,
+            disruption=disruption_over(known, pods.instances, self._cluster, self._resources),
         )
 
     def _evidence(

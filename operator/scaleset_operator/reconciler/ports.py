@@ -4,7 +4,7 @@ Nothing here knows kopf, the Kubernetes client or a socket. The three errors are
 pass an adapter's edge.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 from scaleset_operator.api.base import Reason
 from scaleset_operator.api.healthprobe import HealthProbeSpec, HealthProbeStatus
+from scaleset_operator.core.disruption import Disruption
 from scaleset_operator.core.observed import Evidence, Instance, Neighbour, ProberView
 from scaleset_operator.core.plan import (
     AdoptInstance,
@@ -139,6 +140,14 @@ class Cluster(Protocol):
 
     def pods_on(self, node: str) -> tuple[Instance, ...]:
         """Live pods of any set on a node, from the cache."""
+        ...
+
+    def disruption(self, owner: Owner, names: Collection[str]) -> Disruption:
+        """The PodDisruptionBudgets over these of the set's pods, from a cache.
+
+        The first question begins the cache. With a name among `names` the set is woken once when a
+        budget of its namespace changes. Other sets' repairs are not filled in.
+        """
         ...
 
     async def read_instance(self, owner: Owner, name: str) -> Instance | None:

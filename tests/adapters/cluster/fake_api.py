@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SECONDS: Final = 4.0
 PODS: Final = "/api/v1/pods"
 NODES: Final = "/api/v1/nodes"
+BUDGETS: Final = "/apis/policy/v1/poddisruptionbudgets"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +72,8 @@ class FakeApi:
         lists: answers to lists, in order; with none left, an empty list at version 1.
         watches: answers to watches, in order; with none left, one that stays open and silent.
         nodes: what a list of the nodes gives.
+        budgets: what a list of the PodDisruptionBudgets gives.
+        forbidden: paths that answer 403.
         answers: method -> answers to all else, in order.
     """
 
@@ -80,6 +83,8 @@ class FakeApi:
         self.watches: deque[Watch] = deque()
         self.answers: dict[str, deque[Answer]] = {}
         self.nodes: list[dict[str, Any]] = []
+        self.budgets: list[dict[str, Any]] = []
+        self.forbidden: set[str] = set()
         self._open: dict[str, web.StreamResponse] = {}
         self._runner: web.AppRunner | None = None
         self._ends: dict[str, asyncio.Event] = {}
@@ -126,11 +131,15 @@ class FakeApi:
 
     async def push(self, *events: dict[str, Any]) -> None:
         """Sends events on the pod watch that was opened last."""
-        await self._open[PODS].write(b"".join(map(line, events)))
+        await self.push_at(PODS, *events)
+
+    async def push_at(self, path: str, *events: dict[str, Any]) -> None:
+        """Sends events on the watch that was opened last at a path."""
+        await self._open[path].write(b"".join(map(line, events)))
 
     async def push_node(self, *events: dict[str, Any]) -> None:
         """Sends events on the node watch that was opened last."""
-        await self._open[NODES].write(b"".join(map(line, events)))
+        await self.push_at(NODES, *events)
 
     async def end_watch(self) -> None:
         """Ends the pod watch that was opened last, as a server does at its time."""
@@ -146,12 +155,17 @@ class FakeApi:
             body=orjson.loads(raw) if raw else None,
         )
         self.requests.append(told)
+        if told.path in self.forbidden:
+            no = {"kind": "Status", "reason": "Forbidden", "message": "forbidden to read these"}
+            return await _give(Answer(body=no, status=403))
         if told.is_watch:
             return await self._watch(request)
         if told.method == "GET" and told.path == PODS and "limit" in told.query:
             return await _give(self.lists.popleft() if self.lists else Answer(body=listing(1)))
         if told.method == "GET" and told.path == NODES:
             return await _give(Answer(body=listing(1, *self.nodes)))
+        if told.method == "GET" and told.path == BUDGETS:
+            return await _give(Answer(body=listing(1, *self.budgets)))
         return await _give(self.answers[told.method].popleft())
 
     async def _watch(self, request: web.Request) -> web.StreamResponse:

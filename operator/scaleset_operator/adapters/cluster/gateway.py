@@ -3,7 +3,7 @@
 Must not know: why an act is carried out, or when.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import nullcontext
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from scaleset_operator.adapters.cluster.reflector import Timing, pages
 from scaleset_operator.adapters.cluster.view import ClusterView, pods_path
 from scaleset_operator.api.base import FIELD_MANAGER, LABEL_NAME, VMHealth
 from scaleset_operator.api.healthprobe import HealthProbeStatus
+from scaleset_operator.core.disruption import Disruption
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.plan import (
     AdoptInstance,
@@ -100,6 +101,10 @@ class KubernetesCluster:
     def pods_on(self, node: str) -> tuple[Instance, ...]:
         """See the port."""
         return self._view.pods_on(node)
+
+    def disruption(self, owner: Owner, names: Collection[str]) -> Disruption:
+        """See the port."""
+        return self._view.disruption(owner, names)
 
     # --- Live --------------------------------------------------------------------------------
 

@@ -78,6 +78,7 @@ class Reflector:
 
     Attributes:
         listed: whether a list has ever been taken in.
+        refused: what the API server said when it last refused to be read; empty since a watch.
     """
 
     def __init__(
@@ -105,6 +106,7 @@ class Reflector:
         self._timing = timing or Timing()
         self._version = 0
         self.listed = False
+        self.refused = ""
         self._must_list = True
         self._relist_at = 0.0
         self._failures = 0
@@ -134,6 +136,7 @@ class Reflector:
             except (Unavailable, Gone, Conflict) as fault:
                 await self._pause(FIRST_DELAY_S, fault)
             except Refused as fault:
+                self.refused = fault.message
                 await self._pause(REFUSED_DELAY_S, fault)
             except Exception:
                 log.exception("%s: the watch failed in an unforeseen way", self._path)
@@ -221,6 +224,7 @@ class Reflector:
 
     def _connected(self) -> None:
         self._cut_since = None
+        self.refused = ""
         self._whole = True
         self._sink.in_touch()
 

@@ -4,16 +4,18 @@ Must not know: what is written to the cluster, or why.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
+from scaleset_operator.adapters.cluster.budgets import BudgetView
 from scaleset_operator.adapters.cluster.connection import Connection
 from scaleset_operator.adapters.cluster.freshness import Freshness
 from scaleset_operator.adapters.cluster.podcache import PodCache
 from scaleset_operator.adapters.cluster.pods import Json
 from scaleset_operator.adapters.cluster.reflector import Reflector, Timing
 from scaleset_operator.api.base import LABEL_NAME
+from scaleset_operator.core.disruption import Disruption
 from scaleset_operator.core.observed import Instance
-from scaleset_operator.reconciler.ports import Owner, Pods, Wake
+from scaleset_operator.reconciler.ports import Key, Owner, Pods, Wake
 
 
 class ClusterView:
@@ -39,6 +41,7 @@ class ClusterView:
         self.cache = PodCache(wake)
         self._freshness = Freshness(wake, monotonic=timing.monotonic)
         self._nodes = _Nodes(self.cache, wake)
+        self._budgets = BudgetView(connection, wake, namespaces, timing=timing)
         self._pods = {
             scope: Reflector(
                 connection,
@@ -61,6 +64,7 @@ class ClusterView:
 
     async def close(self) -> None:
         """Ends every watch, and returns once it has ended."""
+        await self._budgets.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -88,6 +92,11 @@ class ClusterView:
         version = int(pod["metadata"]["resourceVersion"])
         if version > self.cache.passed(owner.key.namespace):
             self._freshness.expect(owner, version)
+
+    def disruption(self, owner: Owner, names: Collection[str]) -> Disruption:
+        """The PodDisruptionBudgets over these of the set's pods."""
+        known = (self.cache.known(Key(owner.key.namespace, name)) for name in names)
+        return self._budgets.over(owner, (record for record in known if record is not None))
 
     def node_ready(self) -> Mapping[str, bool]:
         """Node name -> whether it is Ready; empty where nodes may not be read."""

@@ -1,0 +1,49 @@
+"""Which PodDisruptionBudgets are asked about for one set, and who else spends them.
+
+Chooses nothing. With Ignore, or with repairs off, no budget is ever looked at.
+"""
+
+from dataclasses import replace
+
+from scaleset_operator.api.base import VMHealth
+from scaleset_operator.api.repairpolicy import DisruptionBudgets
+from scaleset_operator.core.disruption import Disruption
+from scaleset_operator.core.observed import Instance
+from scaleset_operator.reconciler.ports import Cluster
+from scaleset_operator.reconciler.resources import KnownSet, Resources
+
+
+def disruption_over(
+    known: KnownSet, instances: tuple[Instance, ...], cluster: Cluster, resources: Resources
+) -> Disruption | None:
+    """What is known of the budgets over the instances that may be repaired; None with Ignore.
+
+    Args:
+        known: the set.
+        instances: its pods; only those that stand as Unhealthy are asked about.
+        cluster: has the budgets.
+        resources: have the other sets' ledgers.
+    """
+    policy = known.resource.spec.automatic_repairs_policy
+    if policy is None or not policy.enabled:
+        return None
+    if policy.disruption_budgets is DisruptionBudgets.IGNORE:
+        return None
+    sick = [i.name for i in instances if i.live and _stands_unhealthy(i)]
+    seen = cluster.disruption(known.owner, sick)
+    if not any(seen.over.values()):
+        return seen
+    keys = set(resources.keys()) - {known.key}
+    others = (resources.scale_set(key) for key in sorted(keys))
+    entries = (
+        entry
+        for other in others
+        if other is not None and other.key.namespace == known.key.namespace
+        for entry in other.resource.status.repairs.in_flight
+        if entry.budgets
+    )
+    return replace(seen, others=tuple(entries))
+
+
+def _stands_unhealthy(instance: Instance) -> bool:
+    return instance.published is not None and instance.published.health is VMHealth.UNHEALTHY
