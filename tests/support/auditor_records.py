@@ -156,8 +156,11 @@ def read_set(raw: Json, now: datetime) -> SetRecord:
     marks = metadata.get("annotations") or {}
     lapses = moment(marks.get(f"{PREFIX}repairs-suspended-until"))
     entries = repairs.get("inFlight") or ()
-    rolling = (spec.get("upgradePolicy") or {}).get("rollingUpgradePolicy") or {}
-    share = rolling.get("maxBatchInstancePercent", 20)
+    upgrade = spec.get("upgradePolicy") or {}
+    rolling = upgrade.get("rollingUpgradePolicy") or {}
+    # Automatic takes all at once; the bounds are those of mode Rolling.
+    at_once = upgrade.get("mode") == "Automatic"
+    share = 100 if at_once else rolling.get("maxBatchInstancePercent", 20)
     desired = spec.get("replicas", 1)
     stopped = _stopped(policy, repairs, lapses, now)
     return SetRecord(
