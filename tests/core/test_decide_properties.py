@@ -73,11 +73,21 @@ def observations(draw: st.DrawFn) -> Observed:
     doubt = {"group": "ScaleSet/web", "since": T0.isoformat(), "nextTime": T0.isoformat()}
     witness = draw(st.sampled_from([None, {}, {"witness": f"web-{max(numbers)}"}]))
     doubts = [] if witness is None else [doubt | witness]
+    surge = [
+        {"instance": f"web-{n}", "uid": f"uid-web-{n}", "replacement": f"web-{n + draw(NEXT)}"}
+        for n in draw(some)
+    ]
+    rollout = {
+        "model": "m1",
+        "startTime": T0.isoformat(),
+        "reason": "RollingOut",
+        "surge": [step | {"model": draw(st.sampled_from(["m1", "m0"]))} for step in surge],
+    }
     status = ledger(*flight, last=200, doubts=doubts, enabledTime=(T0 - 90 * MINUTE).isoformat())
     return a_set(
         instances=pods,
         bad=bad,
-        status=status | {"scaleIn": leaving},
+        status=status | {"scaleIn": leaving} | ({"rollout": rollout} if surge else {}),
         view_is_fresh=draw(st.integers(0, 9)) > 0,
         template=TemplateView(model="m1", checked=draw(st.integers(0, 9)) > 0),
         prober=ProberView(
@@ -88,6 +98,8 @@ def observations(draw: st.DrawFn) -> Observed:
 
 
 AGES = st.integers(0, 9).map(lambda seconds: timedelta(seconds=seconds))
+NEXT = st.sampled_from([1, 60])
+"""To a successor that is there, and to one that is not."""
 PURPOSES = ["ScaleIn", "Rollout", "Witness"]
 
 
@@ -98,7 +110,10 @@ def specs(draw: st.DrawFn) -> ScaleSetSpec:
         replicas=draw(st.integers(0, 14)),
         repairs=draw(st.integers(0, 9)) > 0,
         policy={"mode": draw(st.sampled_from(["Act", "Act", "Observe"]))},
-        upgradePolicy={"mode": draw(st.sampled_from(["Rolling", "Automatic", "Manual"]))},
+        upgradePolicy={
+            "mode": draw(st.sampled_from(["Rolling", "Automatic", "Manual"])),
+            "rollingUpgradePolicy": {"maxSurge": draw(st.booleans())},
+        },
         scaleInPolicy=draw(st.sampled_from(["Default", "Newest", "Oldest"])),
     )
 
@@ -146,6 +161,7 @@ def test_nothing_is_deleted_or_created_before_it_stands_in_the_status(
         victims = {v.uid for v in status.scale_in} | {e.uid for e in repairs.in_flight}
         names = {c.name for c in status.creating} | {e.replacement for e in repairs.in_flight}
         names |= {d.witness for d in repairs.doubts}
+        names |= {s.replacement for s in status.rollout.surge} if status.rollout else set()
         deleted = [a for a in acts_of(plan) if a.purpose is not Purpose.OVER]
         assert {act.uid for act in deleted} <= victims
         assert {a.name for a in plan.actions if isinstance(a, CreateInstance)} <= names

@@ -95,6 +95,11 @@ class Memory:
         self.create_refusals = 0
         self.create_refused = None
 
+    def lapse_refusal(self, now: datetime, *, owed: bool) -> None:
+        """A refusal says nothing any more once its wait is over and nothing is to be created."""
+        if self.create_refused is not None and not owed and now >= self.create_refused[2]:
+            self.create_passed()
+
     def note_acts(self, now: datetime, *, done: bool) -> tuple[datetime, ...]:
         """Whether a turn's acts were carried out; gives when to take another if they were not."""
         self.undone = 0 if done else self.undone + 1

@@ -50,7 +50,9 @@ class Observer:
             now: time of the observation.
         """
         seen = self._seen(known, memory)
-        memory.note_names(_owed(known), {i.name for i in seen.instances})
+        owed, present = _owed(known), {i.name for i in seen.instances}
+        memory.note_names(owed, present)
+        memory.lapse_refusal(now, owed=bool(owed - present))
         over = {i.uid for i in seen.instances if i.over and now - i.created < SHORT_LIFE}
         return replace(
             seen,

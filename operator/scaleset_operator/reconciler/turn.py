@@ -176,6 +176,8 @@ class Reconciler:
         again = [now + RESERVE]
         waits = (plan.look_again_at, memory.template_retry, memory.revisions_retry)
         again += [at for at in waits if at is not None]
+        if memory.create_refused is not None and memory.create_refused[2] > now:
+            again.append(memory.create_refused[2])
         fenced = any(not isinstance(a, PublishHealth) for a in plan.actions)
         if fenced and state.recorded_ns is None:
             await self._record(known, plan, memory, state)
