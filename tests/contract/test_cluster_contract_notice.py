@@ -78,6 +78,26 @@ async def test_a_notice_on_an_old_version_conflicts(world: World) -> None:
     assert conditions(raw)[base.GATE_IN_ROTATION]["status"] == "True"
 
 
+async def test_nobody_who_has_not_seen_the_notice_brings_the_pod_back(world: World) -> None:
+    """Rule 8: coming back into rotation is on the version that was seen."""
+    owner = await world.make_set()
+    pod = await in_rotation(world, owner)
+    await world.cluster.give_notice(owner, notice(pod), FAR_FUTURE)
+    back = PublishHealth(
+        name="web-1",
+        uid=pod.uid,
+        health=VMHealth.HEALTHY,
+        reason=Reason.ANSWERING,
+        message="",
+        in_rotation=True,
+        resource_version=pod.resource_version,
+    )
+    with pytest.raises(Conflict):
+        await world.cluster.publish(owner, back)
+    raw = await world.pod("web-1")
+    assert conditions(raw)[base.GATE_IN_ROTATION]["status"] == "False"
+
+
 async def test_a_notice_to_a_pod_that_is_gone_or_another_is_not_given(world: World) -> None:
     """Rule 5: UID and resourceVersion."""
     owner = await world.make_set()

@@ -236,6 +236,18 @@ def test_a_deadline_that_somebody_else_wrote_is_no_notice() -> None:
     assert story.pods["web-1"].in_rotation
 
 
+def test_a_deadline_whose_repair_is_not_in_view_brings_nothing_back_for_a_minute() -> None:
+    """Rule 8: the ledger may be ahead of this view of it; a stray deadline holds no longer."""
+    story = Story.of(spec())
+    story.change("web-1", terminate_at=T0, in_rotation=False)
+    story.run(55 * SECOND)
+    assert story.pods["web-1"].in_rotation is False
+    story.run(10 * SECOND)
+    assert story.pods["web-1"].in_rotation is True
+    back = [act for plan in story.plans for act in published(plan).values() if act.in_rotation]
+    assert [act.resource_version is None for act in back] == [False], "on the version that was seen"
+
+
 def test_two_hundred_desired_and_ten_under_notice_are_two_hundred_and_ten() -> None:
     """R-06, R-53, X-09: neither trimmed, nor does it trip the limit of 200."""
     story = noticed(*range(1, 11), of=spec(replicas=200))

@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 STORIES = "tests/simulation/test_stories.py"
+NOTICES = "tests/simulation/test_notices.py"
 ROLLOUTS = "tests/simulation/test_rollouts.py"
 SILENCE = "tests/simulation/test_silence.py"
 
@@ -66,6 +67,16 @@ RIGS = [
         f"{ROLLOUTS}::test_a_surge_leaves_nobody_missing_at_any_moment",
         "the set is short",
     ),
+    Rig(
+        "notice_wait",
+        f"{NOTICES}::test_ten_of_two_hundred_are_told_and_the_set_is_ten_more_for_a_while",
+        "before its deadline",
+    ),
+    Rig(
+        "notice_surplus",
+        f"{NOTICES}::test_ten_of_two_hundred_are_told_and_the_set_is_ten_more_for_a_while",
+        "scale_in",
+    ),
 ]
 
 
@@ -97,7 +108,7 @@ def run(rig: Rig, *, rigged: bool) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("rig", RIGS, ids=lambda rig: rig.variant)
 def test_a_rigged_variant_is_caught_by_the_test_meant_for_it(rig: Rig) -> None:
-    """R-11, R-14, R-24, R-57, X-05, rules 5 and 22: the guards bite."""
+    """R-11, R-14, R-24, R-51, R-53, R-57, X-05, rules 5, 8 and 22: the guards bite."""
     caught = run(rig, rigged=True)
     assert caught.returncode == 1, caught.stdout + caught.stderr
     assert rig.says in caught.stdout

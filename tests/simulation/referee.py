@@ -6,17 +6,19 @@ ledger it takes no count and no close, only the name of a replacement that was t
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from scaleset_operator.api.base import (
+    ANNOTATION_APPROVE_TERMINATION,
     ANNOTATION_REPLACES,
+    ANNOTATION_TERMINATE_AT,
     CONDITION_HEALTHY,
     LABEL_PROTECT_FROM_ACTIONS,
     LABEL_PROTECT_FROM_SCALE_IN,
 )
 from scaleset_operator.core.plan import DeleteInstance, Purpose
 from tests.support.fake_api_server import Change, FakeApiServer
-from tests.support.fake_objects import FakePod
+from tests.support.fake_objects import FakePod, ObjectKey
 
 GRACE: Final = timedelta(seconds=20)
 SLOT_GRACE: Final = timedelta(seconds=20)
@@ -41,6 +43,8 @@ class Referee:
     Attributes:
         repaired: names of instances deleted by a repair, in order.
         most_in_flight: the largest number of debts seen at once.
+        removed: what the operators deleted, with its purpose, in order.
+        notices: UID of a victim -> the deadline that it was told.
         allow_healthy_repairs: names whose repair is no foul although their endpoint answers.
     """
 
@@ -49,7 +53,9 @@ class Referee:
     most_in_flight: int = 0
     fouls: list[str] = field(default_factory=list)
     debts: dict[str, Debt] = field(default_factory=dict)
-    surplus: int = 1
+    removed: list[tuple[Purpose, str]] = field(default_factory=list)
+    notices: dict[str, datetime] = field(default_factory=dict)
+    _ended: set[str] = field(default_factory=set)
     _purposes: dict[str, Purpose] = field(default_factory=dict)
     _burnt: set[str] = field(default_factory=set)
     _desired: list[tuple[datetime, int]] = field(default_factory=list)
@@ -94,9 +100,14 @@ class Referee:
             if pod.name in self._burnt:
                 self.fouls.append(f"{pod.name} was removed by the operator and created again")
             return
+        self._see_notice(pod)
         purpose = self._purposes.get(pod.uid)
         if purpose is not None and (pod.terminating or verb == "DELETED"):
             del self._purposes[pod.uid]
+            if pod.uid in self._ended:
+                return  # A second DELETE of it, which came to nothing.
+            self._ended.add(pod.uid)
+            self.removed.append((purpose, pod.name))
             if purpose is not Purpose.OVER:
                 self._burnt.add(pod.name)
             if purpose is Purpose.REPAIR:
@@ -108,10 +119,44 @@ class Referee:
         self.repaired.append(pod.name)
         self.debts[pod.name] = Debt(pod.name, now)
         self.most_in_flight = max(self.most_in_flight, len(self.debts))
-        if len(self.debts) > self.allowance():
-            self.fouls.append(
-                f"{sorted(self.debts)} are under repair at once; allowed are {self.allowance()}"
-            )
+        if pod.uid in self.notices:
+            self._check_wait(pod)
+        elif self._entry(pod).get("terminateAt"):
+            self.fouls.append(f"{pod.name} was deleted without the notice that its repair owes")
+        else:
+            self._check_victim(pod)
+
+    def _see_notice(self, pod: FakePod) -> None:
+        """The victim is judged when it is told, and then stays out of rotation (rule 8)."""
+        text = pod.annotations.get(ANNOTATION_TERMINATE_AT)
+        if pod.uid not in self.notices and text and text == self._entry(pod).get("terminateAt"):
+            self.notices[pod.uid] = datetime.fromisoformat(text)
+            self._check_victim(pod)
+        if pod.uid in self.notices and pod.live and pod.in_rotation:
+            self.fouls.append(f"{pod.name} is in rotation although it was told to go")
+
+    def _entry(self, pod: FakePod) -> dict[str, Any]:
+        """The pod's repair in the ledger; empty where there is none."""
+        assert pod.controller is not None
+        key = ObjectKey("ScaleSet", pod.namespace, pod.controller.name)
+        stored = self.server.objects().get(key)
+        repairs = stored["status"].get("repairs", {}) if isinstance(stored, dict) else {}
+        rows = (row for row in repairs.get("inFlight", ()) if row["uid"] == pod.uid)
+        return next(rows, {})
+
+    def _check_wait(self, pod: FakePod) -> None:
+        due, now = self.notices[pod.uid], self.server.clock.now()
+        if now < due and pod.annotations.get(ANNOTATION_APPROVE_TERMINATION) != "true":
+            self.fouls.append(f"{pod.name} was deleted {due - now} before its deadline")
+
+    def _check_victim(self, pod: FakePod) -> None:
+        """The cap, the grace, protection and health, when the repair deletes or tells."""
+        now = self.server.clock.now()
+        self._settle()
+        told = {p.name for p in self.server.pods() if p.live and p.uid in self.notices}
+        if len(self.debts.keys() | told) > self.allowance():
+            names = sorted(self.debts.keys() | told)
+            self.fouls.append(f"{names} are under repair at once; allowed are {self.allowance()}")
         if pod.started is None or now < pod.started + GRACE:
             self.fouls.append(f"{pod.name} was repaired inside its grace")
         for label in (LABEL_PROTECT_FROM_ACTIONS, LABEL_PROTECT_FROM_SCALE_IN):

@@ -1,10 +1,11 @@
-"""kill -9 before and after every write of seven scenarios: each converges, no rule broken (G13)."""
+"""kill -9 before and after every write of nine scenarios: each converges, no rule broken (G13)."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 import pytest
 
+from scaleset_operator.api.base import ANNOTATION_APPROVE_TERMINATION as APPROVED
 from scaleset_operator.api.base import CONDITION_HEALTHY
 from tests.simulation.world import KEY, NAMESPACE, World, ready_world, set_spec
 from tests.support.fake_endpoints import HANG, STATUS_500
@@ -32,6 +33,28 @@ async def two_break(world: World) -> int:
     for pod in world.live()[:2]:
         world.endpoints.set(pod.uid, STATUS_500)
     return SIZE
+
+
+async def two_break_and_are_told(world: World) -> int:
+    """Two answer 500, and have twenty seconds to go; one approves."""
+    spec = set_spec(SIZE, notice="PT20S")
+    world.server.apply("ScaleSet", NAMESPACE, KEY.name, spec)
+    first, second, *_ = world.live()
+    world.server.change_pod(second, annotations={**second.annotations, APPROVED: "true"})
+    for pod in (first, second):
+        world.endpoints.set(pod.uid, STATUS_500)
+    return SIZE
+
+
+async def scale_in_during_a_notice(world: World) -> int:
+    """One was told to go when two fewer are wanted."""
+    spec = set_spec(SIZE, notice="PT20S")
+    world.server.apply("ScaleSet", NAMESPACE, KEY.name, spec)
+    world.endpoints.set(world.live()[0].uid, STATUS_500)
+    await world.run(14)
+    spec = set_spec(SIZE - 2, notice="PT20S")
+    world.server.apply("ScaleSet", NAMESPACE, KEY.name, spec)
+    return SIZE - 2
 
 
 async def the_model_changes(world: World) -> int:
@@ -67,6 +90,8 @@ SCENARIOS: Final[list[Callable[[World], Awaitable[int]]]] = [
     scale_out,
     scale_in,
     two_break,
+    two_break_and_are_told,
+    scale_in_during_a_notice,
     the_model_changes,
     the_model_changes_with_surge,
     all_fall_silent_for_ever,

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from scaleset_operator.api.base import (
+    ANNOTATION_APPROVE_TERMINATION,
+    ANNOTATION_TERMINATE_AT,
     CONDITION_HEALTHY,
     LABEL_MODEL,
     LABEL_PROTECT_FROM_ACTIONS,
@@ -30,7 +32,8 @@ PICK = st.integers(0, 59)
 POLICIES = st.sampled_from(
     [{}, {}, {"armAfterHealthyPercent": 80}, {"disruptionBudgets": "Enforce"}]
 )
-SETTLE_SECONDS = 240
+NOTICES = st.sampled_from([None, None, "PT0S", "PT15S", "PT2M"])
+SETTLE_SECONDS = 300
 SHEDS = "/lb"
 """The path that the probe of rotation asks."""
 SURGE_SECONDS = 1_300
@@ -40,7 +43,8 @@ SURGE_SECONDS = 1_300
 class ScaleSetMachine(RuleBasedStateMachine):
     """One set, one API server, at most two operators, and bad luck.
 
-    R-11, R-13..R-18, R-21..R-24, R-29, R-33, R-48, R-49, X-07, X-08; rules 1 to 9, 18, 24, 28.
+    R-11, R-13..R-18, R-21..R-24, R-29, R-33, R-48, R-49, R-51..R-54, X-07, X-08; rules 1 to 9,
+    18, 24, 28.
     """
 
     def __init__(self) -> None:
@@ -54,10 +58,24 @@ class ScaleSetMachine(RuleBasedStateMachine):
         self.image = "web:1"
         self.rolling: dict[str, Any] = {}
 
-    @initialize(seed=st.integers(0, 2**32), replicas=SIZES, policy=POLICIES, second=st.booleans())
-    def begin(self, seed: int, replicas: int, policy: dict[str, Any], *, second: bool) -> None:
+    @initialize(
+        seed=st.integers(0, 2**32),
+        replicas=SIZES,
+        policy=POLICIES,
+        notice=NOTICES,
+        second=st.booleans(),
+    )
+    def begin(
+        self,
+        seed: int,
+        replicas: int,
+        policy: dict[str, Any],
+        notice: str | None,
+        *,
+        second: bool,
+    ) -> None:
         """A set that has come up, under one operator; some under a probe of rotation as well."""
-        self.policy = policy
+        self.policy = policy | {"notice": notice}
         self.world = World(seed)
         self.replicas = replicas
         self.second = {"rotationProbeRef": {"name": "web-lb"}} if second else {}
@@ -133,6 +151,30 @@ class ScaleSetMachine(RuleBasedStateMachine):
         """With repairs in flight (R-18)."""
         self.replicas = replicas
         self._apply()
+
+    @rule(notice=NOTICES)
+    def the_notice_is_changed(self, notice: str | None) -> None:
+        """What was announced stays (R-54)."""
+        self.policy["notice"] = notice
+        self._apply()
+
+    @rule(pick=PICK)
+    def an_instance_approves(self, pick: int) -> None:
+        """Told or not."""
+        self._on(pick, lambda pod: self._annotate(pod, ANNOTATION_APPROVE_TERMINATION, "true"))
+
+    @rule(
+        pick=PICK,
+        text=st.sampled_from(["soon", "2020-01-01T00:00:00Z", "2036-01-01T00:00:00Z", None]),
+    )
+    def a_person_rewrites_a_deadline(self, pick: int, text: str | None) -> None:
+        """Or writes one that nobody gave (R-54)."""
+        self._on(pick, lambda pod: self._annotate(pod, ANNOTATION_TERMINATE_AT, text))
+
+    def _annotate(self, pod: FakePod, key: str, text: str | None) -> None:
+        marks = {name: value for name, value in pod.annotations.items() if name != key}
+        marks |= {} if text is None else {key: text}
+        self.world.server.change_pod(pod, annotations=marks)
 
     def _apply(self) -> None:
         spec = set_spec(self.replicas, image=self.image, rolling=self.rolling, **self.policy)

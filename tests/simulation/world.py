@@ -252,10 +252,20 @@ def set_spec(
     *,
     image: str = "web:1",
     rolling: Mapping[str, Any] | None = None,
+    notice: str | None = None,
     **policy: Any,
 ) -> dict[str, Any]:
-    """A set with repairs on, extended limits and a grace of 20 s; `rolling` are the bounds."""
+    """A set with repairs on, extended limits and a grace of 20 s.
+
+    Args:
+        replicas: how many are wanted.
+        image: of the one container.
+        rolling: the bounds of a rollout.
+        notice: how long before its deletion a victim is told; None for no notice.
+        policy: more of automaticRepairsPolicy.
+    """
     upgrade = {"upgradePolicy": {"rollingUpgradePolicy": dict(rolling)}} if rolling else {}
+    profile = {"enable": notice is not None, "notBeforeTimeout": notice or "PT5M"}
     return {
         **upgrade,
         "replicas": replicas,
@@ -265,6 +275,7 @@ def set_spec(
             "spec": {"containers": [{"name": "web", "image": image}]},
         },
         "healthProbeRef": {"name": "web-http"},
+        "terminateNotificationProfile": profile,
         "automaticRepairsPolicy": {
             "enabled": True,
             "limits": "Extended",

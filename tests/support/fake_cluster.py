@@ -228,7 +228,8 @@ class FakeCluster:
         def send() -> None:
             pod = self._meant(owner, action.name, action.uid)
             fields = pod_writes.published(pod, action, self.server.clock.now())
-            self.view.expect(owner, self.server.change_pod(pod, **fields))
+            version = action.resource_version
+            self.view.expect(owner, self.server.change_pod(pod, version=version, **fields))
 
         await self.wire.call(Request(Verb.PUBLISH, action.name), send)
 

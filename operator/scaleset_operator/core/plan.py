@@ -107,6 +107,8 @@ class PublishHealth:
         health: None leaves the condition away (no health source is named).
         in_rotation: None leaves the gate as it is.
         gate_reason: the gate's own reason, where it is another than the health's; else None.
+        resource_version: of the pod as seen, where it comes back into rotation: whoever has not
+            seen its notice must not bring it back (rule 8). None where the patch needs no fence.
         state_change_time: written once, when the containers were first seen running.
         clear_attempt: the lineage counter goes with the first Healthy.
     """
@@ -119,6 +121,7 @@ class PublishHealth:
     in_rotation: bool | None = None
     gate_reason: str | None = None
     gate_message: str = ""
+    resource_version: str | None = None
     state_change_time: datetime | None = None
     clear_attempt: bool = False
 

@@ -5,6 +5,7 @@ Compares every verdict with the pod as it stands; a gate that something else has
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Final
 
 from scaleset_operator.api.base import Reason, VMHealth
@@ -17,6 +18,8 @@ from scaleset_operator.core.scene import Scene
 TOLD: Final = RotationWord(
     reason=Reason.TERMINATION_DELAYED, message="it was told to go: no new traffic"
 )
+LEDGER_LAG: Final = timedelta(minutes=1)
+"""Longer than any view of the ledger is behind that may still write."""
 
 
 def publications(scene: Scene) -> Iterator[PublishHealth]:
@@ -26,10 +29,7 @@ def publications(scene: Scene) -> Iterator[PublishHealth]:
     """
     yield from departures(scene.observed.instances)
     for instance in scene.live:
-        verdict = scene.verdicts[instance.uid]
-        if instance.uid in scene.noticed:
-            # It was told that it goes: whatever its probe says, nothing is sent to it (rule 8).
-            verdict = replace(verdict, in_rotation=False, rotation=TOLD)
+        verdict = _kept_out(scene, instance)
         if not scene.has_source:
             if _gate_differs(instance, verdict):
                 yield _patch(instance, verdict, None)
@@ -37,6 +37,20 @@ def publications(scene: Scene) -> Iterator[PublishHealth]:
         if _health_differs(instance, verdict) or _gate_differs(instance, verdict):
             known = verdict.health is not VMHealth.UNKNOWN or instance.published is not None
             yield _patch(instance, verdict, verdict.health if known or verdict.doubt else None)
+
+
+def _kept_out(scene: Scene, instance: Instance) -> Verdict:
+    """The verdict, but that nothing is sent to one that was told that it goes (rule 8).
+
+    A deadline on the pod without a repair that we know of brings nothing back either, for a while:
+    the ledger may be ahead of what we have seen of it.
+    """
+    verdict, due = scene.verdicts[instance.uid], instance.terminate_at
+    if instance.uid in scene.noticed:
+        return replace(verdict, in_rotation=False, rotation=TOLD)
+    if due is not None and not instance.in_rotation and scene.now < due + LEDGER_LAG:
+        return replace(verdict, in_rotation=None)
+    return verdict
 
 
 def _health_differs(instance: Instance, verdict: Verdict) -> bool:
@@ -54,6 +68,7 @@ def _gate_differs(instance: Instance, verdict: Verdict) -> bool:
 
 def _patch(instance: Instance, verdict: Verdict, health: VMHealth | None) -> PublishHealth:
     started = None if instance.started_is_recorded else instance.started
+    returns = instance.in_rotation is False and verdict.in_rotation is True
     return PublishHealth(
         name=instance.name,
         uid=instance.uid,
@@ -63,6 +78,7 @@ def _patch(instance: Instance, verdict: Verdict, health: VMHealth | None) -> Pub
         in_rotation=verdict.in_rotation,
         gate_reason=None if verdict.rotation is None else verdict.rotation.reason,
         gate_message="" if verdict.rotation is None else verdict.rotation.message,
+        resource_version=instance.resource_version if returns else None,
         state_change_time=started,
         clear_attempt=verdict.health is VMHealth.HEALTHY and instance.attempt > 0,
     )

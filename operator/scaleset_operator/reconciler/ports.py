@@ -223,7 +223,11 @@ class Cluster(Protocol):
         ...
 
     async def publish(self, owner: Owner, action: PublishHealth) -> None:
-        """Write condition, gate and annotations in one patch (rule 26); Gone if UID differs."""
+        """Write condition, gate and annotations in one patch (rule 26); Gone if UID differs.
+
+        Raises:
+            Conflict: it names a resourceVersion, and the pod has changed since.
+        """
         ...
 
     async def adopt(self, owner: Owner, action: AdoptInstance) -> None:

@@ -166,6 +166,8 @@ def publication(action: PublishHealth, known: Instance | None, now: datetime) ->
     if action.clear_attempt:
         annotations[ANNOTATION_REPAIR_ATTEMPT] = None
     metadata: Body = {"uid": action.uid}
+    if action.resource_version is not None:
+        metadata["resourceVersion"] = action.resource_version
     if annotations:
         metadata["annotations"] = annotations
     return {"metadata": metadata, "status": {"conditions": conditions}}
