@@ -36,8 +36,8 @@ async def test_ten_of_two_hundred_are_told_and_the_set_is_ten_more_for_a_while()
     world = await ready_world(1, 200, limits="Standard", notice="PT5M")
     victims = await told(world, 10)
     await world.run(60)
-    assert len(world.live()) == 210
     assert world.referee.removed == []
+    assert len(world.live()) == 210
     approve(world, victims[0])
     world.endpoints.set(world.live()[20].uid, STATUS_500)
     await world.run(30)
