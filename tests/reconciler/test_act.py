@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from scaleset_operator.api.base import Reason, VMHealth
+from scaleset_operator.api.base import ANNOTATION_TERMINATE_AT, Reason, VMHealth, format_time
 from scaleset_operator.core.plan import (
     Action,
     AdoptInstance,
+    GiveNotice,
     PublishHealth,
     Purpose,
     ReleaseInstance,
@@ -18,6 +19,7 @@ from scaleset_operator.reconciler.act import LARGEST_BATCH, Actor
 from scaleset_operator.reconciler.memory import Memory
 from scaleset_operator.reconciler.ports import Unavailable
 from tests.reconciler.stage import FAR_FUTURE, Gathered, Stage, creation, deletion
+from tests.support.fake_clock import T0
 from tests.support.fake_objects import FakePod
 from tests.support.faults import Fault, Verb
 
@@ -306,3 +308,55 @@ def renewal(pod: FakePod, **changes: Any) -> RenewInstance:
         "purpose": Purpose.REPAIR,
     }
     return RenewInstance(**(values | changes))
+
+
+async def test_a_notice_is_given_in_one_write_and_lets_its_replacement_follow(
+    acting: Acting,
+) -> None:
+    """R-51, protocol rule 8: deadline and gate; no DELETE."""
+    (pod,) = await acting.with_pods(1)
+    assert await acting.act(notice(pod), creation(2, after=pod.uid))
+    assert [request.verb for request in acting.seen.order] == [Verb.NOTICE, Verb.CREATE]
+    told = acting.stage.pod("web-1")
+    assert told.annotations[ANNOTATION_TERMINATE_AT] == format_time(T0)
+    assert told.in_rotation is False
+    assert told.live
+
+
+@pytest.mark.parametrize("fault", [Fault.FORBIDDEN, Fault.INVALID])
+async def test_a_refused_notice_holds_that_instance_back(acting: Acting, fault: Fault) -> None:
+    """Protocol rule 4: as a refused DELETE does; the others go on."""
+    first, second = await acting.with_pods(2)
+    acting.faults.script(Verb.NOTICE, fault)
+    assert not await acting.act(notice(first), notice(second))
+    assert acting.memory.refused_until.keys() == {"web-1"}
+    assert ANNOTATION_TERMINATE_AT not in acting.stage.pod("web-1").annotations
+    assert ANNOTATION_TERMINATE_AT in acting.stage.pod("web-2").annotations
+
+
+async def test_a_notice_to_a_pod_that_has_changed_or_gone_is_not_given(acting: Acting) -> None:
+    """Protocol rule 5: what was read live, or nothing."""
+    changed, gone = await acting.with_pods(2)
+    acting.stage.server.change_pod(changed, labels={**changed.labels, "tier": "gold"})
+    acting.stage.server.remove_pod(gone)
+    assert not await acting.act(notice(changed), notice(gone))
+    assert ANNOTATION_TERMINATE_AT not in acting.stage.pod("web-1").annotations
+    assert acting.memory.refused_until == {}
+
+
+async def test_a_notice_past_its_own_deadline_is_not_sent(acting: Acting) -> None:
+    """Protocol rule 5: five seconds after the record of its repair, however fresh the turn's."""
+    (pod,) = await acting.with_pods(1)
+    past = acting.stage.clock.now() - timedelta(seconds=1)
+    assert not await acting.act(notice(pod, not_after=past))
+    assert ANNOTATION_TERMINATE_AT not in acting.stage.pod("web-1").annotations
+
+
+def notice(pod: FakePod, **changes: Any) -> GiveNotice:
+    values: dict[str, Any] = {
+        "name": pod.name,
+        "uid": pod.uid,
+        "resource_version": str(pod.resource_version),
+        "terminate_at": T0,
+    }
+    return GiveNotice(**(values | changes))

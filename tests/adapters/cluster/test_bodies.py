@@ -15,6 +15,7 @@ from scaleset_operator.core.plan import (
     AdoptInstance,
     CreateInstance,
     DeleteInstance,
+    GiveNotice,
     PublishHealth,
     Purpose,
     ReleaseInstance,
@@ -218,3 +219,35 @@ def test_a_renewal_changes_images_and_marks_in_one_patch_of_the_pod_that_was_rea
     assert bodies.renewal(action)["spec"] == {"containers": named}
     unnumbered = bodies.renewal(replace(action, attempt=0))["metadata"]["annotations"]
     assert unnumbered["scaleset.dev/repair-attempt"] is None
+
+
+def test_a_notice_is_one_patch_on_exactly_the_pod_that_was_read() -> None:
+    """Protocol rules 5, 8 and 26: the deadline and the gate, and nothing of the health."""
+    action = GiveNotice(
+        name="web-1", uid="uid-1", resource_version="10", terminate_at=NOW.replace(microsecond=0)
+    )
+    body = bodies.notice(action, None, NOW)
+    assert body["metadata"] == {
+        "uid": "uid-1",
+        "resourceVersion": "10",
+        "annotations": {"scaleset.dev/terminate-at": "2026-11-21T09:00:00Z"},
+    }
+    (gate,) = body["status"]["conditions"]
+    assert gate == {
+        "type": "scaleset.dev/InRotation",
+        "status": "False",
+        "reason": "TerminationDelayed",
+        "message": "to be deleted at 2026-11-21T09:00:00Z or when it approves",
+        "lastTransitionTime": "2026-11-21T09:00:00Z",
+    }
+    record = pod_record(pod(status={"conditions": [condition("scaleset.dev/InRotation", "False")]}))
+    assert record is not None
+    (gate,) = bodies.notice(action, record.instance, NOW)["status"]["conditions"]
+    assert "lastTransitionTime" not in gate, "it was out of rotation before"
+
+
+def test_coming_back_into_rotation_is_on_the_version_that_was_seen() -> None:
+    """Protocol rule 8."""
+    assert "resourceVersion" not in bodies.publication(PUBLISH, None, NOW)["metadata"]
+    back = replace(PUBLISH, in_rotation=True, resource_version="10")
+    assert bodies.publication(back, None, NOW)["metadata"]["resourceVersion"] == "10"

@@ -15,6 +15,7 @@ from scaleset_operator.core.plan import (
     AdoptInstance,
     CreateInstance,
     DeleteInstance,
+    GiveNotice,
     Note,
     PublishHealth,
     Purpose,
@@ -41,7 +42,7 @@ from tests.adapters.cluster.fake_api import (
     until,
 )
 from tests.adapters.cluster.objects import OWNER, WEB, controller, pod
-from tests.support.fake_clock import FakeClock
+from tests.support.fake_clock import T0, FakeClock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -53,6 +54,7 @@ CREATE: Final = CreateInstance(name="web-1", instance_id=1, update_domain=2, mod
 DELETE: Final = DeleteInstance(
     name="web-1", uid="uid-1", resource_version="10", purpose=Purpose.REPAIR
 )
+NOTICE: Final = GiveNotice(name="web-1", uid="uid-1", resource_version="10", terminate_at=T0)
 PUBLISH: Final = PublishHealth(
     name="web-1", uid="uid-1", health=VMHealth.HEALTHY, reason="Answering", message="200"
 )
@@ -401,6 +403,8 @@ async def test_acts_that_are_too_old_are_not_sent(bench: Bench) -> None:
         await bench.cluster.create_instance(OWNER, CREATE, bench.later)
     with pytest.raises(TooOld):
         await bench.cluster.delete_instance(OWNER, DELETE, bench.later)
+    with pytest.raises(TooOld):
+        await bench.cluster.give_notice(OWNER, NOTICE, bench.later)
     assert bench.api.requests == []
 
 
@@ -426,6 +430,15 @@ async def test_a_delete_names_the_pod_that_was_read(bench: Bench) -> None:
     await bench.api.push(event("DELETED", going))
     await until(lambda: bench.fresh)
     assert bench.names == []
+
+
+async def test_a_notice_patches_the_status_of_the_pod_that_was_read(bench: Bench) -> None:
+    """Protocol rules 5 and 8."""
+    bench.api.answer("PATCH", Answer(body=pod(1, 61)))
+    await bench.cluster.give_notice(OWNER, NOTICE, bench.later)
+    request = bench.request("PATCH")
+    assert request.path == f"{IN_DEFAULT}/web-1/status"
+    assert request.body["metadata"]["resourceVersion"] == "10"
 
 
 async def test_deleting_what_is_gone_is_success(bench: Bench) -> None:
