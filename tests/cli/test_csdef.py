@@ -154,6 +154,7 @@ def test_an_interval_that_leaves_no_second_attempt_is_told_and_not_refused() -> 
         (b'<?xml version="1.0" encoding="gbk"?>\n<ServiceDefinition/>', 1, "this is not XML"),
         (b'<!DOCTYPE a [<!ENTITY x "y">]>\n<ServiceDefinition/>', 1, "DOCTYPE"),
         (b'<!DOCTYPE a SYSTEM "file:///etc/passwd">\n<ServiceDefinition/>', 1, "DOCTYPE"),
+        (b"<!DOCTYPE ServiceDefinition>\n<ServiceDefinition/>", 1, "DOCTYPE"),
         (b"<ServiceDefinition>&x;</ServiceDefinition>", 1, "this is not XML"),
         (b" " * (MAX_BYTES + 1), 1, "allowed are 1048576"),
     ],

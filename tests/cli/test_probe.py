@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scaleset_operator.api.base import CONDITION_HEALTHY, LABEL_NAME
+from scaleset_operator.api.base import CONDITION_HEALTHY, GATE_IN_ROTATION, LABEL_NAME
 from scaleset_operator.cli.kinds import HEALTH_PROBES, PODS, SCALE_SETS
 from scaleset_operator.core.attempts import Attempted
 from scaleset_operator.core.observed import Outcome
@@ -157,6 +157,26 @@ def test_the_port_is_found_as_the_operator_finds_it(entrance: FakeEntrance) -> N
         said = entrance.run("probe", "web", code=code).stderr
         assert code == 0 or f"the template declares {len(ports)}" in said
     assert [target.key.port for target in asked] == [9000]
+
+
+def test_the_probe_of_rotation_is_asked_when_it_is_meant(entrance: FakeEntrance) -> None:
+    """P-29: a set may name a second one; without one, that of health decides over traffic too."""
+    assert "InRotation" not in entrance.run("probe", "web").stdout
+    assert ":8080/healthz" in entrance.run("probe", "web", "--rotation").stdout
+    body = entrance.stored(SCALE_SETS, "default", "web")
+    spec = raw_spec(rotationProbeRef={"name": "web-lb"})
+    entrance.add(SCALE_SETS, {**body, "spec": spec})
+    said = entrance.run("probe", "web", "--rotation", code=1).stderr
+    assert "names HealthProbe web-lb in spec.rotationProbeRef" in said
+    probe = entrance.stored(HEALTH_PROBES, "default", "web-http")
+    meta = {**probe["metadata"], "name": "web-lb"}
+    entrance.add(HEALTH_PROBES, {"metadata": meta, "spec": {"protocol": "tcp", "port": 81}})
+    gate = {"type": GATE_IN_ROTATION, "status": "False"}
+    raw = pod("web-1", "10.0.0.1")
+    entrance.add(PODS, {**raw, "status": {**raw["status"], "conditions": [gate]}})
+    said = entrance.run("probe", "web", "--rotation", env={"COLUMNS": "200"}).stdout
+    assert "tcp :81" in said
+    assert "OutOfRotation" in said
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,9 @@ async def probe(
         ),
     ] = None,
     *,
+    rotation: Annotated[
+        bool, typer.Option("--rotation", help="By the probe that decides over traffic.")
+    ] = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Show the first bytes of each answer.")
     ] = False,
@@ -36,10 +39,11 @@ async def probe(
     Changes nothing, and is no evidence to the operator. Exit code: 0 all answer as expected,
     1 error, 2 some do not.
     """
-    from scaleset_operator.cli import probing
+    from scaleset_operator.cli import probe_shown, probing
 
     async with call.access() as access:
-        aim = await probing.aim(access, call.namespace(access), name, instance or [])
+        way = probing.ROTATION if rotation else probing.HEALTH
+        aim = await probing.aim(access, (call.namespace(access), name), instance or [], way)
     shots = await probing.shoot(call.entrance, aim)
-    probing.show(call, aim, shots, verbose=verbose)
+    probe_shown.show(call, aim, shots, verbose=verbose)
     return Exit.FINE if all(shot.fine for shot in shots) else Exit.DEGRADED

@@ -1,4 +1,4 @@
-"""Whom `probe` asks, under which rules, and what it tells of the answers.
+"""Whom `probe` asks, under which rules, and what it calls the answers.
 
 The port and the rules are found as the operator finds them, and an attempt is the prober's own. One
 attempt from here is no verdict: it shows what the operator would see if it stood here.
@@ -7,19 +7,16 @@ attempt from here is no verdict: it shows what the operator would see if it stoo
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any, Final
+from typing import Final, NamedTuple
 
-from scaleset_operator.api.base import CONDITION_HEALTHY, LABEL_NAME, Reason
+from scaleset_operator.api.base import CONDITION_HEALTHY, GATE_IN_ROTATION, LABEL_NAME, Reason
 from scaleset_operator.api.healthprobe import HealthProbe
 from scaleset_operator.api.scaleset import ScaleSet
 from scaleset_operator.cli import standing
 from scaleset_operator.cli.access import Access
-from scaleset_operator.cli.call import Call
 from scaleset_operator.cli.failures import Failure, NotThere
 from scaleset_operator.cli.kinds import HEALTH_PROBES, PODS
 from scaleset_operator.cli.ports import Entrance, Json
-from scaleset_operator.cli.printing import Column, coloured, print_facts, print_table
 from scaleset_operator.core.attempts import Attempted, how_it_ended
 from scaleset_operator.core.health import CAUSE
 from scaleset_operator.core.observed import Outcome
@@ -27,8 +24,23 @@ from scaleset_operator.reconciler.ports import ProbeKey, ProbeTarget
 from scaleset_operator.reconciler.resources import Resources, key_of
 from scaleset_operator.reconciler.watching import declared_ports
 
-FIRST_BYTES: Final = 160
-"""Of an answer, shown with -v."""
+
+class Way(NamedTuple):
+    """What a probe decides: where a set names it, and what the operator publishes of it.
+
+    Attributes:
+        field: of the spec.
+        condition: on the pod.
+        words: for the condition's True and False.
+    """
+
+    field: str
+    condition: str
+    words: tuple[str, str]
+
+
+HEALTH: Final = Way("healthProbeRef", CONDITION_HEALTHY, ("Healthy", "Unhealthy"))
+ROTATION: Final = Way("rotationProbeRef", GATE_IN_ROTATION, ("InRotation", "OutOfRotation"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +51,7 @@ class Aim:
         pods: live ones, those without an address included.
     """
 
+    way: Way
     scale_set: str
     probe: HealthProbe
     port: int
@@ -59,7 +72,7 @@ class Shot:
 
     Attributes:
         attempted: None where it has no address to ask.
-        published: what the operator has published of it: health and reason.
+        published: what the operator has published of it.
     """
 
     instance: str
@@ -84,16 +97,25 @@ class Shot:
         return code, f"{how_it_ended(outcome, self.attempted.http_status)}{here}"
 
 
-async def aim(access: Access, namespace: str, name: str, instances: Sequence[str]) -> Aim:
+async def aim(
+    access: Access, where: tuple[str, str], instances: Sequence[str], way: Way = HEALTH
+) -> Aim:
     """Find the probe of a set, its port, and the pods to ask.
+
+    Args:
+        access: the cluster.
+        where: namespace and name of the set.
+        instances: names of those to ask; all, where none is given.
+        way: which of the set's probes.
 
     Raises:
         Failure: the set names no probe, the probe is missing or ambiguous, or a name that was given
             is no live instance of the set.
     """
+    namespace, name = where
     raw = await access.scale_set(namespace, name)
     found = standing.read(raw).resource
-    probe = await _probe(access, found)
+    probe = await _probe(access, found, way)
     pods = [
         pod
         for pod in await access.items(PODS, namespace, labels=f"{LABEL_NAME}={name}")
@@ -107,7 +129,7 @@ async def aim(access: Access, namespace: str, name: str, instances: Sequence[str
             raise Failure(line)
     chosen = [pod for pod in pods if not instances or pod["metadata"]["name"] in instances]
     chosen.sort(key=_number)
-    return Aim(scale_set=name, probe=probe, port=_port(raw, probe), pods=tuple(chosen))
+    return Aim(way=way, scale_set=name, probe=probe, port=_port(raw, probe), pods=tuple(chosen))
 
 
 async def shoot(entrance: Entrance, found: Aim) -> list[Shot]:
@@ -121,83 +143,16 @@ async def shoot(entrance: Entrance, found: Aim) -> list[Shot]:
             instance=pod["metadata"]["name"],
             address=_address(pod),
             attempted=by_uid.get(pod["metadata"]["uid"]),
-            published=_published(pod),
+            published=_published(pod, found.way),
         )
         for pod in found.pods
     ]
 
 
-def show(call: Call, found: Aim, shots: Sequence[Shot], *, verbose: bool) -> None:
-    """Print what came back."""
-    if call.wants_data:
-        call.print_data(_data(found, shots))
-        return
-    print_facts(
-        call.console,
-        [
-            ("Probe", f"{found.probe.metadata.name}: {found.rule()}"),
-            ("From", "this machine, by the pods' addresses, without DNS"),
-        ],
-    )
-    columns = [
-        Column("INSTANCE"),
-        Column("ADDRESS", spare=3),
-        Column("CONNECT", spare=2),
-        Column("TOOK", spare=1),
-        Column("VERDICT"),
-        Column("OPERATOR SAYS", spare=4),
-    ]
-    print_table(call.console, columns, [_row(shot) for shot in shots])
-    for shot in shots if verbose else ():
-        first = shot.attempted.first_bytes[:FIRST_BYTES] if shot.attempted is not None else b""
-        print_facts(call.console, [(shot.instance, repr(first)[1:] if first else "no bytes came")])
-
-
-def _row(shot: Shot) -> list[Any]:
-    code, words = shot.verdict()
-    attempted = shot.attempted
-    return [
-        shot.instance,
-        shot.address or "-",
-        _short(attempted.connected) if attempted is not None else "-",
-        _short(attempted.took) if attempted is not None else "-",
-        f"{'✔' if shot.fine else '✖'} {code}: {words}",
-        coloured(shot.published),
-    ]
-
-
-def _data(found: Aim, shots: Sequence[Shot]) -> dict[str, Any]:
-    return {
-        "scaleSet": found.scale_set,
-        "probe": found.probe.metadata.name,
-        "port": found.port,
-        "items": [_shot_data(shot) for shot in shots],
-    }
-
-
-def _shot_data(shot: Shot) -> dict[str, Any]:
-    code, words = shot.verdict()
-    attempted = shot.attempted
-    data: dict[str, Any] = {
-        "instance": shot.instance,
-        "address": shot.address or None,
-        "answersAsExpected": shot.fine,
-        "reason": str(code),
-        "message": words,
-        "published": shot.published,
-    }
-    if attempted is None:
-        return data
-    return data | {
-        "httpStatus": attempted.http_status or None,
-        "connectMilliseconds": _milliseconds(attempted.connected),
-        "tookMilliseconds": _milliseconds(attempted.took),
-        "firstBytes": attempted.first_bytes[:FIRST_BYTES].decode(errors="replace"),
-    }
-
-
-async def _probe(access: Access, found: ScaleSet) -> HealthProbe:
-    ref = found.spec.health_probe_ref
+async def _probe(access: Access, found: ScaleSet, way: Way) -> HealthProbe:
+    """The probe of rotation is that of health where the set names no other (P-29)."""
+    spec = found.spec
+    ref = (spec.rotation_probe_ref if way is ROTATION else None) or spec.health_probe_ref
     name = f"ScaleSet {found.metadata.namespace}/{found.metadata.name}"
     if ref is None:
         own = found.spec.application_health
@@ -207,7 +162,8 @@ async def _probe(access: Access, found: ScaleSet) -> HealthProbe:
     try:
         raw = await access.get(HEALTH_PROBES, found.metadata.namespace, ref.name)
     except NotThere:
-        line = f"{name} names HealthProbe {ref.name} in spec.healthProbeRef, which does not exist"
+        field = way.field if ref is spec.rotation_probe_ref else HEALTH.field
+        line = f"{name} names HealthProbe {ref.name} in spec.{field}, which does not exist"
         raise Failure(line) from None
     return HealthProbe.model_validate(raw)
 
@@ -248,11 +204,11 @@ def _address(pod: Json) -> str:
     return str((pod.get("status") or {}).get("podIP") or "")
 
 
-def _published(pod: Json) -> str:
+def _published(pod: Json, way: Way) -> str:
     """The operator's own condition on the pod."""
-    words = {"True": "Healthy", "False": "Unhealthy"}
+    words = dict(zip(("True", "False"), way.words, strict=True))
     for condition in (pod.get("status") or {}).get("conditions") or ():
-        if condition["type"] == CONDITION_HEALTHY:
+        if condition["type"] == way.condition:
             return words.get(condition["status"], "Unknown")
     return "Unknown"
 
@@ -260,11 +216,3 @@ def _published(pod: Json) -> str:
 def _number(pod: Json) -> tuple[int, str]:
     tail = pod["metadata"]["name"].rpartition("-")[2]
     return (int(tail) if tail.isdecimal() else 0, pod["metadata"]["name"])
-
-
-def _milliseconds(span: timedelta | None) -> float | None:
-    return None if span is None else round(span.total_seconds() * 1000, 1)
-
-
-def _short(span: timedelta | None) -> str:
-    return "-" if span is None else f"{span.total_seconds() * 1000:.0f}ms"

@@ -46,6 +46,7 @@ OPERATOR: Final = (
     *_each("list watch", "", "nodes"),
     *_each("create patch", "events.k8s.io", "events"),
     *_each("list create patch delete", "apps", "controllerrevisions"),
+    *_each("list watch", "policy", "poddisruptionbudgets"),
 )
 """What `scaleset-operator run` asks of the API server."""
 READING: Final = (
