@@ -72,20 +72,25 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     verbs = parser.add_subparsers(dest="verb", required=True)
     add_run_options(verbs.add_parser("run", help="run the operator until it is stopped"))
-    crds = verbs.add_parser("crds", help="write the resource definitions and the list of reasons")
+    crds = verbs.add_parser("crds", help="write what is generated: definitions, reasons, metrics")
     crds.add_argument("--output", default="crds", metavar="FOLDER", help="where (default crds)")
     crds.add_argument(
-        "--docs", default="docs", metavar="FOLDER", help="where reasons.md goes (default docs)"
+        "--docs",
+        default="docs",
+        metavar="FOLDER",
+        help="where reasons.md and metrics.md go (default docs)",
     )
     crds.add_argument("--check", action="store_true", help="write nothing; fail on a difference")
     return parser
 
 
 def _crds(folder: Path, docs: Path, *, check: bool) -> int:
+    from scaleset_operator.adapters.metrics import page  # noqa: PLC0415 - as below
     from scaleset_operator.api import crd, reasons_page  # noqa: PLC0415 - slow, rare
 
     files = {folder / name: text for name, text in crd.custom_resource_definitions().items()}
     files[docs / reasons_page.REASONS_FILE] = reasons_page.reasons_page()
+    files[docs / page.METRICS_FILE] = page.metrics_page()
     stale: list[str] = []
     for path, text in files.items():
         if check:

@@ -12,12 +12,16 @@ from types import TracebackType
 from typing import Any, Final, Protocol, Self
 from urllib.parse import urlsplit
 
+from scaleset_operator import __version__
 from scaleset_operator.adapters.census import present
 from scaleset_operator.adapters.cluster.connection import Connection
 from scaleset_operator.adapters.cluster.gateway import KubernetesCluster
 from scaleset_operator.adapters.cluster.revisions import RevisionStore
 from scaleset_operator.adapters.definitions import await_definitions
 from scaleset_operator.adapters.logs import about
+from scaleset_operator.adapters.metrics.parts import PartGauges
+from scaleset_operator.adapters.metrics.registry import Metrics
+from scaleset_operator.adapters.metrics.sets import SetGauges
 from scaleset_operator.adapters.pages import Pages, PageServer
 from scaleset_operator.adapters.probes import Calendar, ProberProbes
 from scaleset_operator.adapters.starts import Starts
@@ -50,6 +54,8 @@ class Operation:
         self._resources = Resources()
         self._vitals = Vitals()
         self._journal = Journal()
+        self._metrics = Metrics(__version__)
+        self._watch_starts = 0
         self._exits = contextlib.AsyncExitStack()
         self._recount = asyncio.Event()
 
@@ -75,6 +81,7 @@ class Operation:
         self._run("heart", self._vitals.keep_beating())
         self._serve_pages()
         connection = self._vitals.api = await Connection.open()
+        connection.told = self._metrics.api_request
         self._exits.push_async_callback(connection.close)
         await await_definitions(connection, KINDS)
         frequent = Starts.on(connection.server).note(self._clock.now())
@@ -90,18 +97,38 @@ class Operation:
             probes=self._probes,
             clock=self._clock,
             revisions=RevisionStore(connection),
+            account=self._metrics,
         )
-        self._queue = KeyQueue[Key](turn=self._turn, clock=self._clock)
+        self._queue = KeyQueue[Key](
+            turn=self._turn, clock=self._clock, ended=self._metrics.turns_of("ScaleSet")
+        )
         reporter = ProbeReporter(self._resources, self._cluster, self._clock)
-        self._probe_queue = KeyQueue[Key](turn=reporter.turn, clock=self._clock, workers=1)
+        self._probe_queue = KeyQueue[Key](
+            turn=reporter.turn,
+            clock=self._clock,
+            workers=1,
+            ended=self._metrics.turns_of("HealthProbe"),
+        )
         self._probes.start(await _references(connection.server))
         await self._cluster.start()
-        self._vitals.prober, self._vitals.pods = self._probes, self._cluster
-        self._vitals.queues += [self._queue, self._probe_queue]
+        self._show()
         self._run("turns", self._queue.run())
         self._run("probe reports", self._probe_queue.run())
         self._listen()
         self._run("census", self._count_again(connection))
+
+    def _show(self) -> None:
+        """Let health and metrics see the parts, now that there are some."""
+        self._vitals.prober, self._vitals.pods = self._probes, self._cluster
+        self._vitals.queues += [self._queue, self._probe_queue]
+        self._metrics.watch(SetGauges(self._reconciler.last_plans))
+        parts = PartGauges(
+            queues={"ScaleSet": self._queue, "HealthProbe": self._probe_queue},
+            pods=self._cluster,
+            prober=self._probes,
+            watch_starts=lambda: self._watch_starts,
+        )
+        self._metrics.watch(parts)
 
     def _run(self, name: str, work: Any) -> None:
         task = self._vitals.tasks[name] = asyncio.create_task(work)
@@ -109,7 +136,8 @@ class Operation:
 
     def _serve_pages(self) -> None:
         """First of all: whoever waits for definitions to be applied is alive and not ready."""
-        pages = Pages(alive=self._vitals.alive, ready=self._vitals.ready)
+        vitals = self._vitals
+        pages = Pages(alive=vitals.alive, ready=vitals.ready, measured=self._metrics.page)
         server = PageServer(self._settings.address, self._settings.port, pages)
         server.start()
         self._exits.push_async_callback(asyncio.to_thread, server.close)
@@ -117,10 +145,15 @@ class Operation:
     def _listen(self) -> None:
         loop = asyncio.get_running_loop()
         watch = CustomResourceWatch(
-            loop, self._heard, self._settings.namespaces, began=self._recount.set
+            loop, self._heard, self._settings.namespaces, began=self._watching
         )
         watch.start()
         self._exits.push_async_callback(asyncio.to_thread, watch.stop)
+
+    def _watching(self) -> None:
+        """The watch of the custom resources begins, or begins again."""
+        self._watch_starts += 1
+        self._recount.set()
 
     async def _count_again(self, connection: Connection) -> None:
         """Drop what is there no more and was not heard to go, now and after each new watch."""

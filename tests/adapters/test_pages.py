@@ -21,6 +21,11 @@ FINE = Check("loop", fine=True, detail="went round 0.1 s ago")
 BROKEN = Check("pods", fine=False, detail="not yet listed")
 
 
+def measured(accept: str) -> tuple[bytes, str]:
+    """The page of metrics."""
+    return f"asked for {accept}\n".encode(), "text/plain; version=0.0.4; charset=utf-8"
+
+
 class Facts:
     """What holds now."""
 
@@ -28,7 +33,7 @@ class Facts:
     ready: tuple[Check, ...] = (FINE,)
 
     def pages(self) -> Pages:
-        return Pages(alive=lambda: self.alive, ready=lambda: self.ready)
+        return Pages(alive=lambda: self.alive, ready=lambda: self.ready, measured=measured)
 
 
 @pytest.fixture
@@ -97,7 +102,8 @@ async def answers_while(
     work: Callable[[], None], vitals: Vitals, *, after: float
 ) -> tuple[int, int]:
     """What /healthz answers before the loop does this, and some time into it."""
-    server = PageServer("127.0.0.1", 0, Pages(alive=vitals.alive, ready=vitals.ready))
+    pages = Pages(alive=vitals.alive, ready=vitals.ready, measured=measured)
+    server = PageServer("127.0.0.1", 0, pages)
     server.start()
     heart = asyncio.create_task(vitals.keep_beating())
     queue = KeyQueue[Key](turn=lambda _: asyncio.sleep(0), clock=FakeClock())
@@ -138,6 +144,16 @@ async def test_a_stuck_loop_is_told_from_outside_it() -> None:
 async def test_a_loop_that_is_merely_busy_is_alive() -> None:
     before, meanwhile = await answers_while(lambda: stand_still(1.2), Vitals(), after=0.8)
     assert (before, meanwhile) == (200, 200)
+
+
+def test_metrics_are_given_as_they_are_asked_for(server: PageServer) -> None:
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=3)
+    connection.request("GET", "/metrics", headers={"Accept": "text/plain;version=0.0.4"})
+    answer = connection.getresponse()
+    assert answer.status == 200
+    assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert answer.read() == b"asked for text/plain;version=0.0.4\n"
+    connection.close()
 
 
 def test_there_is_nothing_else(server: PageServer) -> None:

@@ -37,6 +37,7 @@ class OperatorProcess:
     Attributes:
         cluster: whose API server it serves.
         log: what all its runs have said.
+        port: of its pages.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class OperatorProcess:
             "PYTHONPATH": str(SOURCE),
         }
         self._process: subprocess.Popen[bytes] | None = None
-        self._port = 0
+        self.port = 0
 
     def __enter__(self) -> Self:
         self.start()
@@ -86,12 +87,12 @@ class OperatorProcess:
     def start(self) -> None:
         """Begin a run; does not wait for it."""
         assert self._process is None, "it runs already"
-        self._port = _free_port()
+        self.port = _free_port()
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "scaleset_operator", "run"),
-                    *("--port", str(self._port)),
+                    *("--port", str(self.port)),
                     *self._arguments,
                 ],
                 env=self._environment,
@@ -132,12 +133,18 @@ class OperatorProcess:
     def _is_ready(self) -> bool:
         assert self._process is not None, "it does not run"
         assert self._process.poll() is None, f"it ended: {self.last_words()}"
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=5)
         try:
-            connection.request("GET", "/readyz")
-            return connection.getresponse().status == http.client.OK
+            return self.page("/readyz")[0] == http.client.OK
         except OSError:
             return False
+
+    def page(self, path: str) -> tuple[int, str]:
+        """The status and the body of /healthz, /readyz or /metrics."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
         finally:
             connection.close()
 

@@ -41,7 +41,7 @@ class Pages:
 
     alive: Callable[[], Sequence[Check]]
     ready: Callable[[], Sequence[Check]]
-    measured: Callable[[str], tuple[bytes, str]] | None = None
+    measured: Callable[[str], tuple[bytes, str]]
 
 
 class PageServer:
@@ -135,8 +135,7 @@ def _app(pages: Pages) -> web.Application:
     app = web.Application()
     app.router.add_get("/healthz", _checked(pages.alive))
     app.router.add_get("/readyz", _checked(pages.ready))
-    if pages.measured is not None:
-        app.router.add_get("/metrics", _measured(pages.measured))
+    app.router.add_get("/metrics", _measured(pages.measured))
     return app
 
 

@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Protocol
 
 from scaleset_operator.adapters.prober.evidence import TargetEvidence, TargetSpec
-from scaleset_operator.adapters.prober.link import ProberLink
+from scaleset_operator.adapters.prober.link import ProberLink, ProberState
 from scaleset_operator.adapters.prober.once import attempt_each
+from scaleset_operator.adapters.prober.totals import Totals
 from scaleset_operator.core.attempts import Attempted
 from scaleset_operator.core.observed import Evidence, Neighbour, ProberView
 from scaleset_operator.reconciler.ports import Key, ProbeTarget, Wake, for_rotation
@@ -58,6 +59,15 @@ class ProberProbes:
     def beating(self) -> bool:
         """Whether the prober's heart beats."""
         return self._link.state().beating_since is not None
+
+    def state(self) -> ProberState:
+        """The prober as it is now; may be asked from any thread."""
+        return self._link.state()
+
+    @property
+    def totals(self) -> Totals:
+        """What it has counted."""
+        return self._link.totals
 
     def silent_for(self) -> float | None:
         """Seconds since the prober's last heartbeat, or since `start`; None before it."""

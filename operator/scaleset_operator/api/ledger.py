@@ -78,6 +78,8 @@ class RepairEntry(Model):
     """What is done."""
     cause: Cause = Field(examples=["HTTP 503 for 33m"])
     """Why, in words."""
+    cause_reason: ReasonText | None = Field(default=None, examples=["WrongStatus"])
+    """The code of the cause; metrics count by it."""
     phase: RepairPhase = Field(examples=["Recorded"])
     """How far it is. Recorded: nothing touched yet. Notified: a terminate notice was given.
     Replacing: the DELETE was accepted. Restarting: renewed in place, not yet healthy."""
@@ -150,6 +152,8 @@ class RepairRecord(Model):
     """What was done."""
     cause: Cause = Field(examples=["no 200 within 31s (connect timeout)"])
     """Why, in words."""
+    cause_reason: ReasonText | None = Field(default=None, examples=["ProbeTimedOut"])
+    """The code of the cause."""
     result: RepairResult = Field(examples=["Succeeded"])
     """How it ended."""
     reason: ReasonText | None = Field(default=None, examples=["Recovered"])

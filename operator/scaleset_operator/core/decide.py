@@ -101,6 +101,7 @@ class Turn:
             look_again_at=self._again(),
             decisions=tuple(self.opened.decisions),
             notes=notes,
+            ended=summary.ended(self.scene, self.closed),
         )
 
     def _again(self) -> datetime | None:

@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import IntEnum, StrEnum
 
 from scaleset_operator.api.base import Reason, VMHealth
+from scaleset_operator.api.ledger import RepairRecord
 from scaleset_operator.api.scalesetstatus import RepairDecision, ScaleSetStatus
 
 
@@ -218,6 +219,7 @@ class Plan:
         look_again_at: the next moment at which time alone changes something.
         decisions: one for every instance that is not healthy.
         notes: Events that go with the record.
+        ended: repairs that end with the record; the history in the status keeps a few of them.
     """
 
     status: ScaleSetStatus
@@ -228,6 +230,7 @@ class Plan:
     look_again_at: datetime | None = None
     decisions: tuple[Decision, ...] = ()
     notes: tuple[Note, ...] = field(default=())
+    ended: tuple[RepairRecord, ...] = ()
 
     def __str__(self) -> str:
         """One line for a log: what is recorded and what is done."""

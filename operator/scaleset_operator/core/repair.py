@@ -163,6 +163,7 @@ def _take(
             action=scene.policy.repair_action,
             cause=scene.verdicts[instance.uid].message + reported(scene, instance, opened.entries),
             budgets=spent_by(scene, instance),
+            cause_reason=scene.verdicts[instance.uid].reason,
             phase=RepairPhase.RECORDED,
             terminate_at=deadline(scene),
             start_time=scene.now,

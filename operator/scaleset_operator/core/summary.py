@@ -109,22 +109,27 @@ def explained(decisions: Iterable[Decision]) -> tuple[UnhealthyInstance, ...]:
     )
 
 
-def history(scene: Scene, closed: Iterable[Closed]) -> tuple[RepairRecord, ...]:
-    """The last repairs that ended, newest first, bounded."""
-    ended = [
+def ended(scene: Scene, closed: Iterable[Closed]) -> tuple[RepairRecord, ...]:
+    """All repairs that end now, in the order they end."""
+    return tuple(
         RepairRecord(
             instance=end.entry.instance,
             replacement=end.entry.replacement if scene.past_delete(end.entry) else None,
             action=end.entry.action,
             cause=end.entry.cause,
+            cause_reason=end.entry.cause_reason,
             result=end.result,
             reason=end.reason,
             start_time=end.entry.start_time,
             end_time=scene.now,
         )
         for end in closed
-    ]
-    return (*reversed(ended), *scene.observed.status.repairs.history)[:MAX_HISTORY]
+    )
+
+
+def history(scene: Scene, closed: Iterable[Closed]) -> tuple[RepairRecord, ...]:
+    """The last repairs that ended, newest first, bounded."""
+    return (*reversed(ended(scene, closed)), *scene.observed.status.repairs.history)[:MAX_HISTORY]
 
 
 def next_eligible(decisions: Iterable[Decision], now: datetime) -> datetime | None:

@@ -19,6 +19,7 @@ from scaleset_operator.core.plan import (
     ReleaseInstance,
     RenewInstance,
 )
+from scaleset_operator.reconciler.account import Account, NoAccount
 from scaleset_operator.reconciler.memory import Memory
 from scaleset_operator.reconciler.ports import (
     Clock,
@@ -40,9 +41,10 @@ Touch = DeleteInstance | GiveNotice | RenewInstance
 class Actor:
     """Carries out one set's acts."""
 
-    def __init__(self, cluster: Cluster, clock: Clock) -> None:
+    def __init__(self, cluster: Cluster, clock: Clock, account: Account | None = None) -> None:
         self._cluster = cluster
         self._clock = clock
+        self._account = account or NoAccount()
 
     async def act(
         self, owner: Owner, actions: Sequence[Action], memory: Memory, not_after: int
@@ -127,6 +129,7 @@ class Actor:
             return refused
         except (Conflict, Gone, TooOld, Unavailable) as fault:
             return fault
+        self._account.deleted(owner.key, action.purpose)
         memory.refusals.pop(action.name, None)
         memory.refused_until.pop(action.name, None)
         return None

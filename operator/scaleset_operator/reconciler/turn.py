@@ -14,6 +14,7 @@ from scaleset_operator.core.decide import decide
 from scaleset_operator.core.model import images_of
 from scaleset_operator.core.observed import TemplateView
 from scaleset_operator.core.plan import Plan, PublishHealth, Record
+from scaleset_operator.reconciler.account import Account, NoAccount
 from scaleset_operator.reconciler.act import Actor
 from scaleset_operator.reconciler.memory import FleetBook, Memory
 from scaleset_operator.reconciler.observe import Observer
@@ -69,12 +70,17 @@ class Reconciler:
     clock: Clock
     revisions: Revisions
     fleet: FleetBook = field(default_factory=FleetBook)
+    account: Account = field(default_factory=NoAccount)
     _memories: dict[Key, Memory] = field(default_factory=dict)
     _plans: dict[Key, Plan] = field(default_factory=dict)
 
     def last_plan(self, key: Key) -> Plan | None:
         """The plan that the last turn of this set ended with."""
         return self._plans.get(key)
+
+    def last_plans(self) -> dict[Key, Plan]:
+        """The same of every set; may be asked from any thread."""
+        return self._plans.copy()
 
     async def turn(self, key: Key) -> datetime | None:
         """Take one turn.
@@ -109,6 +115,7 @@ class Reconciler:
         self._memories.pop(key, None)
         self._plans.pop(key, None)
         self.fleet.forget(key)
+        self.account.forgotten(key)
         self.probes.watch(key, {})
 
     async def _rounds(self, key: Key, memory: Memory) -> datetime | None:
@@ -165,6 +172,8 @@ class Reconciler:
         state.listed = False
         memory.written = self.clock.now()
         memory.pending_since = None
+        for repair in plan.ended:
+            self.account.repair_ended(known.key, repair)
         for note in plan.notes:
             await self.cluster.tell(known.owner, note)
 
@@ -190,7 +199,7 @@ class Reconciler:
         if plan.actions:
             current = self.resources.scale_set(known.key) or known
             not_after = (state.recorded_ns or self.clock.boottime_ns()) + MAX_RECORD_AGE_NS
-            actor = Actor(self.cluster, self.clock)
+            actor = Actor(self.cluster, self.clock, self.account)
             done = await actor.act(current.owner, plan.actions, memory, not_after)
             again += memory.note_acts(self.clock.now(), done=done)
         return min(again)

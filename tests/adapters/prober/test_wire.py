@@ -4,10 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scaleset_operator.adapters.prober.counts import DURATIONS, RESULTS, Counts
 from scaleset_operator.adapters.prober.wire import (
     HEADER,
     MAX_BODY,
     RECORD,
+    Code,
     Command,
     DropTarget,
     FrameKind,
@@ -77,3 +79,16 @@ def test_a_body_too_long_is_refused_before_it_is_awaited() -> None:
 def test_a_report_is_no_command() -> None:
     with pytest.raises(WireError, match="no command"):
         decode_command(FrameKind.OUTCOMES, b"")
+
+
+@given(st.lists(INT64, min_size=RESULTS + DURATIONS + 1, max_size=RESULTS + DURATIONS + 1))
+def test_a_heartbeat_carries_the_sums(numbers: list[int]) -> None:
+    counts = Counts(tuple(numbers[:RESULTS]), tuple(numbers[RESULTS:-1]), numbers[-1])
+    states = (ReferenceState(reachable=False, last_success=0, last_ended=13),)
+    beat = Heartbeat(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, states, counts)
+    ((_, body),) = FrameReader().feed(encode_heartbeat(beat))
+    assert decode_heartbeat(body) == beat
+
+
+def test_there_is_a_sum_for_every_code() -> None:
+    assert len(Code) == RESULTS

@@ -21,6 +21,7 @@ from scaleset_operator.adapters.prober.evidence import (
     TargetEvidence,
     TargetSpec,
 )
+from scaleset_operator.adapters.prober.totals import Totals
 from scaleset_operator.adapters.prober.wire import (
     Command,
     DropTarget,
@@ -92,6 +93,9 @@ class ProberLink:
             than the one before.
         on_state: called when the heart begins or ceases to beat, or `sees` changes.
         heart_dead: seconds without a heartbeat after which the process is replaced.
+
+    Attributes:
+        totals: what all processes counted.
     """
 
     def __init__(
@@ -111,6 +115,7 @@ class ProberLink:
         self._heartbeat: Heartbeat | None = None
         self._beating_since: int | None = None
         self._last_beat_ns: int | None = None
+        self.totals = Totals()
         self._told = (False, False)
         self._pings: dict[int, asyncio.Event] = {}
         self._last_token = 0
@@ -229,6 +234,7 @@ class ProberLink:
         finally:
             self._child = None
             self._heartbeat = None
+            self.totals.process_ended()
             self._beating_since = None
             self._tell_state()
             await child.end()
@@ -276,6 +282,7 @@ class ProberLink:
         if last is None or beat.boottime - last.boottime > HEART_SILENT_S * NS:
             self._beating_since = beat.boottime
         self._heartbeat = beat
+        self.totals.beat(beat)
         self._last_beat_ns = beat.boottime
         for token, answered in self._pings.items():
             if token <= beat.token:

@@ -16,6 +16,7 @@ from scaleset_operator.adapters.prober.attempt import Attempt, Target
 from scaleset_operator.adapters.prober.engine import Engine, boottime_ns
 from scaleset_operator.adapters.prober.outbox import Outbox
 from scaleset_operator.adapters.prober.references import References
+from scaleset_operator.adapters.prober.totals import Tally
 from scaleset_operator.adapters.prober.wire import (
     Code,
     DropTarget,
@@ -54,6 +55,7 @@ class Prober:
         self._references = References(self._engine)
         self._outbox = Outbox(sock)
         self._reader = FrameReader()
+        self._tally = Tally()
         self._targets: dict[int, Target] = {}
         self._token = 0
         self._beat_ns = 0
@@ -132,6 +134,7 @@ class Prober:
             if self._references.note(target, code, ended_ns):
                 self._beat_ns = 0
             return
+        self._tally.add(code, ended_ns - attempt.begun_ns)
         record = OutcomeRecord(
             target.number,
             target.epoch,
@@ -158,6 +161,7 @@ class Prober:
             token=self._token,
             reference_epoch=self._references.epoch,
             references=self._references.states,
+            counts=self._tally.counts(counters.voided),
         )
         counters.lag_ns = counters.stall_ns = 0
         return beat

@@ -2,13 +2,16 @@
 
 Every frame is a header (length of the body, kind) and a body. Times are CLOCK_BOOTTIME in
 nanoseconds, which both processes share. Must not know sockets, or anything outside the standard
-library: the child imports it.
+library and its own package: the child imports it.
 """
 
 import struct
 from collections.abc import Iterator
 from enum import IntEnum
 from typing import Final, NamedTuple, assert_never
+
+from scaleset_operator.adapters.prober.counts import NO_COUNTS, Counts
+from scaleset_operator.adapters.prober.counts import SIZE as COUNTS_SIZE
 
 HEADER: Final = struct.Struct("<IB")
 RECORD: Final = struct.Struct("<iiIHBxqq")
@@ -142,6 +145,7 @@ class Heartbeat(NamedTuple):
         token: of the last Ping.
         reference_epoch: of the SetReferences in force, 0 before the first.
         references: the prober's own loopback responder first, then those given, in order.
+        counts: of the attempts.
     """
 
     boottime: int
@@ -156,6 +160,7 @@ class Heartbeat(NamedTuple):
     token: int
     reference_epoch: int
     references: tuple[ReferenceState, ...]
+    counts: Counts = NO_COUNTS
 
 
 def frame(kind: FrameKind, body: bytes | bytearray) -> bytes:
@@ -239,15 +244,15 @@ def _decode_references(body: bytes) -> SetReferences:
 def encode_heartbeat(beat: Heartbeat) -> bytes:
     """Writes a heartbeat as one frame."""
     states = b"".join(_REFERENCE.pack(*state) for state in beat.references)
-    return frame(FrameKind.HEARTBEAT, _HEARTBEAT.pack(*beat[:-1]) + states)
+    return frame(FrameKind.HEARTBEAT, _HEARTBEAT.pack(*beat[:-2]) + beat.counts.pack() + states)
 
 
 def decode_heartbeat(body: bytes) -> Heartbeat:
     """Reads the body of a heartbeat."""
-    states = tuple(
-        ReferenceState(*state) for state in _REFERENCE.iter_unpack(body[_HEARTBEAT.size :])
-    )
-    return Heartbeat._make((*_HEARTBEAT.unpack_from(body), states))
+    counts = Counts.unpack(body, _HEARTBEAT.size)
+    behind = body[_HEARTBEAT.size + COUNTS_SIZE :]
+    states = tuple(ReferenceState(*state) for state in _REFERENCE.iter_unpack(behind))
+    return Heartbeat._make((*_HEARTBEAT.unpack_from(body), states, counts))
 
 
 class FrameReader:

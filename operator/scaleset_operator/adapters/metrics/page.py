@@ -1,0 +1,37 @@
+"""docs/metrics.md: every series, for people who build dashboards and alerts."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from scaleset_operator.adapters.metrics.series import SECTIONS, Series
+
+METRICS_FILE: Final = "metrics.md"
+_HEAD: Final = """# Metrics
+
+Served as `/metrics` by `scaleset-operator run`, on the port of `/healthz` and `/readyz` (8081,
+unless `--port` says otherwise), in the text format of Prometheus or, where it is asked for, of
+OpenMetrics. Made from the operator's own definitions by `make crds`; do not edit.
+
+Series with the label `scaleset` are there as long as the set, and go with it. Counters begin at 0
+with each start of the operator; of two operators, each counts what it did itself. Every label has a
+bounded set of values.
+"""
+
+
+def metrics_page() -> str:
+    """The whole page, as Markdown."""
+    return "\n".join([_HEAD, *_sections()])
+
+
+def _sections() -> Iterator[str]:
+    for title, members in SECTIONS.items():
+        yield f"## {title}\n"
+        yield "| series | type | labels | meaning |"
+        yield "| --- | --- | --- | --- |"
+        yield from map(_row, members)
+        yield ""
+
+
+def _row(series: Series) -> str:
+    labels = "<br>".join(f"`{name}`: {text}" for name, text in series.labels.items())
+    return f"| `{series.name}` | {series.kind} | {labels} | {series.text} |"

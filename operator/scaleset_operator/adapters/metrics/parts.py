@@ -1,0 +1,126 @@
+"""What the parts of the operator hold when somebody asks: queues, prober, watches.
+
+Asked on the server's thread: it only reads single values. Must not know: how they come about.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Final, Protocol
+
+from prometheus_client import ProcessCollector
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from scaleset_operator.adapters.metrics import series
+from scaleset_operator.adapters.metrics.series import Kind, Series
+from scaleset_operator.adapters.prober.engine import boottime_ns
+from scaleset_operator.adapters.prober.link import ProberState
+from scaleset_operator.adapters.prober.totals import Totals
+from scaleset_operator.adapters.prober.wire import Code
+from scaleset_operator.adapters.vitals import PodWatch
+
+NOBODY: Final = -1
+_NS: Final = 1_000_000_000
+
+
+class Waiting(Protocol):
+    """A queue; times are those of time.monotonic."""
+
+    def depth(self) -> int:
+        """How many keys wait."""
+        ...
+
+    def oldest(self) -> float | None:
+        """Since when the one that waits longest has waited."""
+        ...
+
+
+class Prober(Protocol):
+    """The prober."""
+
+    @property
+    def totals(self) -> Totals:
+        """What it has counted."""
+        ...
+
+    def state(self) -> ProberState:
+        """How it is now."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True, eq=False)  # A registry finds its collectors by hash.
+class PartGauges(Collector):
+    """All that is not of one set.
+
+    Attributes:
+        queues: by the kind whose turns they hold.
+        pods: the cache.
+        prober: what it counted and how it is.
+        watch_starts: how often the watch of the custom resources began.
+    """
+
+    queues: Mapping[str, Waiting]
+    pods: PodWatch
+    prober: Prober
+    watch_starts: Callable[[], int]
+    monotonic: Callable[[], float] = time.monotonic
+
+    def collect(self) -> Iterator[Metric]:
+        """See prometheus_client."""
+        yield from self._of_queues()
+        yield from self._of_prober()
+        yield self._of_durations()
+        cut_for = self.pods.cut_for()
+        yield _family(series.POD_CACHE_CUT, [] if cut_for is None else [((), cut_for)])
+        yield _family(series.WATCH_STARTS, [((), self.watch_starts())])
+        processes = ProcessCollector(
+            namespace=series.PROBER_PREFIX.rstrip("_"), pid=self._pid, registry=None
+        )
+        yield from processes.collect()
+
+    def _pid(self) -> int:
+        pid = self.prober.state().pid
+        return NOBODY if pid is None else pid
+
+    def _of_queues(self) -> Iterator[Metric]:
+        now = self.monotonic()
+        oldest = {kind: queue.oldest() for kind, queue in self.queues.items()}
+        waits = [((kind,), now - at if at is not None else 0.0) for kind, at in oldest.items()]
+        yield _family(series.QUEUE_OLDEST, waits)
+        depths = [((kind,), queue.depth()) for kind, queue in self.queues.items()]
+        yield _family(series.QUEUE_DEPTH, depths)
+
+    def _of_prober(self) -> Iterator[Metric]:
+        state, totals = self.prober.state(), self.prober.totals
+        results = zip(Code, totals.counts().results, strict=True)
+        yield _family(series.PROBE_RESULTS, [((code.name.lower(),), n) for code, n in results])
+        yield _family(series.PROBE_LAG, [((), totals.lag_ns(boottime_ns()) / _NS)])
+        beat = state.heartbeat
+        yield _family(series.PROBE_TARGETS, [((), beat.targets if beat is not None else 0)])
+        yield _family(series.PROBER_UP, [((), state.beating_since is not None)])
+        yield _family(series.PROBER_SEES, [((), state.sees)])
+        yield _family(series.PROBER_STARTS, [((), state.starts)])
+
+    def _of_durations(self) -> Metric:
+        counts = self.prober.totals.counts()
+        bounds = [*map(str, series.PROBE_DURATION.buckets), "+Inf"]
+        buckets = list(zip(bounds, accumulate(counts.durations), strict=True))
+        one = series.PROBE_DURATION
+        family = HistogramMetricFamily(one.name, one.text)
+        family.add_metric([], buckets, counts.spent_ns / _NS)
+        return family
+
+
+def _family(one: Series, rows: Iterable[tuple[tuple[str, ...], float]]) -> Metric:
+    kind = CounterMetricFamily if one.kind is Kind.COUNTER else GaugeMetricFamily
+    family = kind(one.name, one.text, labels=[*one.labels])
+    for labels, value in rows:
+        family.add_metric([*labels], value)
+    return family

@@ -1,0 +1,39 @@
+"""What the loop tells of its work to whoever counts it. A port: it knows no way of counting.
+
+Told after the fact, on the loop, and must not wait; nothing that is decided depends on it.
+"""
+
+from typing import Protocol
+
+from scaleset_operator.api.ledger import RepairRecord
+from scaleset_operator.core.plan import Purpose
+from scaleset_operator.reconciler.ports import Key
+
+
+class Account(Protocol):
+    """Takes note."""
+
+    def repair_ended(self, key: Key, repair: RepairRecord) -> None:
+        """The end of a repair was recorded in the status: told once for each, by who recorded."""
+        ...
+
+    def deleted(self, key: Key, purpose: Purpose) -> None:
+        """The API server accepted a DELETE of ours, or the instance was gone already."""
+        ...
+
+    def forgotten(self, key: Key) -> None:
+        """The set is gone, and with it all that was told of it."""
+        ...
+
+
+class NoAccount:
+    """Nobody counts."""
+
+    def repair_ended(self, key: Key, repair: RepairRecord) -> None:
+        """See the port."""
+
+    def deleted(self, key: Key, purpose: Purpose) -> None:
+        """See the port."""
+
+    def forgotten(self, key: Key) -> None:
+        """See the port."""

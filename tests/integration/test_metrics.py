@@ -1,0 +1,195 @@
+"""The operator's own figures, scraped from a live one and held against what the API server says."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from tests.integration.operator_fixture import OperatorProcess
+from tests.integration.waiting import eventually
+from tests.integration.world import uids_of
+from tests.support.scraping import Scrape
+
+if TYPE_CHECKING:
+    from tests.integration.world import Json, World
+
+PAGE: Final = Path(__file__).parents[2] / "docs" / "metrics.md"
+_ROW: Final = re.compile(r"^\| `(\w+)` \| (\w+) \| (.*?) \| ", re.MULTILINE)
+LARGEST_OF_ONE: Final = 19
+"""The largest set with an allowance of one."""
+
+
+def documented() -> dict[str, tuple[str, set[str]]]:
+    """Name -> type and labels, as docs/metrics.md has them."""
+    rows = _ROW.findall(PAGE.read_text(encoding="utf-8"))
+    return {name: (kind, set(re.findall(r"`(\w+)`:", labels))) for name, kind, labels in rows}
+
+
+def scrape(operator: OperatorProcess) -> Scrape:
+    status, text = operator.page("/metrics")
+    assert status == 200
+    return Scrape(text)
+
+
+def test_every_documented_series_is_there_and_says_what_the_cluster_says(
+    operator: OperatorProcess, world: World
+) -> None:
+    """R-46, X-11: after repairs, every figure is what the status and its history tell."""
+    world.scale_set("web", LARGEST_OF_ONE, repairs={"gracePeriod": "PT0S"})
+    world.await_ready("web")
+    of_web = {"namespace": world.namespace, "scaleset": "web"}
+    sick = world.pods("web")[:2]
+    world.endpoints.tell(sick, "status:500")
+    during = eventually(lambda: seen_waiting(operator, of_web), "one waits for the other")
+    assert during.value("scaleset_repairs_in_flight", **of_web) == 1
+    assert during.value("scaleset_repair_batch_limit", **of_web) == 1
+    found = documented()
+    assert during.kinds.keys() <= found.keys()
+    eventually(lambda: not uids_of(world.pods("web")) & uids_of(sick), "both are replaced")
+    world.await_ready("web")
+    status = world.await_status(
+        "web", lambda s: len(s["repairs"]["history"]) == 2, "both repairs are closed"
+    )
+    after = scrape(operator)
+    assert during.kinds | after.kinds == {name: kind for name, (kind, _) in found.items()}
+    for name, (_, labels) in found.items():
+        rows = rows_of(after, name) or rows_of(during, name)
+        assert rows, name
+        assert all(set(row) == labels for row in rows), name
+    assert_repairs_are_counted(after, of_web, status)
+    assert_status_is_told(after, of_web, status)
+    assert_the_rest_is_sane(after)
+
+
+def seen_waiting(operator: OperatorProcess, of_web: dict[str, str]) -> Scrape | None:
+    found = scrape(operator)
+    held = found.value("scaleset_repair_deferred", **of_web, reason="BatchLimitReached")
+    return found if held == 1 and found.value("scaleset_repairs_in_flight", **of_web) else None
+
+
+def rows_of(found: Scrape, name: str) -> list[dict[str, str]]:
+    return [dict(labels) for at, labels in found.samples if at in {name, f"{name}_count"}]
+
+
+def assert_repairs_are_counted(found: Scrape, of_web: dict[str, str], status: Json) -> None:
+    """As the history has them; two DELETEs, and no other."""
+    ends = Counter(
+        (row["action"], row["causeReason"], row["result"]) for row in status["repairs"]["history"]
+    )
+    counted = {
+        (row["action"], row["cause"], row["result"]): found.value("scaleset_repairs_total", **row)
+        for row in rows_of(found, "scaleset_repairs_total")
+        if of_web.items() <= row.items()
+    }
+    assert counted == ends == {("Replace", "WrongStatus", "Succeeded"): 2}
+    deletions = [
+        r for r in rows_of(found, "scaleset_deletions_total") if of_web.items() <= r.items()
+    ]
+    assert [row["reason"] for row in deletions] == ["repair"]
+    assert found.value("scaleset_deletions_total", **of_web, reason="repair") == 2
+    done = {"action": "Replace", "result": "Succeeded"}
+    assert (found.value("scaleset_repair_duration_seconds_count", **done) or 0) >= 2
+
+
+def assert_status_is_told(found: Scrape, of_web: dict[str, str], status: Json) -> None:
+    for health in ("Healthy", "Unhealthy", "Unknown"):
+        told = found.value("scaleset_instances", **of_web, health=health)
+        assert told == status[f"{health.lower()}Replicas"], health
+    for row in status["conditions"]:
+        labels = {"type": row["type"], "status": row["status"]}
+        assert found.value("scaleset_condition", **of_web, **labels) == 1, labels
+    running = {"state": "Running", "by": ""}
+    assert found.value("scaleset_repairs_service_state", **of_web, **running) == 1
+
+
+def assert_the_rest_is_sane(found: Scrape) -> None:
+    """What nobody else counts: not nothing, and no more than can be."""
+    assert (found.value("scaleset_probe_results_total", result="ok") or 0) >= LARGEST_OF_ONE
+    assert (found.value("scaleset_probe_results_total", result="wrong_status") or 0) >= 2
+    ended = found.value("scaleset_probe_duration_seconds_count")
+    results = sum(v for (name, _), v in found.samples.items() if name.endswith("results_total"))
+    assert ended == results - (found.value("scaleset_probe_results_total", result="voided") or 0)
+    assert (found.value("scaleset_probe_targets") or 0) >= LARGEST_OF_ONE
+    assert found.value("scaleset_prober_up") == found.value("scaleset_prober_sees") == 1
+    assert found.value("scaleset_prober_starts_total") == 1
+    assert found.value("scaleset_resource_watch_starts_total") == 1
+    assert found.value("scaleset_pod_cache_cut_seconds") == 0
+    created = {"verb": "create", "code": "201"}
+    assert (found.value("scaleset_api_requests_total", **created) or 0) >= LARGEST_OF_ONE + 2
+    turns = {"kind": "ScaleSet", "result": "Done"}
+    assert (found.value("scaleset_turn_duration_seconds_count", **turns) or 0) > 0
+    failed = {"kind": "ScaleSet", "result": "Failed"}
+    assert found.value("scaleset_turn_duration_seconds_count", **failed) == 0
+
+
+def test_a_change_of_the_service_moves_a_series_and_the_sets_end_takes_all_away(
+    operator: OperatorProcess, world: World
+) -> None:
+    """R-37, R-46."""
+    world.scale_set("web", 2, repairs={"gracePeriod": "PT1H"})
+    world.await_ready("web")
+    of_web = {"namespace": world.namespace, "scaleset": "web"}
+
+    def says(state: str, by: str) -> bool:
+        labels = {"state": state, "by": by}
+        return scrape(operator).value("scaleset_repairs_service_state", **of_web, **labels) == 1
+
+    assert says("Running", "")
+    world.change("web", automaticRepairsPolicy={"serviceState": "Suspended"})
+    eventually(lambda: says("Suspended", "User"), "the series says who suspended")
+    assert not says("Running", "")
+    world.change("web", replicas=1)
+    scaled = of_web | {"reason": "scale_in"}
+    eventually(
+        lambda: scrape(operator).value("scaleset_deletions_total", **scaled) == 1, "one went"
+    )
+    world.delete("ScaleSet", "web")
+    eventually(lambda: not any_of(scrape(operator), of_web), "no series of the set is left")
+
+
+def any_of(found: Scrape, of_web: dict[str, str]) -> bool:
+    return any(of_web.items() <= set(labels) for _, labels in found.samples)
+
+
+def test_health_is_told_with_what_it_stands_on(operator: OperatorProcess) -> None:
+    names = {"loop", "turns", "prober", "parts"}
+    more = {"pods", "custom-resources", "probing"}
+    for path, checks in (("/healthz", names), ("/readyz", names | more)):
+        assert operator.page(path) == (200, "ok\n")
+        status, text = operator.page(f"{path}?verbose")
+        told = json.loads(text)
+        assert (status, told["ok"]) == (200, True)
+        assert {check["name"] for check in told["checks"]} == checks
+        assert all(check["ok"] and check["detail"] for check in told["checks"])
+
+
+def test_a_second_operator_on_the_machine_takes_another_port_and_logs_json_by_set(
+    operator: OperatorProcess, world: World, tmp_path: Path
+) -> None:
+    """Off a terminal the log is JSON without being told, and no line of it has another form."""
+    taken = ("--port", str(operator.port), "--namespace", world.namespace)
+    second = OperatorProcess(operator.cluster, tmp_path, *taken, "--log-level=debug")
+    second.start()
+    try:
+        line = eventually(lambda: said(second, "is taken"), "it says where it is", seconds=30)
+        second.port = int(line["message"].split("port ")[2].split()[0])
+        assert second.port != operator.port
+        second.await_ready()
+        assert operator.page("/healthz") == second.page("/healthz") == (200, "ok\n")
+        world.scale_set("loud", 1)
+        of_loud = {"namespace": world.namespace, "scaleset": "loud"}
+        eventually(lambda: said(second, "record", **of_loud), "a line of the set's turn")
+        world.await_ready("loud")
+    finally:
+        second.kill()
+
+
+def said(operator: OperatorProcess, words: str, **fields: str) -> Json:
+    """The first line of the log with these words and fields; the last line may be half written."""
+    lines = [json.loads(line) for line in operator.log.read_text("utf-8").split("\n")[:-1]]
+    assert all({"time", "level", "logger", "message"} <= line.keys() for line in lines)
+    found = (line for line in lines if words in line["message"] and fields.items() <= line.items())
+    return next(found, {})
