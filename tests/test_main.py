@@ -103,10 +103,11 @@ def written(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
-def test_crds_writes_the_definitions_and_the_list_of_reasons(folders: Path) -> None:
+def test_crds_writes_the_definitions_the_reasons_and_the_metrics(folders: Path) -> None:
     assert main(["crds"]) == 0
     names = written(folders)
-    assert {"crds/README.md", "crds/scaleset.dev_scalesets.yaml", "docs/reasons.md"} <= names
+    assert {"crds/README.md", "crds/scaleset.dev_scalesets.yaml"} <= names
+    assert {"docs/reasons.md", "docs/metrics.md"} <= names
     assert {name.partition("/")[0] for name in names} == {"crds", "docs"}
 
 
@@ -127,7 +128,8 @@ def test_a_check_of_what_was_just_written_is_content_and_writes_nothing(
 
 
 @pytest.mark.parametrize(
-    "stale", ["crds/scaleset.dev_healthprobes.yaml", "crds/README.md", "docs/reasons.md"]
+    "stale",
+    ["crds/scaleset.dev_healthprobes.yaml", "crds/README.md", "docs/reasons.md", "docs/metrics.md"],
 )
 @pytest.mark.parametrize("missing", [False, True], ids=["changed", "missing"])
 def test_a_check_names_each_file_that_is_not_what_it_should_be(
@@ -148,7 +150,7 @@ def test_a_check_where_nothing_was_written_names_all_and_makes_nothing(
     folders: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["crds", "--check"]) == 1
-    assert len(capsys.readouterr().err.splitlines()) == 6
+    assert len(capsys.readouterr().err.splitlines()) == 7
     assert list(folders.iterdir()) == []
 
 
