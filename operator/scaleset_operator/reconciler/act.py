@@ -120,6 +120,7 @@ class Actor:
         try:
             if isinstance(action, DeleteInstance):
                 await self._cluster.delete_instance(owner, action, not_after)
+                self._account.deleted(owner.key, action.purpose)
             elif isinstance(action, GiveNotice):
                 await self._cluster.give_notice(owner, action, not_after)
             else:
@@ -129,7 +130,6 @@ class Actor:
             return refused
         except (Conflict, Gone, TooOld, Unavailable) as fault:
             return fault
-        self._account.deleted(owner.key, action.purpose)
         memory.refusals.pop(action.name, None)
         memory.refused_until.pop(action.name, None)
         return None
