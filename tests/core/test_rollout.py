@@ -190,6 +190,9 @@ def test_the_pause_counts_from_when_the_batch_was_healthy(
         assert settled.plan.look_again_at == T0 + left
         word = condition(settled.plan, "InstancesUpToDate")
         assert word == ("False", "RolloutPaused")
+        rollout = settled.plan.status.rollout
+        assert rollout is not None
+        assert rollout.next_time == T0 + left
 
 
 def test_without_a_pause_a_place_that_is_free_is_taken_at_once() -> None:

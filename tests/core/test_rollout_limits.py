@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from scaleset_operator.api.base import Reason
 from scaleset_operator.api.scalesetstatus import MAX_SCALE_IN
 from scaleset_operator.core.observed import Instance, Observed, TemplateView
 from tests.core._stories import (
@@ -189,7 +190,7 @@ def test_a_rollout_tells_of_its_begin_its_stop_and_its_end_once() -> None:
     """X-11: one Event each."""
     assert told_of(spec(20), outdated()) == ["RolloutStarted"]
     stopped = settle(spec(100), upgraded(3, 1))
-    assert told_of(spec(100), upgraded(3, 1)) == ["RolloutStarted", "RolloutStopped"]
+    assert told_of(spec(100), upgraded(3, 1)) == ["RolloutStopped"], "nobody was ever taken"
     assert told_of(spec(100), stopped.seen) == []
     all_new = replace(
         stopped.seen,
@@ -198,6 +199,18 @@ def test_a_rollout_tells_of_its_begin_its_stop_and_its_end_once() -> None:
         template=TemplateView(model="m2"),
     )
     assert told_of(spec(100), all_new) == ["RolloutCompleted"]
+
+
+def test_a_template_that_is_refused_begins_no_rollout() -> None:
+    """X-11: the reason is that of the refusal, and no Event tells of a beginning."""
+    fault: dict[str, Any] = {
+        "fault": Reason.INVALID_TEMPLATE,
+        "fault_message": "spec.containers: Required value",
+    }
+    seen = outdated(template=TemplateView(model="m2", **fault))
+    word = condition(settle(spec(20), seen).plan, "InstancesUpToDate")
+    assert word == ("False", "InvalidTemplate")
+    assert told_of(spec(20), seen) == []
 
 
 def test_another_model_begins_another_rollout_and_forgets_the_stop() -> None:

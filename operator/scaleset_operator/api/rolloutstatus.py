@@ -54,6 +54,7 @@ class RolloutStatus(Model):
     failed_surges: Count = Field(default=0, examples=[0])
     """New instances in a row that were not healthy in time; while not 0 the next comes alone."""
     next_time: Time | None = Field(default=None, examples=["2026-11-20T07:45:40Z"])
-    """When the next new instance is tried after one that failed."""
+    """When it goes on by itself: at the end of the pause, or of the wait after a new instance that
+    failed."""
     surge: tuple[SurgeStep, ...] = Field(default=(), max_length=MAX_SURGE)
     """With maxSurge: the instances whose successors are made before they go."""

@@ -168,7 +168,8 @@ class _Choice:
         return len(self.leaving) + self.scaling.missing + coming + len(self.surge.steps)
 
     def _is_backing_off(self, record: RolloutStatus) -> bool:
-        return record.next_time is not None and self.scene.now < record.next_time
+        until = record.next_time if record.failed_surges else None
+        return until is not None and self.scene.now < until
 
     def _is_paused(self, record: RolloutStatus) -> bool:
         """Whether the last batch is not healthy yet, or not for long enough."""

@@ -76,8 +76,16 @@ def told(scene: Scene, record: RolloutStatus, standing: Standing) -> RolloutStat
             "revision": revision,
             "reason": reason.value,
             "message": f"{_how_far(scene, record)}; {why}"[:256],
+            "next_time": _next_time(record, standing, reason),
         }
     )
+
+
+def _next_time(record: RolloutStatus, standing: Standing, reason: Reason) -> datetime | None:
+    """When time alone lets it go on: the end of the pause, or of the wait after a failure."""
+    waits = [record.next_time] if record.failed_surges else []
+    waits += [standing.pause_until] if reason is Reason.ROLLOUT_PAUSED else []
+    return max((at for at in waits if at is not None), default=None)
 
 
 def _how_far(scene: Scene, record: RolloutStatus) -> str:
@@ -162,14 +170,15 @@ def in_short(rollout: RolloutStatus | None) -> tuple[object, ...] | None:
 def rollout_notes(
     scene: Scene, before: RolloutStatus | None, after: RolloutStatus | None
 ) -> Iterator[Note]:
-    """One Event when a rollout begins, stops, or ends."""
+    """One Event when a rollout begins to take instances, stops, or ends."""
     if after is None:
         behind = any(i.model != scene.observed.template.model for i in scene.live)
         if before is not None and before.model == scene.observed.template.model and not behind:
             model = called(before.model, scene.observed.revisions)
             yield Note(reason=Reason.ROLLOUT_COMPLETED, message=f"every instance is on {model}")
         return
-    if before is None or before.model != after.model:
+    began = before is not None and before.model == after.model and before.batch_time is not None
+    if not began and after.batch_time is not None:
         yield Note(reason=Reason.ROLLOUT_STARTED, message=after.message)
     if after.reason == Reason.ROLLOUT_STOPPED and (before is None or before.reason != after.reason):
         yield Note(reason=Reason.ROLLOUT_STOPPED, message=after.message, warning=True)
