@@ -105,12 +105,13 @@ def scale(scene: Scene, names: Names, entries: list[RepairEntry], extra: frozens
     want = scene.spec.replicas - len(live) - owed
     if want > 0:
         want = max(0, want - sum(pod.live for pod in scene.observed.adoptable))
-    result.missing = max(0, want) + len(result.creating)
     if want > 0:
+        result.missing = want + len(result.creating)
         result.removing = _still_leaving(scene, 0)
         _grow(scene, names, result, want)
     else:
         _shrink(scene, result, live, -want)
+        result.missing = len(result.creating)
     _create(scene, result)
     _delete(scene, result)
     return result
