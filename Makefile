@@ -63,6 +63,10 @@ check: lint types imports crds-check requirements-check house ## All of the abov
 test-fast: setup ## Run every test that needs no cluster
 	$(PYTEST) -n $(JOBS) --dist loadfile $(ARGS)
 
+.PHONY: model
+model: setup ## Explore the states of small sets and print what was looked at (ARGS=200000 states)
+	$(BIN)/python -m tests.model $(ARGS)
+
 .PHONY: controlplane
 controlplane: setup ## Build the local control plane; minutes the first time, then kept
 	$(BIN)/python -m localcluster build
