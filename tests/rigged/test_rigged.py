@@ -75,7 +75,7 @@ RIGS = [
     Rig(
         "notice_surplus",
         f"{NOTICES}::test_ten_of_two_hundred_are_told_and_the_set_is_ten_more_for_a_while",
-        "Purpose.SCALE_IN",
+        "200 == 210",
     ),
 ]
 

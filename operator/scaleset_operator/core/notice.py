@@ -8,7 +8,6 @@ a scale-in or a rollout gives none.
 from datetime import datetime, timedelta
 
 from scaleset_operator.api.ledger import RepairEntry, RepairPhase
-from scaleset_operator.api.repairpolicy import RepairAction
 from scaleset_operator.core.ledger import (
     RECORD_LIFETIME,
     Progress,
@@ -25,12 +24,10 @@ from scaleset_operator.core.scene import Scene
 def deadline(scene: Scene) -> datetime | None:
     """Until when a victim that is recorded now may stay; None where it is given no notice.
 
-    Whole seconds, rounded up: never earlier than promised. A repair in place deletes nothing.
+    Whole seconds, rounded up: never earlier than promised. Not asked for a repair in place.
     """
     profile = scene.spec.terminate_notification_profile
     if profile is None or not profile.enable:
-        return None
-    if scene.policy.repair_action is not RepairAction.REPLACE:
         return None
     exact = scene.now + profile.not_before_timeout
     whole = exact.replace(microsecond=0)
