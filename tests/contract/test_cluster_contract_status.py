@@ -133,6 +133,10 @@ async def test_publishing_keeps_every_condition_of_others(world: World) -> None:
     assert held["example.com/Warm"]["status"] == "True"
     assert held["ContainersReady"]["status"] == "True"
     await world.until(lambda: (seen := in_view(world, owner, "web-1")) is not None and seen.ready)
+    shown = in_view(world, owner, "web-1")
+    assert shown is not None
+    assert shown.published is not None
+    assert shown.published.message == "answers as expected"
     seen = in_view(world, owner, "web-1")
     assert seen is not None
     assert seen.published is not None

@@ -315,7 +315,9 @@ class Story:
         rotation = pod.in_rotation if act.in_rotation is None else act.in_rotation
         health = pod.published
         if act.health is not None:
-            health = Published(health=act.health, reason=act.reason, since=self.now)
+            health = Published(
+                health=act.health, reason=act.reason, since=self.now, message=act.message
+            )
         self.change(
             act.name,
             published=health,

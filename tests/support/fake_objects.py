@@ -232,7 +232,10 @@ def _published(pod: FakePod) -> Published | None:
     if condition is None:
         return None
     return Published(
-        health=HEALTH_OF[condition.status], reason=condition.reason, since=condition.since
+        health=HEALTH_OF[condition.status],
+        reason=condition.reason,
+        since=condition.since,
+        message=condition.message,
     )
 
 

@@ -84,6 +84,7 @@ class Reason(StrEnum):
     IDLE = "Idle"
     FOREIGN_PODS = "ForeignPods"
     NOT_YET_SUPPORTED = "NotYetSupported"
+    GRACE_TOO_SHORT = "GraceTooShort"
     HEALTH_SOURCE_MISSING = "HealthSourceMissing"
     FREQUENT_RESTARTS = "FrequentRestarts"
     PROBING = "Probing"
@@ -173,6 +174,7 @@ REASON_TEXT: Final[dict[Reason, str]] = {
     Reason.IN_BATCH: "Repairs are in flight.",
     Reason.IDLE: "No repair is in flight.",
     Reason.FOREIGN_PODS: "Pods match the selector that are not this set's; they are left alone.",
+    Reason.GRACE_TOO_SHORT: "More than one instance in twenty needed longer than gracePeriod.",
     Reason.NOT_YET_SUPPORTED: "This version of the operator accepts the field but cannot do it.",
     Reason.HEALTH_SOURCE_MISSING: "The source of health is gone; repairs stop, verdicts stand.",
     Reason.FREQUENT_RESTARTS: "The operator restarts so often that it cannot watch a full timeout.",

@@ -12,6 +12,7 @@ from scaleset_operator.api.base import Condition, ConditionStatus, Reason
 from scaleset_operator.api.repairpolicy import RepairAction
 from scaleset_operator.api.scalesetstatus import ScaleSetStatus
 from scaleset_operator.api.upgradepolicy import UpgradeMode
+from scaleset_operator.core.adviser import advice
 from scaleset_operator.core.arming import latest_gate
 from scaleset_operator.core.budgets import budget_gate
 from scaleset_operator.core.gates import closed_to_all
@@ -125,7 +126,8 @@ def _accepted(scene: Scene) -> Word:
     unsupported = ", ".join(not_yet_supported(scene))
     if unsupported:
         return Word("Accepted", TRUE, Reason.NOT_YET_SUPPORTED, f"not acted on: {unsupported}")
-    return Word("Accepted", TRUE, Reason.VALID)
+    warning = advice(scene)
+    return Word("Accepted", TRUE, Reason.GRACE_TOO_SHORT if warning else Reason.VALID, warning)
 
 
 def not_yet_supported(scene: Scene) -> Iterator[str]:

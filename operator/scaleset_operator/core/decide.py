@@ -211,7 +211,7 @@ def _rest_of_ledger(status: ScaleSetStatus) -> tuple[object, ...]:
         repairs.enabled_time,
         repairs.last_handled_resume_request,
         status.orchestration_services,
-        tuple(c.status for c in status.conditions if c.type == "Accepted"),
+        tuple((c.status, c.reason) for c in status.conditions if c.type == "Accepted"),
     )
 
 

@@ -44,12 +44,7 @@ def tell(
         yield Note(reason=Reason.REPAIR_CANCELLED, message=said)
     yield from _service_changes(scene, status)
     yield from rollout_notes(scene, scene.observed.status.rollout, status.rollout)
-    before = {c.type: c.status for c in scene.observed.status.conditions}
-    for condition in status.conditions:
-        if condition.type == "Accepted" and before.get("Accepted") != condition.status:
-            bad = condition.status == "False"
-            if bad:
-                yield Note(reason=condition.reason, message=condition.message, warning=True)
+    yield from _warnings(scene, status)
     ended = scene.observed.status.repairs.doubts and not status.repairs.doubts
     if ended:
         yield Note(reason=Reason.ANSWERING, message="the set's silence is resolved")
@@ -65,6 +60,18 @@ def _notices(scene: Scene, status: ScaleSetStatus) -> Iterator[Note]:
     ]
     if told:
         yield Note(reason=Reason.TERMINATE_NOTICE, message="; ".join(told[:MAX_NAMED]))
+
+
+def _warnings(scene: Scene, status: ScaleSetStatus) -> Iterator[Note]:
+    """One Event when the set is no longer accepted, or is so with a grace that is too short."""
+    before = {c.type: c for c in scene.observed.status.conditions}.get("Accepted")
+    now = next((c for c in status.conditions if c.type == "Accepted"), None)
+    if now is None:
+        return
+    refused = now.status == "False" and (before is None or before.status != now.status)
+    advised = now.reason == Reason.GRACE_TOO_SHORT
+    if refused or (advised and (before is None or before.reason != now.reason)):
+        yield Note(reason=now.reason, message=now.message, warning=True)
 
 
 def _service_changes(scene: Scene, status: ScaleSetStatus) -> Iterator[Note]:

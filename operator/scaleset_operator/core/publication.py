@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Final
 
 from scaleset_operator.api.base import Reason, VMHealth
+from scaleset_operator.core.adviser import first_healthy
 from scaleset_operator.core.health import RotationWord, Verdict
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.plan import PublishHealth
@@ -32,11 +33,12 @@ def publications(scene: Scene) -> Iterator[PublishHealth]:
         verdict = _kept_out(scene, instance)
         if not scene.has_source:
             if _gate_differs(instance, verdict):
-                yield _patch(instance, verdict, None)
+                yield _patch(scene, instance, verdict, None)
             continue
         if _health_differs(instance, verdict) or _gate_differs(instance, verdict):
             known = verdict.health is not VMHealth.UNKNOWN or instance.published is not None
-            yield _patch(instance, verdict, verdict.health if known or verdict.doubt else None)
+            health = verdict.health if known or verdict.doubt else None
+            yield _patch(scene, instance, verdict, health)
 
 
 def _kept_out(scene: Scene, instance: Instance) -> Verdict:
@@ -66,7 +68,9 @@ def _gate_differs(instance: Instance, verdict: Verdict) -> bool:
     return verdict.in_rotation != bool(instance.in_rotation)
 
 
-def _patch(instance: Instance, verdict: Verdict, health: VMHealth | None) -> PublishHealth:
+def _patch(
+    scene: Scene, instance: Instance, verdict: Verdict, health: VMHealth | None
+) -> PublishHealth:
     started = None if instance.started_is_recorded else instance.started
     returns = instance.in_rotation is False and verdict.in_rotation is True
     return PublishHealth(
@@ -74,7 +78,7 @@ def _patch(instance: Instance, verdict: Verdict, health: VMHealth | None) -> Pub
         uid=instance.uid,
         health=health,
         reason=verdict.reason,
-        message=verdict.message,
+        message=verdict.message + first_healthy(scene, instance),
         in_rotation=verdict.in_rotation,
         gate_reason=None if verdict.rotation is None else verdict.rotation.reason,
         gate_message="" if verdict.rotation is None else verdict.rotation.message,
