@@ -17,7 +17,7 @@ from scaleset_operator.core.observed import Observed, Outcome, ProberView, Publi
 from scaleset_operator.core.plan import PublishHealth
 from scaleset_operator.core.retold import Read, scene_of
 from scaleset_operator.core.scene import Scene
-from scaleset_operator.core.wording import QUESTIONS, question, sentence
+from scaleset_operator.core.wording import QUESTIONS, answer, question, sentence
 from tests.core._stories import a_set, entry, ledger, settle, wrong
 from tests.core.test_decide_properties import observations, specs
 from tests.support.builders import TEMPLATE, evidence, instance, instances, scale_set_spec
@@ -221,10 +221,27 @@ def test_one_that_leaves_anyway_is_told_why() -> None:
     assert sentence(found) == "It is removed: it is of an older model."
 
 
+def test_an_answer_tells_the_numbers_that_were_compared() -> None:
+    """X-11: and of an open gate nothing that would be true of a closed one only."""
+    first = instance(number=1, health=VMHealth.UNHEALTHY, started=T0 - 19 * MINUTE)
+    seen = a_set(bad=wrong(1), instances=(first, *instances(40)[1:]))
+    said = {g.reason: answer(g, T0) for g in told(scale_set_spec(), seen).gates[1:]}
+    assert {reason: text for reason, text in said.items() if text} == {
+        Reason.TOO_MANY_INSTANCES: "replicas 40, limits Standard",
+        Reason.IN_GRACE_PERIOD: "until 2026-11-21T08:11:00Z",
+        Reason.BATCH_LIMIT_REACHED: "0 of 2 in flight",
+    }
+    older = told(scale_set_spec(), a_set(bad=wrong(1)))
+    (grace,) = [g for g in older.gates if g.reason is Reason.IN_GRACE_PERIOD]
+    assert answer(grace, T0) == "it ended 2026-11-21T07:30:00Z"
+
+
 def test_every_gate_asks_a_question_in_words() -> None:
     """X-11."""
     found = told(scale_set_spec(), a_set(bad=wrong(1)))
     assert len(found.gates) == len(OF_THE_SET) + len(OF_THE_INSTANCE) + 3
-    assert [question(g) for g in found.gates[1:] if g.reason not in QUESTIONS] == []
-    assert question(found.gates[0], first=True) == "it is not healthy"
+    asked = [question(gate) for gate in found.gates]
+    assert asked[0] == "it is not healthy"
+    assert len(set(asked)) == len(asked)
+    assert {gate.reason for gate in found.gates[1:]} <= set(QUESTIONS)
     assert set(QUESTIONS) <= set(REASON_TEXT)

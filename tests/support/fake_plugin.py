@@ -12,13 +12,22 @@ from typing import Any
 
 from typer.testing import CliRunner, Result
 
+from scaleset_operator.adapters.cluster.client import sorted_pods
 from scaleset_operator.api.base import Reason
 from scaleset_operator.cli import app
 from scaleset_operator.cli.kinds import Kind
 from scaleset_operator.cli.ports import Json, Target
 from scaleset_operator.core.attempts import Attempted
 from scaleset_operator.core.observed import Outcome
-from scaleset_operator.reconciler.ports import Conflict, Gone, ProbeTarget, Refused, Unavailable
+from scaleset_operator.reconciler.ports import (
+    Conflict,
+    Gone,
+    Owner,
+    Pods,
+    ProbeTarget,
+    Refused,
+    Unavailable,
+)
 from tests.support.fake_clock import T0
 
 
@@ -148,6 +157,10 @@ class FakeEntrance:
         metadata = {**body["metadata"], "resourceVersion": str(self._versions)}
         self._objects[path] = {**body, "metadata": metadata}
         return self._objects[path]
+
+    def sort_pods(self, owner: Owner, pods: Sequence[Json]) -> Pods:
+        """See the port."""
+        return sorted_pods(owner, pods)
 
     async def watch(self, path: str, query: Mapping[str, str]) -> AsyncIterator[Json]:
         """See the port."""

@@ -13,7 +13,14 @@ from scaleset_operator.api.base import LABEL_NAME, Reason
 from scaleset_operator.cli.failures import Failure, Forbidden, NotThere, Overtaken
 from scaleset_operator.cli.kinds import PODS, SCALE_SETS, Kind
 from scaleset_operator.cli.ports import Client, Json
-from scaleset_operator.reconciler.ports import Conflict, Gone, Refused, Unavailable
+from scaleset_operator.reconciler.ports import (
+    Conflict,
+    Gone,
+    Owner,
+    Pods,
+    Refused,
+    Unavailable,
+)
 
 
 class Access:
@@ -86,6 +93,10 @@ class Access:
         with self._told("watch", kind, namespace, name):
             async for found in self._client.watch(kind.path(namespace), query):
                 yield found
+
+    def sort_pods(self, owner: Owner, pods: Sequence[Json]) -> Pods:
+        """Which of these pods are the set's."""
+        return self._client.sort_pods(owner, pods)
 
     async def scale_set(self, namespace: str, name: str) -> Json:
         """One ScaleSet, as the API server holds it; raises as `get`, naming those there are."""

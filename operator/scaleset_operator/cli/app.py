@@ -15,6 +15,7 @@ from typer.completion import completion_init  # type: ignore[attr-defined]
 
 from scaleset_operator import __version__
 from scaleset_operator.cli import (
+    activities,
     completion_script,
     doctor,
     import_csdef,
@@ -23,6 +24,7 @@ from scaleset_operator.cli import (
     repairs,
     rollout,
     status,
+    why,
 )
 from scaleset_operator.cli.ports import Entrance
 
@@ -45,6 +47,8 @@ def build() -> typer.Typer:
     )
     app.callback()(_whole)
     status.add_to(app)
+    why.add_to(app)
+    activities.add_to(app)
     probe.add_to(app)
     repairs.add_to(app)
     instances.add_to(app)

@@ -41,7 +41,8 @@ SCALE_SETS: Final = Kind("scaleset.dev", "v1alpha1", "scalesets", "ScaleSet")
 HEALTH_PROBES: Final = Kind("scaleset.dev", "v1alpha1", "healthprobes", "HealthProbe")
 PODS: Final = Kind("", "v1", "pods", "Pod")
 NODES: Final = Kind("", "v1", "nodes", "Node")
-EVENTS: Final = Kind("events.k8s.io", "v1", "events", "Event")
+EVENTS: Final = Kind("", "v1", "events", "Event")
+"""In the core group, where they can be selected by the object they are about."""
 CONTROLLER_REVISIONS: Final = Kind("apps", "v1", "controllerrevisions", "ControllerRevision")
 NETWORK_POLICIES: Final = Kind("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy")
 DEFINITIONS: Final = Kind(

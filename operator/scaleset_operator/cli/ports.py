@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from scaleset_operator.core.attempts import Attempted
-    from scaleset_operator.reconciler.ports import ProbeTarget
+    from scaleset_operator.reconciler.ports import Owner, Pods, ProbeTarget
 
 Json = dict[str, Any]
 
@@ -75,6 +75,10 @@ class Client(Protocol):
 
     async def date(self) -> datetime | None:
         """The Date of an answer, in whole seconds; None where it bears none."""
+        ...
+
+    def sort_pods(self, owner: "Owner", pods: Sequence[Json]) -> "Pods":
+        """Which of these pods are the set's, as the operator tells them apart; no request."""
         ...
 
     def watch(self, path: str, query: Mapping[str, str]) -> AsyncIterator[Json]:

@@ -16,6 +16,8 @@ from rich.text import Text
 MINUTE_S, HOUR_S, DAY_S = 60, 3_600, 86_400
 GAP: Final = 3
 """Blanks between two columns."""
+FOLDED: Final = 32
+"""Columns that folded text shall have at least, if a spared column can give them."""
 COLOURS: Final = {
     "Healthy": "green",
     "Unhealthy": "red",
@@ -75,10 +77,12 @@ class Column(NamedTuple):
 
     Attributes:
         spare: columns that are spared when the terminal is too narrow, the highest first; 0 never.
+        folds: whether it is text, which is folded before a column is spared.
     """
 
     title: str
     spare: int = 0
+    folds: bool = False
 
 
 def print_table(
@@ -95,13 +99,17 @@ def print_table(
     console.print(table)
 
 
+def _width(column: Column, cells: Sequence[str]) -> int:
+    natural = max(len(text) for text in (column.title, *cells))
+    return min(natural, FOLDED) if column.folds else natural
+
+
 def _that_fit(
     columns: Sequence[Column], rows: Sequence[Sequence[str | int | Text]], width: int
 ) -> list[int]:
     """Places of the columns to show."""
     widths = [
-        max(len(column.title), *(len(str(row[place])) for row in rows), 0)
-        for place, column in enumerate(columns)
+        _width(column, [str(row[place]) for row in rows]) for place, column in enumerate(columns)
     ]
     shown = list(range(len(columns)))
     for place in sorted(shown, key=lambda p: -columns[p].spare):

@@ -5,7 +5,6 @@ themselves; against a suspension by the platform, a request that a person makes 
 answers. Pure: the time is given. Must not know: how a set is read or written.
 """
 
-import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -16,7 +15,6 @@ from scaleset_operator.api.base import (
     ANNOTATION_SUSPENDED_UNTIL,
     format_time,
 )
-from scaleset_operator.api.durations import parse_duration
 from scaleset_operator.api.repairpolicy import AutomaticRepairsPolicy, DesiredServiceState
 from scaleset_operator.api.scaleset import ScaleSet
 from scaleset_operator.api.scalesetstatus import ServiceState
@@ -24,16 +22,13 @@ from scaleset_operator.cli import standing
 from scaleset_operator.cli.acting import Act
 from scaleset_operator.cli.failures import Failure
 from scaleset_operator.cli.ports import Json
+from scaleset_operator.cli.spans import read_span
 from scaleset_operator.core.wishes import moment_in
 
 LONGEST: Final = timedelta(days=366)
 MAX_REASON_LENGTH: Final = 256
 REPAIRS: Final = "repairs"
 POLICY: Final = "spec.automaticRepairsPolicy"
-
-_SPAN: Final = re.compile(
-    r"(?:([0-9]{1,4})d)?(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,6})s)?", re.ASCII
-)
 
 
 def end_of(span: str | None, until: str | None, now: datetime) -> datetime | None:
@@ -52,25 +47,13 @@ def end_of(span: str | None, until: str | None, now: datetime) -> datetime | Non
         raise Failure(line)
     if span is None and until is None:
         return None
-    end = now + _span(span) if span is not None else _moment(until or "")
+    end = now + read_span(span, "--for") if span is not None else _moment(until or "")
     end = end.replace(microsecond=0)
     if not now < end <= now + LONGEST:
         given = f"--for is {span!r}" if span is not None else f"--until is {until!r}"
         message = f"{given}: allowed is an end after now and within {LONGEST.days} days"
         raise Failure(message)
     return end
-
-
-def _span(text: str) -> timedelta:
-    found = _SPAN.fullmatch(text)
-    if text and found is not None:
-        days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
-        return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
-    try:
-        return parse_duration(text)
-    except ValueError:
-        line = f"--for is {text!r}: allowed is a span such as 30m, 2h, 1h30m or 2d"
-        raise Failure(line) from None
 
 
 def _moment(text: str) -> datetime:

@@ -165,6 +165,7 @@ def _chain(turn: Turn, pod: Instance, decision: Decision | None) -> Iterator[Gat
         open=decision is not None,
         detail=verdict.message,
         until=verdict.changes_at if decision is None else None,
+        asks="it is not healthy",
     )
     asked = tuple(ask(turn.asked, pod))
     yield from asked

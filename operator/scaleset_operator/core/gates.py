@@ -109,6 +109,7 @@ def _shown(scene: Scene, instance: Instance) -> Gate:
         reason=Reason.HEALTH_UNKNOWN,
         open=not unhealthy or (published is not None and published.health is VMHealth.UNHEALTHY),
         detail="not yet published",
+        asks="the verdict stands on the pod, for all to see",
     )
 
 

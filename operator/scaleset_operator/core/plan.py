@@ -176,12 +176,14 @@ class Gate:
         open: whether the repair may pass.
         detail: the numbers that were compared.
         until: when the answer changes by time alone, where that is known.
+        asks: the question in words, where it is not the one that the reason stands for.
     """
 
     reason: Reason
     open: bool
     detail: str = ""
     until: datetime | None = None
+    asks: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,6 +62,16 @@ REMEDIES: Final[Mapping[str, str]] = {
 }
 """What ends a wait that no time ends."""
 
+COMPARED: Final = frozenset(
+    {
+        Reason.TOO_MANY_INSTANCES,
+        Reason.BATCH_LIMIT_REACHED,
+        Reason.HEALTH_STORM,
+        Reason.DISRUPTION_BUDGET,
+    }
+)
+"""Whose numbers say something of a Yes too."""
+
 PURPOSES: Final = {
     RemovalPurpose.SCALE_IN: "fewer instances are wanted",
     RemovalPurpose.ROLLOUT: "it is of an older model",
@@ -71,16 +81,27 @@ PURPOSES: Final = {
 Time = Callable[[datetime], str]
 
 
-def question(gate: Gate, *, first: bool = False) -> str:
-    """What a gate asks.
+def question(gate: Gate) -> str:
+    """What a gate asks; a Yes lets a repair pass."""
+    return gate.asks or QUESTIONS.get(gate.reason, REASON_TEXT.get(gate.reason, gate.reason))
+
+
+def answer(gate: Gate, at: datetime, time: Time = format_time) -> str:
+    """The numbers behind an answer; of an open gate only those that were compared.
 
     Args:
         gate: of an explanation.
-        first: whether it is the first of the chain, which asks for the instance's health.
+        at: the moment of the explanation.
+        time: how a moment is written.
     """
-    if first:
-        return "it is not healthy"
-    return QUESTIONS.get(gate.reason, REASON_TEXT.get(gate.reason, gate.reason))
+    if not gate.open:
+        waits = gate.until is not None and gate.until > at
+        until = f"until {time(gate.until)}" if waits and gate.until is not None else ""
+        said = "" if until and gate.detail.startswith("until ") else gate.detail
+        return "; ".join(part for part in (said, until) if part)
+    if gate.reason is Reason.IN_GRACE_PERIOD and gate.until is not None:
+        return f"it ended {time(gate.until)}"
+    return gate.detail if gate.reason in COMPARED else ""
 
 
 def sentence(told: Explanation, time: Time = format_time) -> str:

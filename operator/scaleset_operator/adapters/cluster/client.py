@@ -16,8 +16,9 @@ from kubernetes.aio.config import ConfigException
 from scaleset_operator.adapters.cluster.connection import EDIT, MERGE, Call, Connection
 from scaleset_operator.adapters.cluster.credentials import Credentials
 from scaleset_operator.adapters.cluster.errors import Expired, cut, failure_of
+from scaleset_operator.adapters.cluster.podcache import PodCache
 from scaleset_operator.adapters.cluster.reflector import pages
-from scaleset_operator.reconciler.ports import Unavailable
+from scaleset_operator.reconciler.ports import Owner, Pods, Unavailable
 
 WATCH_S: Final = 300
 UNUSABLE: Final = (
@@ -88,6 +89,10 @@ class PathClient:
         except ValueError:
             return None
 
+    def sort_pods(self, owner: Owner, pods: Sequence[Json]) -> Pods:
+        """See `sorted_pods`."""
+        return sorted_pods(owner, pods)
+
     async def watch(self, path: str, query: Mapping[str, str]) -> AsyncIterator[Json]:
         """Objects each time they change, first as they are; ends when the server ends it."""
         asked: dict[str, str | int] = {**query, "watch": "true", "timeoutSeconds": WATCH_S}
@@ -97,6 +102,14 @@ class PathClient:
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
                     yield _watched(line)
+
+
+def sorted_pods(owner: Owner, pods: Sequence[Json]) -> Pods:
+    """Which of these pods are the set's, as the operator's own cache tells them apart."""
+    cache = PodCache(lambda _: None)
+    for pod in pods:
+        cache.put(pod)
+    return cache.view(owner, fresh=True)
 
 
 def _watched(line: bytes) -> Json:
