@@ -10,10 +10,17 @@ from hypothesis import HealthCheck, given, settings
 from scaleset_operator.api.base import REASON_TEXT, ObjectMeta, Reason, VMHealth
 from scaleset_operator.api.scaleset import ScaleSet, ScaleSetSpec
 from scaleset_operator.core.decide import decide
+from scaleset_operator.core.disruption import Budget, Disruption
 from scaleset_operator.core.explain import Explanation, Fate, explain
 from scaleset_operator.core.gates import OF_THE_INSTANCE, OF_THE_SET
 from scaleset_operator.core.model import model_of
-from scaleset_operator.core.observed import Observed, Outcome, ProberView, Published
+from scaleset_operator.core.observed import (
+    Observed,
+    Outcome,
+    ProberView,
+    Published,
+    TemplateView,
+)
 from scaleset_operator.core.plan import PublishHealth
 from scaleset_operator.core.retold import Read, scene_of
 from scaleset_operator.core.scene import Scene
@@ -132,6 +139,35 @@ def test_somebody_without_a_prober_says_what_the_operator_decides(
             quiet = explain(scene, pod.name)
             assert quiet is not None
             assert quiet.decision is None
+
+
+def test_a_budget_without_room_is_known_by_the_operators_word() -> None:
+    """X-11: the plugin sees no PodDisruptionBudget."""
+    model = model_of(TEMPLATE)
+    ready = (("Ready", VMHealth.HEALTHY, T0 - 60 * MINUTE),)
+    pods = instances(40, unhealthy=(1, 2, 3), model=model, reports=ready)
+    short = Budget(name="db", allowed=1, healthy=38, desired=37)
+    over = {pod.name: (short,) for pod in pods}
+    spec = scale_set_spec(policy={"disruptionBudgets": "Enforce"})
+    seen = a_set(
+        instances=pods,
+        bad=wrong(1, 2, 3),
+        template=TemplateView(model=model),
+        disruption=Disruption(over=over),
+    )
+    settled = settle(spec, seen)
+    reasons = {d.instance: d.reason for d in settled.plan.decisions}
+    assert reasons["web-2"] is Reason.DISRUPTION_BUDGET
+    scene = by_word(spec, settled.seen)
+    for name, reason in reasons.items():
+        found = explain(scene, name)
+        assert found is not None
+        assert found.decision is not None
+        assert found.decision.reason is reason
+    found = told(spec, settled.seen, "web-2")
+    assert found.closed is not None
+    assert "1 disruptions allowed, 1 of them taken" in found.closed.detail
+    assert len({gate.reason for gate in found.gates}) >= len(found.gates) - 2
 
 
 # --- Single cases ------------------------------------------------------------------------------

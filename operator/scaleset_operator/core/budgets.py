@@ -93,6 +93,8 @@ def _shortages(
 def _say(budget: Budget, pending: int) -> str:
     """The name and the numbers."""
     name = f"PodDisruptionBudget {budget.name}"
+    if budget.said:
+        return budget.said
     if not budget.current:
         return f"{name}: its status is older than its spec"
     taken = f", {pending} of them taken by repairs under way" if pending else ""

@@ -16,6 +16,7 @@ class Budget:
         healthy: pods it counts as healthy.
         desired: how many of them it wants.
         disrupted: names of pods whose eviction is in these numbers already.
+        said: what somebody else said of it, where its numbers are not known.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Budget:
     healthy: int = 0
     desired: int = 0
     disrupted: frozenset[str] = frozenset()
+    said: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -168,15 +168,17 @@ def _chain(turn: Turn, pod: Instance, decision: Decision | None) -> Iterator[Gat
         asks="it is not healthy",
     )
     asked = tuple(ask(turn.asked, pod))
-    yield from asked
     held = sum(e.uid == pod.uid for e in turn.in_flight)
     room = slot(turn.scene, len(turn.in_flight) - held)
     passed = not held and all(gate.open for gate in asked)
     if decision is not None and passed and decision.reason is not room.reason:
-        # What stands between the gates and the slot: it leaves anyway, or replaces another.
-        yield Gate(
+        # What this very decision closed behind the gates: it leaves anyway, replaces another, or
+        # those before it have spent a budget.
+        last = Gate(
             reason=decision.reason, open=False, detail=decision.message, until=decision.until
         )
+        asked = (*(gate for gate in asked if gate.reason is not last.reason), last)
+    yield from asked
     yield room
 
 

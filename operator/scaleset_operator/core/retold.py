@@ -13,6 +13,7 @@ from scaleset_operator.api.base import Condition, Reason, VMHealth
 from scaleset_operator.api.healthprobe import HealthProbe
 from scaleset_operator.api.scaleset import ScaleSet
 from scaleset_operator.api.scalesetstatus import ScaleSetStatus, UnhealthyInstance
+from scaleset_operator.core.disruption import Budget, Disruption
 from scaleset_operator.core.doubt import Doubtfulness
 from scaleset_operator.core.health import Verdict
 from scaleset_operator.core.model import model_of
@@ -85,6 +86,7 @@ def _observed(read: Read) -> Observed:
             if row.reason == Reason.REPAIR_BACK_OFF and row.eligible_time is not None
         },
         annotations=meta.annotations,
+        disruption=Disruption(over=_short_of_budget(status)),
     )
 
 
@@ -93,6 +95,15 @@ def _named(instances: Iterable[Instance], status: ScaleSetStatus) -> frozenset[s
     entries = status.repairs.in_flight
     named = {e.instance for e in entries} | {e.replacement for e in entries if e.replacement}
     return frozenset(named | {i.name for i in instances})
+
+
+def _short_of_budget(status: ScaleSetStatus) -> dict[str, tuple[Budget, ...]]:
+    """The instances of which the operator says that a PodDisruptionBudget has no room."""
+    reason = Reason.DISRUPTION_BUDGET
+    words = (c.message for c in status.conditions if c.reason == reason and c.message)
+    said = next(words, "a PodDisruptionBudget has no room, as the operator last saw it")
+    short = (Budget(name="", allowed=0, said=said),)
+    return {row.name: short for row in status.unhealthy_instances if row.reason == reason}
 
 
 def _says(rows: Iterable[UnhealthyInstance], reason: Reason) -> bool:
