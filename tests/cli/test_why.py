@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -334,3 +335,13 @@ def test_a_set_that_is_deleted_meanwhile_ends_the_watch() -> None:
 @pytest.mark.parametrize("words", [["-w"], ["web", "--timeout", "5m"]])
 def test_options_that_do_not_go_together_are_refused(words: list[str]) -> None:
     assert world().run("status", *words, code=1).stderr.startswith("error: -")
+
+
+# --- README ------------------------------------------------------------------------------------
+
+
+def test_the_readme_shows_what_is_really_printed() -> None:
+    shown = world(pod(19, healthy=False, age=19 * MINUTE)).run("why", "web-19").stdout
+    lines = [line.rstrip() for line in shown.splitlines()]
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    assert "\n".join(["$ kubectl scaleset why web-19", *lines]) in readme
