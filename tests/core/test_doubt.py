@@ -225,3 +225,42 @@ def test_the_first_answer_after_blindness_takes_nobody_out_of_rotation() -> None
 def test_the_hold_is_two_timeouts_and_a_minute_at_least(timeout: int, hold: int) -> None:
     """Protocol rules 17 and 18."""
     assert hold_time(probe_view(timeout=timeout * SECOND)) == hold * SECOND
+
+
+def test_a_set_that_goes_dark_bit_by_bit_is_dark() -> None:
+    """X-05, rule 18: one fell while the others still answered; nobody answers now."""
+    late = replace(silent(20), last_success=ago(22))
+    verdicts = judged({1: silent(60)} | dict.fromkeys(range(2, 41), late))
+    assert {v.doubt for v in verdicts.values()} == {Doubtfulness.SET_SILENT}
+
+
+def test_one_that_answers_now_is_enough_to_convict_the_silent() -> None:
+    """Rule 18: the prober sees."""
+    verdicts = judged(dict.fromkeys(range(1, 40), silent(60)))
+    assert verdicts[1].health is VMHealth.UNHEALTHY
+    assert verdicts[40].health is VMHealth.HEALTHY
+
+
+def untried(since: float) -> Evidence:
+    """Watched for so many seconds, and no attempt has ended."""
+    return Evidence(watched_since=ago(since))
+
+
+@pytest.mark.parametrize(("since", "waits"), [(301, True), (300, True), (299, False)])
+def test_nobody_is_convicted_before_one_that_was_watched_already_was_heard(
+    since: float, *, waits: bool
+) -> None:
+    """Protocol rule 16; one that came later is not waited for, or a growing set would be spared."""
+    verdict = judged({1: silent(), 2: untried(since)})[1]
+    assert (verdict.doubt is Doubtfulness.UNDECIDED) is waits
+
+
+@pytest.mark.parametrize(("since", "waits"), [(301, True), (299, False)])
+def test_nor_before_one_of_its_node_was_heard_at_all(since: float, *, waits: bool) -> None:
+    """Protocol rule 16: of another set."""
+    stranger = Neighbour(uid="other", silent=False, last_ended=None, watched_since=ago(since))
+    seen = a_set(bad={1: silent()}, instances=instances(40))
+    node = seen.instances[0].node or ""
+    near = {**seen.neighbours, node: (*seen.neighbours[node], stranger)}
+    verdict = judge(scale_set_spec(), replace(seen, neighbours=near), T0)["uid-web-1"]
+    assert (verdict.doubt is Doubtfulness.UNDECIDED) is waits

@@ -16,6 +16,8 @@ STORIES = "tests/simulation/test_stories.py"
 NOTICES = "tests/simulation/test_notices.py"
 ROLLOUTS = "tests/simulation/test_rollouts.py"
 SILENCE = "tests/simulation/test_silence.py"
+ROTATION = "tests/simulation/test_rotation.py"
+VANTAGE = "tests/simulation/test_vantage.py"
 
 
 class Rig(NamedTuple):
@@ -56,6 +58,19 @@ RIGS = [
         "budgets",
         "tests/simulation/test_budgets.py::test_a_budget_without_room_holds_every_repair_and_is_named",
         "against a budget without room",
+        "shedding",
+        f"{ROTATION}::test_ten_that_shed_load_leave_rotation_and_come_back_and_none_is_repaired",
+        "repaired",
+    ),
+    Rig(
+        "departure",
+        f"{ROTATION}::test_whoever_deletes_an_instance_it_leaves_rotation_while_its_probe_still_says_200",
+        "late",
+    ),
+    Rig(
+        "veto",
+        f"{VANTAGE}::test_a_path_that_is_cut_to_one_node_repairs_nobody_whom_the_other_prober_hears",
+        "repaired",
     ),
     Rig(
         "slot_release",

@@ -122,7 +122,13 @@ class FakeProbes:
         evidence = self.evidence(pod_uid) or self.evidence(for_rotation(pod_uid))
         if evidence is None:
             return None
-        return Neighbour(uid=pod_uid, silent=evidence.silent, last_ended=evidence.last_ended)
+        waiting = evidence.watched_since if evidence.last_ended is None else None
+        return Neighbour(
+            uid=pod_uid,
+            silent=evidence.silent,
+            last_ended=evidence.last_ended,
+            watched_since=waiting,
+        )
 
     def view(self) -> ProberView:
         """See the port."""

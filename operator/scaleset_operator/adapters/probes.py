@@ -105,8 +105,12 @@ class ProberProbes:
         found = self._link.evidence(pod_uid) or self._link.evidence(for_rotation(pod_uid))
         if found is None:
             return None
+        ended = self._moment(found.last_ended)
         return Neighbour(
-            uid=pod_uid, silent=found.silent, last_ended=self._moment(found.last_ended)
+            uid=pod_uid,
+            silent=found.silent,
+            last_ended=ended,
+            watched_since=self._calendar.at(found.watched_since) if ended is None else None,
         )
 
     def view(self) -> ProberView:

@@ -35,6 +35,8 @@ class Doubtfulness(Enum):
     """Nobody in the set has answered since (rule 18)."""
     BLIND = auto()
     """The prober reaches nothing at all; this never clears by time."""
+    SEEN_ELSEWHERE = auto()
+    """A second vantage has heard it within a timeout: silent to this prober alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,7 @@ class SetWatch:
     Attributes:
         newest_success: end of the latest success of any member.
         oldest_end: the member heard longest ago ended its last attempt then.
+        waiting_since: since when a member is watched that has ended no attempt yet, at most.
         anyone_ok: whether some member's last attempt was a success.
         heard_at: ends of the last successes of members that have answered, in order.
         earliest: at the same place, since when this one or a later one has been answering, at
@@ -61,6 +64,7 @@ class SetWatch:
 
     newest_success: datetime | None
     oldest_end: datetime | None
+    waiting_since: datetime | None
     anyone_ok: bool
     heard_at: tuple[datetime, ...]
     earliest: tuple[datetime, ...]
@@ -68,7 +72,8 @@ class SetWatch:
     @classmethod
     def of(cls, evidence: Iterable[Evidence | None]) -> "SetWatch":
         """Sum up the members that have ended an attempt."""
-        heard = [e for e in evidence if e is not None and e.last_ended is not None]
+        watched = [e for e in evidence if e is not None]
+        heard = [e for e in watched if e.last_ended is not None]
         answers = sorted(
             (e.last_success, e.answering_since)
             for e in heard
@@ -80,6 +85,9 @@ class SetWatch:
         return cls(
             newest_success=max((e.last_success for e in heard if e.last_success), default=None),
             oldest_end=min((e.last_ended for e in heard if e.last_ended), default=None),
+            waiting_since=min(
+                (e.watched_since for e in watched if e.last_ended is None), default=None
+            ),
             anyone_ok=any(e.answers_ok for e in heard),
             heard_at=tuple(last for last, _ in answers),
             earliest=tuple(earliest),
@@ -117,16 +125,25 @@ def weigh(
     fell = evidence.silent_since or now
     if not sees:
         return Found(kind=Doubtfulness.BLIND, message="the prober reaches no reference target")
-    if watch.newest_success is None or watch.newest_success <= fell:
-        if watch.anyone_ok:
-            return _undecided(fell, probe, now)
-        return Found(
-            kind=Doubtfulness.SET_SILENT, message="no instance of the set has answered since"
-        )
-    unheard = watch.oldest_end is not None and watch.oldest_end < fell
-    if unheard or any(n.last_ended is not None and n.last_ended < fell for n in neighbours):
+    if not watch.anyone_ok:
+        # Also where one answered for a while longer: what goes dark bit by bit is dark as well.
+        return Found(kind=Doubtfulness.SET_SILENT, message="no instance of the set answers")
+    old = watch.newest_success is None or watch.newest_success <= fell
+    if old or _is_unheard(fell, watch.oldest_end, watch.waiting_since):
+        return _undecided(fell, probe, now)
+    if any(_is_unheard(fell, n.last_ended, n.watched_since) for n in neighbours):
         return _undecided(fell, probe, now)
     return _among_the_heard(fell, watch, neighbours, probe, now)
+
+
+def _is_unheard(fell: datetime, ended: datetime | None, waiting: datetime | None) -> bool:
+    """Whether somebody that was watched when this one fell has ended no attempt since (rule 16).
+
+    One that came later is not waited for: in a set that grows there is always another.
+    """
+    if ended is not None and ended < fell:
+        return True
+    return waiting is not None and waiting <= fell
 
 
 def _undecided(fell: datetime, probe: ProbeView, now: datetime) -> Found:

@@ -4,27 +4,15 @@ A success is a verdict at once. A failure becomes one when a full timeout withou
 watched (P-11 to P-13, X-08). Silence goes through `doubt` first. Knows nothing of repairs.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Final
 
 from scaleset_operator.api.base import Reason, VMHealth
 from scaleset_operator.api.scaleset import ScaleSetSpec
-from scaleset_operator.core.attempts import how_it_ended
+from scaleset_operator.core.causes import CAUSE, down_nodes, say
 from scaleset_operator.core.doubt import Doubtfulness, SetWatch, weigh
 from scaleset_operator.core.observed import Evidence, Instance, Observed, Outcome, ProbeView
-
-NODE_DOWN_SHARE: Final = 0.55
-"""From this share of NotReady nodes on, a NotReady node is silence too (protocol rule 15)."""
-
-CAUSE: Final = {
-    Outcome.WRONG_STATUS: Reason.WRONG_STATUS,
-    Outcome.MALFORMED: Reason.MALFORMED_ANSWER,
-    Outcome.REFUSED: Reason.CONNECTION_REFUSED,
-    Outcome.TIMED_OUT: Reason.PROBE_TIMED_OUT,
-    Outcome.UNREACHABLE: Reason.UNREACHABLE,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +131,7 @@ class Bench:
     @cached_property
     def down_nodes(self) -> frozenset[str]:
         """NotReady nodes that are evidence."""
-        return _down_nodes(self.observed, self._live)
+        return down_nodes(self.observed, self._live)
 
     def verdict(self, instance: Instance) -> Verdict:
         """The verdict on one instance."""
@@ -196,9 +184,29 @@ class Bench:
             return self._later(instance, "no full timeout has been watched", out_at)
         if ended <= success or not self._recent(ended):
             return self._later(instance, "no attempt has ended lately")
+        if evidence.silent:
+            seen_until = self._seen_elsewhere(instance)
+            if seen_until is not None and self.now < seen_until:
+                return self._vetoed(instance, seen_until)
         if not evidence.silent or self._down_otherwise(instance):
             return self._unhealthy(instance, evidence)
         return self._silent(instance, evidence)
+
+    def _seen_elsewhere(self, instance: Instance) -> datetime | None:
+        """Until when another prober's success speaks for a silent instance: a full timeout."""
+        vote = self.observed.votes.get(instance.uid)
+        if vote is None or instance.started is None or vote < instance.started:
+            return None
+        return vote + self.probe.timeout
+
+    def _vetoed(self, instance: Instance, until: datetime) -> Verdict:
+        """Silent to us alone: nothing is concluded, and what was concluded of it is taken back."""
+        message = "silent to this prober; another one has heard it"
+        standing = _standing(instance, self.now, Reason.PROBE_INCONCLUSIVE, message)
+        seen = _with_change(standing, until, Doubtfulness.SEEN_ELSEWHERE)
+        if seen.health is not VMHealth.UNHEALTHY:
+            return seen
+        return replace(seen, health=VMHealth.UNKNOWN, since=self.now.replace(microsecond=0))
 
     def _recent(self, ended: datetime) -> bool:
         """Whether the attempt that ended then can still be the latest: two rounds and a bit."""
@@ -213,7 +221,7 @@ class Bench:
 
     def _unhealthy(self, instance: Instance, evidence: Evidence) -> Verdict:
         reason = CAUSE[evidence.outcome or Outcome.TIMED_OUT]
-        message = _say(evidence, self.probe)
+        message = say(evidence, self.probe)
         if evidence.silent and instance.started is not None and not instance.containers_ready:
             reason, message = (
                 Reason.CONTAINERS_NOT_READY,
@@ -272,18 +280,3 @@ def _with_change(
         doubt=doubt,
         changes_at=changes_at,
     )
-
-
-def _say(evidence: Evidence, probe: ProbeView) -> str:
-    """The cause in words; without figures that move, for it is written once per change."""
-    ended = how_it_ended(evidence.outcome or Outcome.TIMED_OUT, evidence.http_status or 0)
-    return f"{ended}; no success for {probe.timeout.total_seconds():.0f}s"
-
-
-def _down_nodes(observed: Observed, live: list[Instance]) -> frozenset[str]:
-    """NotReady nodes that are evidence: fewer than 55 % of them, and another one is Ready."""
-    carrying = {i.node for i in live if i.node is not None}
-    down = {n for n in carrying if not observed.nodes.get(n, True)}
-    if not down or len(down) == len(carrying) or len(down) >= NODE_DOWN_SHARE * len(carrying):
-        return frozenset()
-    return frozenset(down)

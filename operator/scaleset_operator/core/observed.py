@@ -171,11 +171,16 @@ class Instance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Neighbour:
-    """Another watched pod on a node, of any set: what rules 16 and 17 need of it."""
+    """Another watched pod on a node, of any set: what rules 16 and 17 need of it.
+
+    Attributes:
+        watched_since: while it has ended no attempt; None from then on.
+    """
 
     uid: str
     silent: bool
     last_ended: datetime | None
+    watched_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,6 +254,7 @@ class Observed:
         evidence: pod UID -> what that probe found.
         rotation_probe: the one that decides over rotation, where it is another (P-29).
         rotation_evidence: pod UID -> what that one found.
+        votes: pod UID -> when a second vantage last had a success from it by the probe of health.
         live_reads: names read live since the last record; a name whose pod was gone counts too.
         listed: whether the instances come from a live LIST since the last record.
         view_is_fresh: whether the cache has seen our own last write and is not cut off (X-07).
@@ -275,6 +281,7 @@ class Observed:
     probe: ProbeView | None = None
     prober: ProberView = field(default_factory=ProberView)
     evidence: Mapping[str, Evidence] = field(default_factory=dict)
+    votes: Mapping[str, datetime] = field(default_factory=dict)
     rotation_probe: ProbeView | None = None
     rotation_evidence: Mapping[str, Evidence] = field(default_factory=dict)
     neighbours: Mapping[str, tuple[Neighbour, ...]] = field(default_factory=dict)

@@ -33,7 +33,7 @@ def with_rotation(
     if probe is None:
         return verdicts
     live = [i for i in observed.instances if i.live]
-    apart = replace(observed, probe=probe, evidence=observed.rotation_evidence)
+    apart = replace(observed, probe=probe, evidence=observed.rotation_evidence, votes={})
     bench = Bench(apart, probe, live, now)
     known: dict[tuple[int, int], Verdict] = {}
     joined: dict[str, Verdict] = {}

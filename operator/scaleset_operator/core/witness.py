@@ -174,7 +174,8 @@ def _create(scene: Scene, names: Names, domain: int, doubt: Doubt, found: Doubts
 def _await_word(scene: Scene, doubt: Doubt, pod: Instance, found: Doubts) -> Doubt:
     """A witness has the grace of a slot to answer; then it goes, and the wait doubles."""
     ends = (pod.started or pod.created) + scene.slot_grace
-    if scene.now < ends or pod.protected:
+    blind = any(v.doubt is Doubtfulness.BLIND for v in scene.verdicts.values())
+    if scene.now < ends or pod.protected or blind:
         found.again.append(ends)
         return doubt
     found.removals.append(_removal(pod))

@@ -11,7 +11,7 @@ from typing import Final
 from scaleset_operator.core.observed import Evidence, Instance, Neighbour, Observed, TemplateView
 from scaleset_operator.reconciler.disruption import disruption_over
 from scaleset_operator.reconciler.memory import FleetBook, Memory
-from scaleset_operator.reconciler.ports import Cluster, Probes, for_rotation
+from scaleset_operator.reconciler.ports import Cluster, NoVantage, Probes, Vantage, for_rotation
 from scaleset_operator.reconciler.resources import KnownSet, Resources
 from scaleset_operator.reconciler.watching import Watcher
 
@@ -23,13 +23,19 @@ class Observer:
     """Looks at one set at a time."""
 
     def __init__(
-        self, resources: Resources, cluster: Cluster, probes: Probes, fleet: FleetBook
+        self,
+        resources: Resources,
+        cluster: Cluster,
+        probes: Probes,
+        fleet: FleetBook,
+        vantage: Vantage | None = None,
     ) -> None:
         self._resources = resources
         self._cluster = cluster
         self._probes = probes
         self._watcher = Watcher(resources, probes)
         self._fleet = fleet
+        self._vantage = vantage or NoVantage()
 
     def observe(
         self,
@@ -87,6 +93,7 @@ class Observer:
             probe=health,
             prober=self._probes.view(),
             evidence=evidence,
+            votes=self._votes(evidence),
             rotation_probe=rotation,
             rotation_evidence=second,
             neighbours=self._neighbours(live, evidence, second),
@@ -105,6 +112,12 @@ class Observer:
         """Pod UID -> what one of its watches found."""
         found = ((i.uid, self._probes.evidence(watch(i.uid))) for i in live)
         return {uid: evidence for uid, evidence in found if evidence is not None}
+
+    def _votes(self, evidence: Mapping[str, Evidence]) -> Mapping[str, datetime]:
+        """What another prober heard of those that are silent to this one."""
+        silent = (uid for uid, one in evidence.items() if one.silent)
+        found = ((uid, self._vantage.votes(uid)) for uid in silent)
+        return {uid: at for uid, at in found if at is not None}
 
     def _neighbours(
         self, live: list[Instance], *evidence: Mapping[str, Evidence]

@@ -24,10 +24,12 @@ from scaleset_operator.reconciler.ports import (
     Conflict,
     Gone,
     Key,
+    NoVantage,
     Owner,
     Probes,
     Refused,
     Unavailable,
+    Vantage,
 )
 from scaleset_operator.reconciler.resources import KnownSet, Resources
 from scaleset_operator.reconciler.revisions import History, Revisions
@@ -71,6 +73,7 @@ class Reconciler:
     revisions: Revisions
     fleet: FleetBook = field(default_factory=FleetBook)
     account: Account = field(default_factory=NoAccount)
+    vantage: Vantage = field(default_factory=NoVantage)
     _memories: dict[Key, Memory] = field(default_factory=dict)
     _plans: dict[Key, Plan] = field(default_factory=dict)
 
@@ -135,7 +138,8 @@ class Reconciler:
         return self.clock.now() + STATUS_SETTLE
 
     def _decide(self, known: KnownSet, memory: Memory, state: _Round) -> Plan:
-        observer = Observer(self.resources, self.cluster, self.probes, self.fleet)
+        seen_by = (self.cluster, self.probes, self.fleet, self.vantage)
+        observer = Observer(self.resources, *seen_by)
         now = self.clock.now()
         observed = observer.observe(known, memory, state.live_reads, listed=state.listed, now=now)
         plan = decide(known.resource.spec, observed, now)
