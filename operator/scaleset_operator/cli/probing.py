@@ -18,7 +18,7 @@ from scaleset_operator.cli.failures import Failure, NotThere
 from scaleset_operator.cli.kinds import HEALTH_PROBES, PODS
 from scaleset_operator.cli.ports import Entrance, Json
 from scaleset_operator.core.attempts import Attempted, how_it_ended
-from scaleset_operator.core.health import CAUSE
+from scaleset_operator.core.causes import CAUSE
 from scaleset_operator.core.observed import Outcome
 from scaleset_operator.reconciler.ports import ProbeKey, ProbeTarget
 from scaleset_operator.reconciler.resources import Resources, key_of
