@@ -58,6 +58,8 @@ RIGS = [
         "budgets",
         "tests/simulation/test_budgets.py::test_a_budget_without_room_holds_every_repair_and_is_named",
         "against a budget without room",
+    ),
+    Rig(
         "shedding",
         f"{ROTATION}::test_ten_that_shed_load_leave_rotation_and_come_back_and_none_is_repaired",
         "repaired",

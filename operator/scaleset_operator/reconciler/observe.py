@@ -11,7 +11,8 @@ from typing import Final
 from scaleset_operator.core.observed import Evidence, Instance, Neighbour, Observed, TemplateView
 from scaleset_operator.reconciler.disruption import disruption_over
 from scaleset_operator.reconciler.memory import FleetBook, Memory
-from scaleset_operator.reconciler.ports import Cluster, NoVantage, Probes, Vantage, for_rotation
+from scaleset_operator.reconciler.outlook import NoVantage, Vantage
+from scaleset_operator.reconciler.ports import Cluster, Probes, for_rotation
 from scaleset_operator.reconciler.resources import KnownSet, Resources
 from scaleset_operator.reconciler.watching import Watcher
 

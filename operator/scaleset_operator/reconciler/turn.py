@@ -18,18 +18,17 @@ from scaleset_operator.reconciler.account import Account, NoAccount
 from scaleset_operator.reconciler.act import Actor
 from scaleset_operator.reconciler.memory import FleetBook, Memory
 from scaleset_operator.reconciler.observe import Observer
+from scaleset_operator.reconciler.outlook import NoVantage, Vantage
 from scaleset_operator.reconciler.ports import (
     Clock,
     Cluster,
     Conflict,
     Gone,
     Key,
-    NoVantage,
     Owner,
     Probes,
     Refused,
     Unavailable,
-    Vantage,
 )
 from scaleset_operator.reconciler.resources import KnownSet, Resources
 from scaleset_operator.reconciler.revisions import History, Revisions
