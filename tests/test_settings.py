@@ -121,3 +121,10 @@ def test_the_help_names_every_option_and_every_variable() -> None:
 def test_settings_are_read_once_and_never_changed() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         Settings().port = 1  # type: ignore[misc]
+
+
+def test_the_pod_it_runs_in_is_known_where_the_manifest_tells() -> None:
+    """S-31: outside of one, nothing is known."""
+    found = settings_of(environment={"POD_NAMESPACE": "ops", "POD_NAME": "operator-1"})
+    assert (found.pod_namespace, found.pod_name) == ("ops", "operator-1")
+    assert (settings_of().pod_namespace, settings_of().pod_name) == ("", "")

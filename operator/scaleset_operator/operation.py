@@ -16,6 +16,7 @@ from scaleset_operator import __version__
 from scaleset_operator.adapters.census import present
 from scaleset_operator.adapters.cluster.connection import Connection
 from scaleset_operator.adapters.cluster.gateway import KubernetesCluster
+from scaleset_operator.adapters.cluster.policies import PolicyReader
 from scaleset_operator.adapters.cluster.revisions import RevisionStore
 from scaleset_operator.adapters.definitions import await_definitions
 from scaleset_operator.adapters.logs import about
@@ -98,6 +99,7 @@ class Operation:
             clock=self._clock,
             revisions=RevisionStore(connection),
             account=self._metrics,
+            policies=self._policies(connection),
         )
         self._queue = KeyQueue[Key](
             turn=self._turn, clock=self._clock, ended=self._metrics.turns_of("ScaleSet")
@@ -129,6 +131,11 @@ class Operation:
             watch_starts=lambda: self._watch_starts,
         )
         self._metrics.watch(parts)
+
+    def _policies(self, connection: Connection) -> PolicyReader:
+        """It compares policies with the pod this process runs in, where that is told."""
+        place = self._settings
+        return PolicyReader(connection, namespace=place.pod_namespace, pod=place.pod_name)
 
     def _run(self, name: str, work: Any) -> None:
         task = self._vitals.tasks[name] = asyncio.create_task(work)

@@ -43,6 +43,8 @@ class Settings:
         port: likewise; taken, a free one is used and logged.
         log_format: auto is text on a terminal and JSON elsewhere.
         log_level: the least level that is logged, one of LEVELS.
+        pod_namespace: of the pod this process runs in, and pod_name its name; empty outside of one,
+            or where the manifest does not tell.
     """
 
     namespaces: tuple[str, ...] = ()
@@ -50,6 +52,8 @@ class Settings:
     port: int = DEFAULT_PORT
     log_format: LogFormat = LogFormat.AUTO
     log_level: str = "info"
+    pod_namespace: str = ""
+    pod_name: str = ""
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
@@ -84,7 +88,9 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.epilog = (
         f"Each option may also be given as a variable: {PREFIX}NAMESPACE (several with commas), "
-        f"{PREFIX}METRICS_ADDRESS, {PREFIX}PORT, {PREFIX}LOG_FORMAT, {PREFIX}LOG_LEVEL."
+        f"{PREFIX}METRICS_ADDRESS, {PREFIX}PORT, {PREFIX}LOG_FORMAT, {PREFIX}LOG_LEVEL. In a pod, "
+        "POD_NAMESPACE and POD_NAME tell which one, so that a NetworkPolicy in the prober's way "
+        "can be named."
     )
 
 
@@ -102,6 +108,8 @@ def from_arguments(arguments: argparse.Namespace, environment: Mapping[str, str]
         port=given.read("port", _port, DEFAULT_PORT),
         log_format=given.read("log_format", _format, LogFormat.AUTO),
         log_level="debug" if arguments.verbose else level,
+        pod_namespace=environment.get("POD_NAMESPACE", ""),
+        pod_name=environment.get("POD_NAME", ""),
     )
 
 

@@ -11,6 +11,7 @@ from localcluster.cluster import LocalCluster
 from scaleset_operator.__main__ import SteadyClock
 from scaleset_operator.adapters.cluster.connection import Connection
 from scaleset_operator.adapters.cluster.gateway import KubernetesCluster
+from scaleset_operator.adapters.cluster.policies import PolicyReader
 from scaleset_operator.adapters.cluster.revisions import RevisionStore
 from tests.contract.fake_world import FakeWorld
 from tests.contract.real_world import Client, RealWorld
@@ -63,7 +64,7 @@ async def client_of(
     cluster = KubernetesCluster(connection, clock, lambda _: None, (namespace,))
     try:
         await cluster.start()
-        yield Client(cluster, RevisionStore(connection)), clock
+        yield Client(cluster, RevisionStore(connection), PolicyReader(connection)), clock
         await cluster.close()
     finally:
         await connection.close()

@@ -14,6 +14,7 @@ from tests.support.fake_cluster import FakeCluster
 from tests.support.fake_disruption import FakeDisruption
 from tests.support.fake_kubelet import FakeKubelet, PodScript
 from tests.support.fake_objects import FakePod, pod_manifest
+from tests.support.fake_policies import FakePolicies
 from tests.support.fake_revisions import FakeRevisions, RevisionBook
 from tests.support.pod_writes import controller_of
 
@@ -33,6 +34,7 @@ class FakeWorld:
         self.cluster = FakeCluster(self.server, lag=LAG)
         self.disruption = FakeDisruption(self.server)
         self.revisions = FakeRevisions(RevisionBook(), self.cluster.wire)
+        self.policies = FakePolicies()
 
     def now(self) -> datetime:
         """See `World`."""
@@ -71,6 +73,10 @@ class FakeWorld:
     async def set_foreign_condition(self, owner: Owner, condition: dict[str, Any]) -> None:
         """See `World`."""
         self.server.edit_status(*owner.key, {"conditions": [condition]})
+
+    async def make_policy(self, name: str, spec: Mapping[str, Any]) -> None:
+        """See `World`."""
+        self.policies.put(NAMESPACE, name, spec)
 
     async def make_pod(
         self, name: str, *, labels: Mapping[str, str], controller: Owner | None = None

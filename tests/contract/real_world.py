@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from scaleset_operator.__main__ import SteadyClock
 from scaleset_operator.adapters.cluster.gateway import KubernetesCluster
+from scaleset_operator.adapters.cluster.policies import PolicyReader
 from scaleset_operator.adapters.cluster.revisions import RevisionStore
 from scaleset_operator.reconciler.ports import Key, Owner
 from tests.contract.worlds import SELECTOR
@@ -21,10 +22,11 @@ GATE: Final = {"conditionType": "scaleset.dev/InRotation"}
 
 
 class Client(NamedTuple):
-    """The adapter's two ports, on one connection."""
+    """The adapter's ports, on one connection."""
 
     cluster: KubernetesCluster
     revisions: RevisionStore
+    policies: PolicyReader
 
 
 class RealWorld:
@@ -33,7 +35,7 @@ class RealWorld:
     def __init__(self, api: Api, namespace: str, client: Client, clock: SteadyClock) -> None:
         self.api = api
         self.namespace = namespace
-        self.cluster, self.revisions = client
+        self.cluster, self.revisions, self.policies = client
         self.clock = clock
 
     def now(self) -> datetime:
@@ -87,6 +89,12 @@ class RealWorld:
         }
         path = path_of("ScaleSet", self.namespace, owner.key.name, "status")
         self.api.apply(path, body, manager="somebody")
+
+    async def make_policy(self, name: str, spec: Mapping[str, Any]) -> None:
+        """See `World`."""
+        body = {"metadata": {"name": name}, "spec": spec}
+        root = "/apis/networking.k8s.io/v1"
+        self.api.create(f"{root}/namespaces/{self.namespace}/networkpolicies", body)
 
     async def make_pod(
         self, name: str, *, labels: Mapping[str, str], controller: Owner | None = None

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 from scaleset_operator.api import base
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.plan import CreateInstance, Purpose, RenewInstance
+from scaleset_operator.reconciler.outlook import Policies
 from scaleset_operator.reconciler.ports import Cluster, Owner
 from scaleset_operator.reconciler.revisions import Revisions
 from tests.support.builders import TEMPLATE
@@ -33,6 +34,11 @@ class World(Protocol):
     @property
     def revisions(self) -> Revisions:
         """The port of the history of models, on the same connection."""
+        ...
+
+    @property
+    def policies(self) -> Policies:
+        """The port of the NetworkPolicies, on the same connection."""
         ...
 
     def now(self) -> datetime:
@@ -61,6 +67,10 @@ class World(Protocol):
 
     async def set_foreign_condition(self, owner: Owner, condition: dict[str, Any]) -> None:
         """Another manager adds a condition to the ScaleSet's status."""
+        ...
+
+    async def make_policy(self, name: str, spec: Mapping[str, Any]) -> None:
+        """Somebody creates a NetworkPolicy."""
         ...
 
     async def make_pod(

@@ -100,7 +100,8 @@ def _ready(scene: Scene, status: ScaleSetStatus, accepted: Word) -> Word:
     if not scene.has_source:
         return Word("Ready", TRUE, Reason.INSTANCES_READY, ready)
     if status.repairs.doubts:
-        return Word("Ready", TRUE, Reason.PROBE_INCONCLUSIVE, f"{ready}; the whole set is silent")
+        reason, why = scene.silence
+        return Word("Ready", TRUE, reason, f"{ready}; {why}")
     if status.unknown_replicas:
         unknown = f"{ready}, {status.unknown_replicas} not known yet"
         return Word("Ready", TRUE, Reason.HEALTH_UNKNOWN, unknown)
@@ -149,8 +150,8 @@ def _healthy(scene: Scene, status: ScaleSetStatus) -> Word:
         return Word(kind, UNKNOWN, Reason.NO_PROBE, message)
     source = f"by {_source(scene)}"
     if status.repairs.doubts:
-        message = f"the whole set is silent {source}"
-        return Word(kind, UNKNOWN, Reason.PROBE_INCONCLUSIVE, message)
+        reason, why = scene.silence
+        return Word(kind, UNKNOWN, reason, f"{source}, {why}")
     if status.unhealthy_replicas:
         message = f"{status.unhealthy_replicas} of {status.replicas} unhealthy {source}"
         return Word(kind, FALSE, Reason.INSTANCES_UNHEALTHY, message)
@@ -203,7 +204,8 @@ def _allowed(scene: Scene, status: ScaleSetStatus) -> Word:
     if closed is not None and closed.reason is not Reason.STALE_VIEW:
         return Word(kind, FALSE, closed.reason, closed.detail)
     if status.repairs.doubts:
-        return Word(kind, FALSE, Reason.PROBE_INCONCLUSIVE, "nothing is repaired on silence alone")
+        reason, why = scene.silence
+        return Word(kind, FALSE, reason, f"nothing is repaired on silence alone; {why}")
     if scene.restarts_too_often:
         message = "the operator started three times in ten minutes; no full timeout watched yet"
         return Word(kind, FALSE, Reason.FREQUENT_RESTARTS, message)

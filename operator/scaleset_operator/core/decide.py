@@ -98,6 +98,7 @@ class Turn:
             actions=acts,
             reads=frozenset(self.progress.reads | self.opened.reads | self.rollout.reads),
             list_live=self.scaling.list_live,
+            look_at_policies=self.scene.is_silent,
             look_again_at=self._again(),
             decisions=tuple(self.opened.decisions),
             notes=notes,

@@ -92,9 +92,9 @@ def _not_suspended_by_platform(scene: Scene) -> Gate:
 def _known(scene: Scene, instance: Instance) -> Gate:
     """The verdict must be fresh: this process has watched a full timeout (X-08)."""
     verdict = scene.verdicts[instance.uid]
-    inconclusive = verdict.reason is Reason.PROBE_INCONCLUSIVE
+    inconclusive = verdict.reason in (Reason.PROBE_INCONCLUSIVE, Reason.PROBE_BLOCKED)
     return Gate(
-        reason=Reason.PROBE_INCONCLUSIVE if inconclusive else Reason.HEALTH_UNKNOWN,
+        reason=verdict.reason if inconclusive else Reason.HEALTH_UNKNOWN,
         open=verdict.fresh and verdict.health is not VMHealth.UNKNOWN,
         detail=verdict.message,
         until=verdict.changes_at,

@@ -11,8 +11,9 @@ from functools import cached_property
 from scaleset_operator.api.base import Reason, VMHealth
 from scaleset_operator.api.scaleset import ScaleSetSpec
 from scaleset_operator.core.causes import CAUSE, down_nodes, say
-from scaleset_operator.core.doubt import Doubtfulness, SetWatch, weigh
+from scaleset_operator.core.doubt import Doubtfulness, Found, SetWatch, weigh
 from scaleset_operator.core.observed import Evidence, Instance, Observed, Outcome, ProbeView
+from scaleset_operator.core.policies import shut_by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +128,12 @@ class Bench:
     def watch(self) -> SetWatch:
         """What the whole set says; only silence asks for it."""
         return SetWatch.of(self.observed.evidence.get(i.uid) for i in self._live)
+
+    @cached_property
+    def shut_by(self) -> str | None:
+        """The NetworkPolicy that keeps the prober out for certain; only a silent set asks."""
+        around = self.observed.surroundings
+        return None if around is None else shut_by(around, self.probe.port)
 
     @cached_property
     def down_nodes(self) -> frozenset[str]:
@@ -252,15 +259,23 @@ class Bench:
                 return _with_change(standing, found.until, found.kind)
             case _:
                 keep = found.kind is not Doubtfulness.HELD
+                reason, message = self._why_silent(found)
                 return Verdict(
                     health=VMHealth.UNKNOWN,
-                    reason=Reason.PROBE_INCONCLUSIVE,
-                    message=found.message,
+                    reason=reason,
+                    message=message,
                     since=self._silent_since(instance, evidence),
                     doubt=found.kind,
                     in_rotation=None if keep else False,
                     changes_at=found.until,
                 )
+
+    def _why_silent(self, found: Found) -> tuple[Reason, str]:
+        if found.kind is not Doubtfulness.SET_SILENT or self.shut_by is None:
+            return Reason.PROBE_INCONCLUSIVE, found.message
+        by, port = self.shut_by, self.probe.port
+        message = f"NetworkPolicy {by} does not admit the prober on port {port}"
+        return Reason.PROBE_BLOCKED, message
 
     def _silent_since(self, instance: Instance, evidence: Evidence) -> datetime:
         """As published; where nothing is, the first silent attempt: it does not move."""

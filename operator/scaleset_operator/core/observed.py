@@ -13,6 +13,7 @@ from scaleset_operator.api.base import Reason, VMHealth
 from scaleset_operator.api.scalesetstatus import ScaleSetStatus
 from scaleset_operator.core.disruption import Disruption
 from scaleset_operator.core.evidence import Evidence, Neighbour, Outcome
+from scaleset_operator.core.policies import Surroundings
 
 NOT_RENEWED: Final = "-"
 """In the annotation of a renewal, in place of a restart count: this container is left alone."""
@@ -189,6 +190,7 @@ class Observed:
         rotation_probe: the one that decides over rotation, where it is another (P-29).
         rotation_evidence: pod UID -> what that one found.
         votes: pod UID -> when a second vantage last had a success from it by the probe of health.
+        surroundings: the NetworkPolicies around a silent set; None where they are not known.
         live_reads: names read live since the last record; a name whose pod was gone counts too.
         listed: whether the instances come from a live LIST since the last record.
         view_is_fresh: whether the cache has seen our own last write and is not cut off (X-07).
@@ -215,6 +217,7 @@ class Observed:
     probe: ProbeView | None = None
     prober: ProberView = field(default_factory=ProberView)
     evidence: Mapping[str, Evidence] = field(default_factory=dict)
+    surroundings: Surroundings | None = None
     votes: Mapping[str, datetime] = field(default_factory=dict)
     rotation_probe: ProbeView | None = None
     rotation_evidence: Mapping[str, Evidence] = field(default_factory=dict)

@@ -218,6 +218,7 @@ class Plan:
         actions: in the order they are carried out; none that needs a record not yet written.
         reads: names to be read live before this decision can go further.
         list_live: the instances must be listed live before victims are chosen (rule 24).
+        look_at_policies: the whole set is silent: what stands between is to be read (rule 18).
         look_again_at: the next moment at which time alone changes something.
         decisions: one for every instance that is not healthy.
         notes: Events that go with the record.
@@ -229,6 +230,7 @@ class Plan:
     actions: tuple[Action, ...] = ()
     reads: frozenset[str] = frozenset()
     list_live: bool = False
+    look_at_policies: bool = False
     look_again_at: datetime | None = None
     decisions: tuple[Decision, ...] = ()
     notes: tuple[Note, ...] = field(default=())

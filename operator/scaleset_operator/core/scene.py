@@ -16,6 +16,7 @@ from scaleset_operator.api.ledger import RepairEntry, RepairPhase, RepairsStatus
 from scaleset_operator.api.repairpolicy import AutomaticRepairsPolicy
 from scaleset_operator.api.rolloutstatus import SurgeStep
 from scaleset_operator.api.scaleset import ScaleSetSpec
+from scaleset_operator.core.doubt import Doubtfulness
 from scaleset_operator.core.health import Verdict, judge
 from scaleset_operator.core.observed import Instance, Observed
 from scaleset_operator.core.renewal import after_renewal
@@ -128,6 +129,22 @@ class Scene:
             probes.insert(0, seen.probe)
         faults = ((p.fault, p.fault_message) for p in probes if p is not None and p.fault)
         return next(faults, None)
+
+    @cached_property
+    def is_silent(self) -> bool:
+        """Whether the set is silent as a whole to a probe that sees, of health or of rotation."""
+        silent = Doubtfulness.SET_SILENT
+        said = self.verdicts.values()
+        return any(v.doubt is silent or (v.rotation and v.rotation.doubt is silent) for v in said)
+
+    @cached_property
+    def silence(self) -> tuple[Reason, str]:
+        """Why the set is silent as a whole, as far as it is known (rule 18)."""
+        shut = (v for v in self.verdicts.values() if v.reason is Reason.PROBE_BLOCKED)
+        found = next(shut, None)
+        if found is None:
+            return Reason.PROBE_INCONCLUSIVE, "the whole set is silent"
+        return found.reason, f"the whole set is silent: {found.message}"
 
     @property
     def entries(self) -> tuple[RepairEntry, ...]:

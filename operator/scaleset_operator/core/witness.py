@@ -82,7 +82,7 @@ def _begin(scene: Scene, probe: ProbeView, found: Doubts) -> None:
     found.again.append(scene.now + hold_time(probe))
     found.notes.append(
         Note(
-            reason=Reason.PROBE_INCONCLUSIVE,
+            reason=scene.silence[0],
             message="no instance of the set answers, and none says why: nothing is repaired on "
             "silence until it is known that the prober can see",
             warning=True,

@@ -9,6 +9,7 @@ from typing import Final
 
 from scaleset_operator.api.base import Reason
 from scaleset_operator.core.observed import Fleet, Instance, TemplateView
+from scaleset_operator.core.policies import Policy, ProberPlace
 from scaleset_operator.core.revisions import Revision
 from scaleset_operator.reconciler.ports import Key, ProbeKey, ProbeTarget, Refused
 
@@ -35,6 +36,8 @@ class Memory:
         seen: names of the ledger whose pod has been there.
         unusable: names that must not be created (again).
         over: UIDs of pods that ended by themselves, with when that was noticed.
+        policies: around the set while it is silent, with the prober's place, as last read.
+        policies_due: when they may be read again.
         undone: how many turns in a row could not carry out all of their acts.
         written: when the status was last written.
         pending_since: since when an unwritten observation waits for company.
@@ -54,6 +57,8 @@ class Memory:
     over: dict[str, datetime] = field(default_factory=dict)
     refusals: dict[str, int] = field(default_factory=dict)
     refused_until: dict[str, datetime] = field(default_factory=dict)
+    policies: tuple[tuple[Policy, ...], ProberPlace] | None = None
+    policies_due: datetime | None = None
     undone: int = 0
     create_refusals: int = 0
     create_refused: tuple[Reason, str, datetime] | None = None

@@ -14,6 +14,7 @@ from scaleset_operator.reconciler.memory import FleetBook, Memory
 from scaleset_operator.reconciler.outlook import NoVantage, Vantage
 from scaleset_operator.reconciler.ports import Cluster, Probes, for_rotation
 from scaleset_operator.reconciler.resources import KnownSet, Resources
+from scaleset_operator.reconciler.surroundings import surroundings
 from scaleset_operator.reconciler.watching import Watcher
 
 SHORT_LIFE: Final = timedelta(minutes=1)
@@ -94,6 +95,7 @@ class Observer:
             probe=health,
             prober=self._probes.view(),
             evidence=evidence,
+            surroundings=surroundings(known, live, memory),
             votes=self._votes(evidence),
             rotation_probe=rotation,
             rotation_evidence=second,

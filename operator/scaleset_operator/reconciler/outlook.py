@@ -6,6 +6,32 @@ As in `ports`, nothing here knows a client or a socket. Each has a default that 
 from datetime import datetime
 from typing import Protocol
 
+from scaleset_operator.core.policies import Policy, ProberPlace
+
+
+class Policies(Protocol):
+    """What NetworkPolicies there are, read live; never raises."""
+
+    async def policies(self, namespace: str) -> tuple[Policy, ...] | None:
+        """Those of a namespace that concern what comes in; None where it cannot be known."""
+        ...
+
+    async def place(self) -> ProberPlace:
+        """Where the prober's own requests come from, as far as it is known."""
+        ...
+
+
+class NoPolicies:
+    """The default: nothing is known of policies."""
+
+    async def policies(self, namespace: str) -> tuple[Policy, ...] | None:  # noqa: ARG002 - the port's signature
+        """See the port."""
+        return None
+
+    async def place(self) -> ProberPlace:
+        """See the port."""
+        return ProberPlace()
+
 
 class Vantage(Protocol):
     """A second place from which the same instances are probed, by the same probes.

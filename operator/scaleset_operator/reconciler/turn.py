@@ -18,7 +18,7 @@ from scaleset_operator.reconciler.account import Account, NoAccount
 from scaleset_operator.reconciler.act import Actor
 from scaleset_operator.reconciler.memory import FleetBook, Memory
 from scaleset_operator.reconciler.observe import Observer
-from scaleset_operator.reconciler.outlook import NoVantage, Vantage
+from scaleset_operator.reconciler.outlook import NoPolicies, NoVantage, Policies, Vantage
 from scaleset_operator.reconciler.ports import (
     Clock,
     Cluster,
@@ -32,6 +32,7 @@ from scaleset_operator.reconciler.ports import (
 )
 from scaleset_operator.reconciler.resources import KnownSet, Resources
 from scaleset_operator.reconciler.revisions import History, Revisions
+from scaleset_operator.reconciler.surroundings import Lookout
 
 MAX_ROUNDS: Final = 12
 """Rounds of one turn; each follows a live read or a record, so a handful is the rule."""
@@ -73,6 +74,7 @@ class Reconciler:
     fleet: FleetBook = field(default_factory=FleetBook)
     account: Account = field(default_factory=NoAccount)
     vantage: Vantage = field(default_factory=NoVantage)
+    policies: Policies = field(default_factory=NoPolicies)
     _memories: dict[Key, Memory] = field(default_factory=dict)
     _plans: dict[Key, Plan] = field(default_factory=dict)
 
@@ -128,6 +130,8 @@ class Reconciler:
                 return None
             plan = self._decide(known, memory, state)
             if await self._look_closer(known.owner, plan, state):
+                continue
+            if await Lookout(self.policies, self.clock).look(known, plan, memory):
                 continue
             if plan.record is Record.NOW:
                 await self._record(known, plan, memory, state)
@@ -190,6 +194,8 @@ class Reconciler:
         again += [at for at in waits if at is not None]
         if memory.create_refused is not None and memory.create_refused[2] > now:
             again.append(memory.create_refused[2])
+        if plan.look_at_policies and memory.policies_due is not None:
+            again.append(memory.policies_due)
         fenced = any(not isinstance(a, PublishHealth) for a in plan.actions)
         if fenced and state.recorded_ns is None:
             await self._record(known, plan, memory, state)
