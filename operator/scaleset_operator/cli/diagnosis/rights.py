@@ -47,6 +47,7 @@ OPERATOR: Final = (
     *_each("create patch", "events.k8s.io", "events"),
     *_each("list create patch delete", "apps", "controllerrevisions"),
     *_each("list watch", "policy", "poddisruptionbudgets"),
+    *_each("list", "networking.k8s.io", "networkpolicies"),
 )
 """What `scaleset-operator run` asks of the API server."""
 READING: Final = (
