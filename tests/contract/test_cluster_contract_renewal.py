@@ -1,5 +1,6 @@
 """The port `Cluster`: new images for a pod that stays, and what kubelet makes of them."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from scaleset_operator.api import base
 from scaleset_operator.api.base import Reason, VMHealth, format_time
 from scaleset_operator.core.observed import Instance
-from scaleset_operator.core.plan import PublishHealth
+from scaleset_operator.core.plan import AnswerRequest, PublishHealth
 from scaleset_operator.reconciler.ports import Conflict, Gone, Owner, Refused, TooOld
 from tests.contract.worlds import (
     FAR_FUTURE,
@@ -189,3 +190,22 @@ async def test_a_renewal_of_a_pod_that_is_gone_says_so(world: World) -> None:
     await world.remove("web-1")
     with pytest.raises((Conflict, Gone)):
         await world.cluster.renew(owner, renewal(before, FULL), FAR_FUTURE)
+
+
+async def test_an_answer_takes_the_request_off_the_pod_that_was_read_and_no_other(
+    world: World,
+) -> None:
+    """X-11, rule 5."""
+    owner = await world.make_set()
+    before = await running(world, owner, creation())
+    await world.annotate("web-1", **{base.ANNOTATION_OPERATION: "reboot", "note": "kept"})
+    stale = AnswerRequest(name="web-1", uid=before.uid, resource_version=before.resource_version)
+    with pytest.raises(Conflict):
+        await world.cluster.answer(owner, stale)
+    asked = await world.cluster.read_instance(owner, "web-1")
+    assert asked is not None
+    assert asked.operation == "reboot"
+    await world.cluster.answer(owner, replace(stale, resource_version=asked.resource_version))
+    pod = await world.pod("web-1")
+    assert pod is not None
+    assert pod["metadata"]["annotations"] == {"note": "kept"}

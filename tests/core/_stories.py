@@ -16,6 +16,7 @@ from scaleset_operator.core.observed import Evidence, Instance, Observed, Outcom
 from scaleset_operator.core.plan import (
     Action,
     AdoptInstance,
+    AnswerRequest,
     CreateInstance,
     DeleteInstance,
     GiveNotice,
@@ -242,6 +243,8 @@ class Story:
             case DeleteInstance():
                 self.taken.append(act)
                 self.terminate(act.name)
+            case AnswerRequest():
+                self.change(act.name, repair_request="", operation="")
             case RenewInstance():
                 self._renew(act)
             case PublishHealth():
@@ -325,6 +328,7 @@ class Story:
             ready=pod.containers_ready and bool(rotation),
             attempt=0 if act.clear_attempt else pod.attempt,
             started_is_recorded=pod.started_is_recorded or act.state_change_time is not None,
+            renewing=pod.renewing and act.state_change_time is None,
         )
 
     @property

@@ -72,7 +72,12 @@ def test_of_a_healthy_set_the_six_conditions_stand_and_none_that_is_abnormal() -
             {"template": TemplateView(model="m1", checked=False)},
         ),
         ("Accepted", ("True", "ForeignPods"), {}, {"foreign": ("alien",)}),
-        ("Accepted", ("True", "NotYetSupported"), {"policy": {"repairAction": "Restart"}}, {}),
+        (
+            "Accepted",
+            ("True", "NotYetSupported"),
+            {"upgradePolicy": {"rollingUpgradePolicy": {"inPlaceIfPossible": True}}},
+            {},
+        ),
         ("InstancesHealthy", ("False", "InstancesUnhealthy"), {}, {"bad": wrong(1)}),
         (
             "InstancesHealthy",

@@ -10,7 +10,7 @@ from scaleset_operator.api.base import Reason, VMHealth
 from scaleset_operator.core.decide import decide
 from scaleset_operator.core.observed import Observed, Outcome, ProberView, TemplateView
 from tests.core._stories import a_set, entry, ledger, reasons, settle, under_repair, wrong
-from tests.support.builders import evidence, instances, probe_view, scale_set_spec
+from tests.support.builders import RUNNING, evidence, instances, probe_view, scale_set_spec
 from tests.support.fake_clock import T0
 
 HOUR = timedelta(hours=1)
@@ -24,7 +24,12 @@ CLOSED: Final[list[Case]] = [
     (Reason.OBSERVE_MODE, {"policy": {"mode": "Observe"}}, {}, {}),
     (Reason.SUSPENDED_BY_USER, {"policy": {"serviceState": "Suspended"}}, {}, {}),
     (Reason.SUSPENDED_BY_USER, {}, {"annotations": {UNTIL: "2099-01-01T00:00:00Z"}}, {}),
-    (Reason.NOT_YET_SUPPORTED, {"policy": {"repairAction": "Restart"}}, {}, {}),
+    (
+        Reason.NO_EQUIVALENT_IMAGE,
+        {"policy": {"repairAction": "Restart"}},
+        {},
+        {"containers": replace(RUNNING, images=("reg.io/web:1",))},
+    ),
     (Reason.PROBE_NOT_FOUND, {}, {"probe": probe_view(fault=Reason.PROBE_NOT_FOUND)}, {}),
     (Reason.AMBIGUOUS_PORT, {}, {"probe": probe_view(fault=Reason.AMBIGUOUS_PORT)}, {}),
     (Reason.PROBE_BLOCKED, {}, {"probe": probe_view(fault=Reason.PROBE_BLOCKED)}, {}),

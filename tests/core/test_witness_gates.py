@@ -59,7 +59,7 @@ def test_who_may_send_a_witness(change: dict[str, Any], *, witness: bool) -> Non
 
 @pytest.mark.parametrize(
     "policy",
-    [{"serviceState": "Suspended"}, {"mode": "Observe"}, {"repairAction": "Restart"}],
+    [{"serviceState": "Suspended"}, {"mode": "Observe"}],
 )
 def test_a_set_whose_repairs_may_not_act_sends_no_witness(policy: dict[str, Any]) -> None:
     """R-39, protocol rule 18."""

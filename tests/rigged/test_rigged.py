@@ -1,4 +1,4 @@
-"""Six broken operators, each caught by the tests meant to catch it.
+"""Broken operators, each caught by the tests meant to catch it.
 
 A proof that cannot fail proves nothing: every variant runs the very tests that guard its rule, in
 a process of its own, and they must fail, by assertion, where they are expected to.
@@ -29,6 +29,12 @@ class Rig(NamedTuple):
 
 
 RIGS = [
+    Rig(
+        "superseded",
+        "tests/core/test_inplace.py"
+        "::test_what_changed_since_the_record_closes_the_entry_and_nothing_is_written",
+        "RenewInstance(",
+    ),
     Rig(
         "cap",
         f"{STORIES}::test_two_of_forty_are_repaired_at_a_time_until_all_are_healthy",

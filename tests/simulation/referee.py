@@ -4,21 +4,26 @@ Looks at the pods and the sets' specs; what a DELETE was for is announced before
 ledger it takes no count and no close, only the name of a replacement that was there before.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from scaleset_operator.api.base import (
     ANNOTATION_APPROVE_TERMINATION,
+    ANNOTATION_OPERATION,
+    ANNOTATION_REPAIR,
     ANNOTATION_REPLACES,
+    ANNOTATION_STATE_CHANGE_TIME,
     ANNOTATION_TERMINATE_AT,
     CONDITION_HEALTHY,
     LABEL_PROTECT_FROM_ACTIONS,
     LABEL_PROTECT_FROM_SCALE_IN,
 )
-from scaleset_operator.core.plan import DeleteInstance, Purpose
+from scaleset_operator.core.images import plain
+from scaleset_operator.core.plan import DeleteInstance, Purpose, RenewInstance
 from tests.support.fake_api_server import Change, FakeApiServer
-from tests.support.fake_objects import FakePod, ObjectKey
+from tests.support.fake_objects import FakePod, ObjectKey, start_of
 
 GRACE: Final = timedelta(seconds=20)
 SLOT_GRACE: Final = timedelta(seconds=20)
@@ -29,11 +34,16 @@ SPEC_LAG: Final = timedelta(seconds=6)
 
 @dataclass(slots=True)
 class Debt:
-    """An instance deleted by a repair and not made up for yet."""
+    """An instance deleted or restarted by a repair and not made up for yet.
+
+    Attributes:
+        in_place: UID of the pod that stays and has its containers renewed.
+    """
 
     name: str
     deleted: datetime
     scaled_in: bool = False
+    in_place: str | None = None
 
 
 @dataclass
@@ -42,6 +52,7 @@ class Referee:
 
     Attributes:
         repaired: names of instances deleted by a repair, in order.
+        renewed: names of instances renewed in place by one, in order.
         most_in_flight: the largest number of debts seen at once.
         removed: what the operators deleted, with its purpose, in order.
         notices: UID of a victim -> the deadline that it was told.
@@ -50,6 +61,7 @@ class Referee:
 
     server: FakeApiServer
     repaired: list[str] = field(default_factory=list)
+    renewed: list[str] = field(default_factory=list)
     most_in_flight: int = 0
     fouls: list[str] = field(default_factory=list)
     debts: dict[str, Debt] = field(default_factory=dict)
@@ -57,6 +69,9 @@ class Referee:
     notices: dict[str, datetime] = field(default_factory=dict)
     _ended: set[str] = field(default_factory=set)
     _purposes: dict[str, Purpose] = field(default_factory=dict)
+    _renewals: dict[str, Purpose] = field(default_factory=dict)
+    _known: dict[str, FakePod] = field(default_factory=dict)
+    _templates: list[tuple[str, ...]] = field(default_factory=list)
     _burnt: set[str] = field(default_factory=set)
     _desired: list[tuple[datetime, int]] = field(default_factory=list)
 
@@ -64,9 +79,10 @@ class Referee:
         """Begin to watch."""
         self.server.subscribe(self._see)
 
-    def announce(self, action: DeleteInstance) -> None:
-        """A DELETE for this purpose is about to be sent."""
-        self._purposes[action.uid] = action.purpose
+    def announce(self, action: DeleteInstance | RenewInstance) -> None:
+        """A DELETE or new images for this purpose are about to be sent."""
+        deletes = isinstance(action, DeleteInstance)
+        (self._purposes if deletes else self._renewals)[action.uid] = action.purpose
 
     def check(self) -> None:
         """Settle the debts that are made up for, and fail on the first foul."""
@@ -83,6 +99,9 @@ class Referee:
     def _see(self, change: Change) -> None:
         now = self.server.clock.now()
         if change.key.kind == "ScaleSet" and change.verb != "DELETED":
+            wanted = _images(change.manifest()["spec"]["template"].get("spec") or {})
+            if self._templates[-1:] != [wanted]:
+                self._templates.append(wanted)
             replicas = change.manifest()["spec"]["replicas"]
             if self._desired and replicas < self._desired[-1][1]:
                 for debt in self.debts.values():
@@ -96,11 +115,15 @@ class Referee:
             self._see_pod(change.verb, stored)
 
     def _see_pod(self, verb: str, pod: FakePod) -> None:
+        before = self._known.get(pod.uid)
+        self._known[pod.uid] = pod
         if verb == "ADDED":
             if pod.name in self._burnt:
                 self.fouls.append(f"{pod.name} was removed by the operator and created again")
             return
         self._see_notice(pod)
+        if before is not None and before.spec != pod.spec:
+            self._see_renewal(before, pod)
         purpose = self._purposes.get(pod.uid)
         if purpose is not None and (pod.terminating or verb == "DELETED"):
             del self._purposes[pod.uid]
@@ -113,11 +136,27 @@ class Referee:
             if purpose is Purpose.REPAIR:
                 self._repair(pod)
 
-    def _repair(self, pod: FakePod) -> None:
+    def _see_renewal(self, before: FakePod, pod: FakePod) -> None:
+        """Containers are given other images; by a repair, it is one like any other (rule 10)."""
+        purpose = self._renewals.pop(pod.uid, None)
+        if purpose is None:
+            self.fouls.append(f"{pod.name} was given other images by nobody's word")
+        if self._age(pod) > self._age(before):
+            self.fouls.append(f"{pod.name} was given an older model's images over a newer one's")
+        if purpose is Purpose.REPAIR:
+            self._repair(before, in_place=pod.uid)
+
+    def _age(self, pod: FakePod) -> int:
+        """How many models ago its images were wanted; those nobody has wanted are the oldest."""
+        images = _images(pod.spec)
+        ages = (n for n, wanted in enumerate(reversed(self._templates)) if wanted == images)
+        return next(ages, len(self._templates))
+
+    def _repair(self, pod: FakePod, in_place: str | None = None) -> None:
         now = self.server.clock.now()
         self._settle()
-        self.repaired.append(pod.name)
-        self.debts[pod.name] = Debt(pod.name, now)
+        (self.renewed if in_place else self.repaired).append(pod.name)
+        self.debts[pod.name] = Debt(pod.name, now, in_place=in_place)
         self.most_in_flight = max(self.most_in_flight, len(self.debts))
         if pod.uid in self.notices:
             self._check_wait(pod)
@@ -157,13 +196,15 @@ class Referee:
         if len(self.debts.keys() | told) > self.allowance():
             names = sorted(self.debts.keys() | told)
             self.fouls.append(f"{names} are under repair at once; allowed are {self.allowance()}")
-        if pod.started is None or now < pod.started + GRACE:
+        started = start_of(pod)
+        asked = {ANNOTATION_REPAIR, ANNOTATION_OPERATION} & pod.annotations.keys()
+        if not asked and (started is None or now < started + GRACE):
             self.fouls.append(f"{pod.name} was repaired inside its grace")
         for label in (LABEL_PROTECT_FROM_ACTIONS, LABEL_PROTECT_FROM_SCALE_IN):
             if pod.labels.get(label) == "true":
                 self.fouls.append(f"{pod.name} was repaired although protected")
         healthy = pod.conditions.get(CONDITION_HEALTHY)
-        if healthy is None or healthy.status != "False":
+        if not asked and (healthy is None or healthy.status != "False"):
             self.fouls.append(f"{pod.name} was repaired while {healthy} stood on it")
 
     def _named_replacements(self) -> dict[str, str]:
@@ -187,7 +228,11 @@ class Referee:
                 p
                 for p in pods
                 if p.live
-                and (p.annotations.get(ANNOTATION_REPLACES) == name or p.name == named.get(name))
+                and (
+                    p.uid == debt.in_place
+                    or p.annotations.get(ANNOTATION_REPLACES) == name
+                    or p.name == named.get(name)
+                )
             ]
             made_up = any(_healthy(p) or _out_of_grace(p, debt, now) for p in heirs)
             never_came = not heirs and now >= debt.deleted + SLOT_GRACE
@@ -198,9 +243,15 @@ class Referee:
 
 
 def _healthy(pod: FakePod) -> bool:
+    """Healthy, and since its containers were last renewed: their start stands on the pod again."""
     condition = pod.conditions.get(CONDITION_HEALTHY)
-    return condition is not None and condition.status == "True"
+    well = condition is not None and condition.status == "True"
+    return well and ANNOTATION_STATE_CHANGE_TIME in pod.annotations
 
 
 def _out_of_grace(pod: FakePod, debt: Debt, now: datetime) -> bool:
-    return now >= (pod.started or debt.deleted) + SLOT_GRACE
+    return now >= (start_of(pod) or debt.deleted) + SLOT_GRACE
+
+
+def _images(spec: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(plain(row["image"]) for row in spec.get("containers") or ())

@@ -30,7 +30,13 @@ from tests.support.fake_probes import Blindness
 SIZES = st.sampled_from([10, 20, 40, 60])
 PICK = st.integers(0, 59)
 POLICIES = st.sampled_from(
-    [{}, {}, {"armAfterHealthyPercent": 80}, {"disruptionBudgets": "Enforce"}]
+    [
+        {},
+        {"armAfterHealthyPercent": 80},
+        {"disruptionBudgets": "Enforce"},
+        {"repairAction": "Restart"},
+        {"repairAction": "Reimage"},
+    ]
 )
 NOTICES = st.sampled_from([None, None, "PT0S", "PT15S", "PT2M"])
 SETTLE_SECONDS = 300
@@ -43,7 +49,7 @@ SURGE_SECONDS = 1_300
 class ScaleSetMachine(RuleBasedStateMachine):
     """One set, one API server, at most two operators, and bad luck.
 
-    R-11, R-13..R-18, R-21..R-24, R-29, R-33, R-48, R-49, R-51..R-54, X-07, X-08; rules 1 to 9,
+    R-11, R-13..R-18, R-21..R-24, R-29, R-33, R-48, R-49, R-51..R-54, X-07, X-08; rules 1 to 10,
     18, 24, 28.
     """
 

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from scaleset_operator.api.base import CONDITION_HEALTHY
-from scaleset_operator.core.plan import DeleteInstance
+from scaleset_operator.core.plan import DeleteInstance, RenewInstance
 from scaleset_operator.reconciler.ports import Key, Owner, Unavailable
 from scaleset_operator.reconciler.resources import Resources
 from scaleset_operator.reconciler.turn import Reconciler
@@ -76,7 +76,7 @@ class Trouble(Hooks):
 
 
 class WatchedCluster(FakeCluster):
-    """Tells the referee what every DELETE is for, before it is sent."""
+    """Tells the referee what every DELETE and every renewal is for, before it is sent."""
 
     referee: Referee
 
@@ -84,6 +84,11 @@ class WatchedCluster(FakeCluster):
         """See the port."""
         self.referee.announce(action)
         await super().delete_instance(owner, action, not_after)
+
+    async def renew(self, owner: Owner, action: RenewInstance, not_after: int) -> None:
+        """See the port."""
+        self.referee.announce(action)
+        await super().renew(owner, action, not_after)
 
 
 class Operator:

@@ -90,6 +90,10 @@ class Auditor:
         """Names of the instances that repairs have deleted, set by set, in order."""
         return [name for book in self._books.values() for name in book.repaired]
 
+    def renewed(self) -> list[str]:
+        """Names of the instances that repairs have renewed in place, set by set, in order."""
+        return [name for book in self._books.values() for name in book.renewed]
+
     @property
     def max_in_flight(self) -> int:
         """The most repairs in flight at once, in any one set."""
@@ -145,7 +149,8 @@ class Auditor:
         allowed = max([book.allowance(), *book.allowances.since(at - STALE)])
         for uid in uids:
             book.entries[uid] = Entry(grace=record.grace, allowed=allowed)
-        if record.stopped:
+        asked = all(uid in book.pods and book.pods[uid].requested for uid in uids)
+        if record.stopped and not (asked and not record.enabled):
             self._say(book, f"I6: a repair was recorded although {record.stopped}")
         if len(record.in_flight) > allowed:
             entries = len(record.in_flight)
@@ -181,6 +186,8 @@ class Auditor:
     ) -> None:
         """A pod of the set as it now stands."""
         book.pods[pod.uid] = pod
+        if before is not None and before.images != pod.images:
+            self._renew(book, before, pod, at)
         self._tell(book, before or pod, pod, at)
         if pod.started is not None:
             book.starts.setdefault(pod.uid, pod.started)
@@ -190,6 +197,33 @@ class Auditor:
                 self._check_surplus(book, pod, at)
         if not pod.live and (before is None or before.live):
             self._leave(book, before or pod, deleted=pod.terminating, at=at)
+
+    def _renew(self, book: SetBook, before: PodRecord, pod: PodRecord, at: datetime) -> None:
+        """A pod that stays is given other images: a repair in place, in the debt of itself."""
+        book.starts.pop(pod.uid, None)
+        entry = book.entries.get(pod.uid)
+        if pod.name in self._forgiven:
+            return
+        if entry is None:
+            self._say(book, f"unannounced: {pod.name} was given other images without a word")
+            return
+        if before.started is not None:
+            book.starts[pod.uid] = before.started
+        self._check_victim(book, before, entry, at)
+        book.starts.pop(pod.uid, None)
+        book.debts[pod.uid] = Debt(
+            victim=before, deleted_at=at, desired=book.record.desired, replacement=pod.name
+        )
+        book.renewed.append(pod.name)
+        self._check_cap(book, entry, at)
+
+    def _check_cap(self, book: SetBook, entry: Entry, at: datetime) -> None:
+        """I1: no more debts than may be, now or when the entry was recorded."""
+        self._settle(book, at)
+        allowed = max(book.allowance(), entry.allowed)
+        if len(book.debts) > allowed:
+            names = sorted(debt.victim.name for debt in book.debts.values())
+            self._say(book, f"I1: {len(names)} in flight, {allowed} are allowed: {names}")
 
     def _tell(self, book: SetBook, before: PodRecord, pod: PodRecord, at: datetime) -> None:
         """A notice is given or stands; with it the victim is judged, not with its deletion."""
@@ -244,11 +278,7 @@ class Auditor:
             victim=pod, deleted_at=at, desired=book.record.desired, replacement=replacement
         )
         book.repaired.append(pod.name)
-        self._settle(book, at)
-        allowed = max(book.allowance(), entry.allowed)
-        if len(book.debts) > allowed:
-            names = sorted(debt.victim.name for debt in book.debts.values())
-            self._say(book, f"I1: {len(names)} in flight, {allowed} are allowed: {names}")
+        self._check_cap(book, entry, at)
         if deleted and pod.name not in self._forgiven:
             self._say(book, *notices.of_deletion(book, pod, at))
             if pod.uid not in book.notices:
@@ -261,11 +291,11 @@ class Auditor:
             self._say(book, f"I2: {pod.name} was repaired although it never started")
         else:
             since = max(started, book.enabled_since or started)
-            if at + SECOND < since + entry.grace:
+            if at + SECOND < since + entry.grace and not pod.requested:
                 self._say(book, f"I2: {pod.name} was repaired {at - since} into its grace")
         if pod.kept_from_actions or pod.kept_from_scale_in:
             self._say(book, f"I6: {pod.name} was repaired although it is protected")
-        if book.is_stopped(at):
+        if book.is_stopped(at) and not (pod.requested and not book.record.enabled):
             self._say(book, f"I6: {pod.name} was repaired although {book.record.stopped}")
         if pod.healthy == "True" and not pod.requested:
             self._say(book, f"I3: {pod.name} was repaired although it is Healthy")

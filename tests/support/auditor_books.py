@@ -87,6 +87,7 @@ class SetBook:
         debts: UID of the victim -> debt not yet made up.
         notices: UID of the victim -> the deadline that it was told.
         repaired: names of the instances that repairs have deleted, in order.
+        renewed: names of the instances whose containers repairs have renewed in place, in order.
         ids, names: every instance id and name ever used -> UID.
     """
 
@@ -100,6 +101,7 @@ class SetBook:
     debts: dict[str, Debt] = field(default_factory=dict)
     notices: dict[str, datetime] = field(default_factory=dict)
     repaired: list[str] = field(default_factory=list)
+    renewed: list[str] = field(default_factory=list)
     ids: dict[int, str] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     desired: Recent = field(default_factory=Recent)
@@ -135,7 +137,7 @@ class SetBook:
         slot_grace = max(self.record.grace, patience)
         for uid, debt in list(self.debts.items()):
             pod = self.replacement(debt)
-            healthy = pod is not None and pod.healthy == "True"
+            healthy = pod is not None and pod.healthy == "True" and not pod.renewing
             over = at >= debt.ends(pod, slot_grace)
             if healthy or over or self._is_waived(uid, debt) or self._is_not_wanted(uid, debt):
                 del self.debts[uid]

@@ -26,8 +26,9 @@ class PodRecord:
 
     Attributes:
         set_uid: UID of the ScaleSet that controls it; None for nobody's pod.
-        started: when all its containers had first run.
+        started: when all its containers had first run, since they were last renewed.
         healthy: status of the condition scaleset.dev/Healthy; None before the first.
+        renewing: its containers were told to restart, and their new start is not recorded yet.
         in_rotation: status of our readiness gate; None before the first.
         terminate_at: the deadline that stands on it, if it is one.
     """
@@ -48,6 +49,8 @@ class PodRecord:
     in_rotation: str | None
     terminate_at: datetime | None
     approved: bool
+    images: tuple[str, ...]
+    renewing: bool
 
     @property
     def name(self) -> str:
@@ -126,6 +129,7 @@ def read_pod(raw: Json) -> PodRecord:
     metadata, status = raw["metadata"], raw.get("status", {})
     labels, marks = metadata.get("labels") or {}, metadata.get("annotations") or {}
     number = labels.get(f"{PREFIX}instance-id", "")
+    mark = marks.get(f"{PREFIX}renewed-from")
     held = {row["type"]: row["status"] for row in status.get("conditions") or ()}
     return PodRecord(
         key=key_of(raw),
@@ -133,17 +137,19 @@ def read_pod(raw: Json) -> PodRecord:
         set_uid=_controller(metadata),
         instance_id=int(number) if number.isdigit() else None,
         model=labels.get(f"{PREFIX}model", ""),
-        started=moment(marks.get(f"{PREFIX}state-change-time")) or _started(raw),
+        started=moment(marks.get(f"{PREFIX}state-change-time")) or _started(raw, mark),
         healthy=held.get(f"{PREFIX}Healthy"),
         kept_from_scale_in=labels.get(f"{PREFIX}protect-from-scale-in") == "true",
         kept_from_actions=labels.get(f"{PREFIX}protect-from-scale-set-actions") == "true",
-        requested=f"{PREFIX}repair" in marks,
+        requested=f"{PREFIX}repair" in marks or f"{PREFIX}operation" in marks,
         terminating=bool(metadata.get("deletionTimestamp")),
         over=status.get("phase") in ("Failed", "Succeeded"),
         replaces=marks.get(f"{PREFIX}replaces"),
         in_rotation=held.get(f"{PREFIX}InRotation"),
         terminate_at=_deadline(marks.get(f"{PREFIX}terminate-at")),
         approved=marks.get(f"{PREFIX}approve-termination") == "true",
+        images=tuple(row.get("image", "") for row in raw.get("spec", {}).get("containers") or ()),
+        renewing=bool(mark) and f"{PREFIX}state-change-time" not in marks,
     )
 
 
@@ -219,11 +225,27 @@ def _controller(metadata: Json) -> str | None:
     return None
 
 
-def _started(raw: Json) -> datetime | None:
+def _started(raw: Json, mark: str | None) -> datetime | None:
+    """When all containers had first run; of those that were renewed, after that (`mark`)."""
     rows = raw.get("status", {}).get("containerStatuses") or ()
     wanted = len(raw.get("spec", {}).get("containers") or ()) or 1
-    starts = [start for row in rows if (start := _first_start(row)) is not None]
+    floors = dict(zip(_names(raw), mark.split(","), strict=False)) if mark else {}
+    found = [_start_after(row, floors.get(row["name"], "-")) for row in rows]
+    starts = [start for start in found if start is not None]
     return max(starts) if len(starts) >= wanted else None
+
+
+def _names(raw: Json) -> list[str]:
+    return [row.get("name", "") for row in raw.get("spec", {}).get("containers") or ()]
+
+
+def _start_after(row: Json, floor: str) -> datetime | None:
+    if not floor.isdigit():
+        return _first_start(row)
+    later = row.get("restartCount", 0) - int(floor)
+    if later <= 0:
+        return None
+    return _first_start({"state": row.get("state")} if later == 1 else row)
 
 
 def _first_start(row: Json) -> datetime | None:

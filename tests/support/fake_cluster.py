@@ -15,6 +15,7 @@ from scaleset_operator.core.disruption import Disruption
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.plan import (
     AdoptInstance,
+    AnswerRequest,
     CreateInstance,
     DeleteInstance,
     GiveNotice,
@@ -232,6 +233,20 @@ class FakeCluster:
             self.view.expect(owner, self.server.change_pod(pod, version=version, **fields))
 
         await self.wire.call(Request(Verb.PUBLISH, action.name), send)
+
+    async def answer(self, owner: Owner, action: AnswerRequest) -> None:
+        """See the port."""
+        pod_writes.check_target(owner, action)
+
+        def send() -> None:
+            pod = self.server.pod(owner.key.namespace, action.name)
+            marks = pod_writes.without_requests(pod)
+            changed = self.server.change_pod(
+                pod, uid=action.uid, version=action.resource_version, annotations=marks
+            )
+            self.view.expect(owner, changed)
+
+        await self.wire.call(Request(Verb.ANSWER, action.name), send)
 
     async def adopt(self, owner: Owner, action: AdoptInstance) -> None:
         """See the port."""

@@ -27,6 +27,8 @@ GARBAGE: Final = Answer(Outcome.MALFORMED)
 REFUSED: Final = Answer(Outcome.REFUSED)
 NO_ROUTE: Final = Answer(Outcome.UNREACHABLE)
 HANG: Final = Answer(Outcome.TIMED_OUT)
+NEVER: Final = 2**31
+"""More restarts than any pod of a test sees."""
 
 
 class FakeEndpoints:
@@ -44,6 +46,7 @@ class FakeEndpoints:
         self.default = default
         self._scripted: dict[str, Answer] = {}
         self._on_path: dict[tuple[str, str | None], Answer] = {}
+        self._cured_by_restart: dict[str, int] = {}
         self._watchers: list[WeakMethod[Callable[[], None]]] = []
         kubelet.watch(self._tell)
 
@@ -55,6 +58,12 @@ class FakeEndpoints:
         """From now on the pod of this UID answers so."""
         self._scripted[uid] = answer
         self._tell()
+
+    def set_until_restart(self, uid: str, answer: Answer) -> None:
+        """The pod answers so until its containers have been restarted."""
+        pod = self.kubelet.server.find(uid)
+        self._cured_by_restart[uid] = sum(run.restarts for run in pod.runs) if pod else 0
+        self.set(uid, answer)
 
     def heal(self, uid: str) -> None:
         """From now on the pod answers OK."""
@@ -83,6 +92,8 @@ class FakeEndpoints:
             return HANG
         if pod.started is None or not pod.containers_ready:
             return REFUSED
+        if sum(run.restarts for run in pod.runs) > self._cured_by_restart.get(pod.uid, NEVER):
+            return self.default(pod)
         own = self._on_path.get((pod.uid, path)) or self._scripted.get(pod.uid)
         return own or self.default(pod)
 

@@ -100,6 +100,10 @@ class FakeKubelet:
         """Once deleted, the pod will stay Terminating until it is released."""
         self._scripts[pod.uid] = replace(self._scripts[pod.uid], terminate=None)
 
+    def never_renew(self, pod: FakePod) -> None:
+        """Containers that are given another image will not run again: it cannot be pulled."""
+        self._scripts[pod.uid] = replace(self._scripts[pod.uid], renew=None)
+
     def release_stuck(self, pod: FakePod) -> None:
         """Let a pod that is stuck Terminating go at last."""
         self._scripts[pod.uid] = replace(self._scripts[pod.uid], terminate=0.0)
@@ -130,7 +134,8 @@ class FakeKubelet:
 
     def _tell_of_answers(self, verb: str, pod: FakePod) -> None:
         """Tell the watchers, unless the write was of no matter to what answers."""
-        now = None if verb == "DELETED" else (pod.ip, pod.started, pod.containers_ready, pod.over)
+        alive = (pod.ip, pod.started, pod.containers_ready, pod.over, pod.runs)
+        now = None if verb == "DELETED" else alive
         if self._told.get(pod.uid) != now:
             self._told[pod.uid] = now
             self._tell_watchers()

@@ -22,6 +22,7 @@ class Verb(StrEnum):
     DELETE = "delete"
     RENEW = "renew"
     NOTICE = "notice"
+    ANSWER = "answer"
     PUBLISH = "publish"
     ADOPT = "adopt"
     RELEASE = "release"
@@ -36,6 +37,7 @@ WRITES: Final = frozenset(
         Verb.CREATE,
         Verb.DELETE,
         Verb.RENEW,
+        Verb.ANSWER,
         Verb.NOTICE,
         Verb.PUBLISH,
         Verb.ADOPT,

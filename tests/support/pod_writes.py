@@ -13,6 +13,7 @@ from scaleset_operator.api import base
 from scaleset_operator.api.base import Reason, format_time
 from scaleset_operator.core.plan import (
     AdoptInstance,
+    AnswerRequest,
     CreateInstance,
     DeleteInstance,
     GiveNotice,
@@ -31,7 +32,9 @@ from tests.support.fake_objects import (
 
 _REASON: Final = re.compile(base.REASON_PATTERN)
 
-Targeted = AdoptInstance | DeleteInstance | GiveNotice | ReleaseInstance | RenewInstance
+Targeted = (
+    AdoptInstance | AnswerRequest | DeleteInstance | GiveNotice | ReleaseInstance | RenewInstance
+)
 
 
 def controller_of(owner: Owner) -> Controller:
@@ -104,6 +107,12 @@ def check_publish(action: PublishHealth) -> None:
     assert longest <= base.MAX_MESSAGE_LENGTH, f"too long: {action}"
     moment = action.state_change_time
     assert moment is None or moment.tzinfo is not None, f"a naive time: {action}"
+
+
+def without_requests(pod: FakePod) -> dict[str, str]:
+    """The pod's annotations but for those that ask for something."""
+    asking = (base.ANNOTATION_REPAIR, base.ANNOTATION_OPERATION)
+    return {key: text for key, text in pod.annotations.items() if key not in asking}
 
 
 def renewed(pod: FakePod, action: RenewInstance) -> dict[str, Any]:

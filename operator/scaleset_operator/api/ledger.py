@@ -108,7 +108,21 @@ class RepairEntry(Model):
     target_images: tuple[Annotated[str, Field(min_length=1, max_length=MAX_IMAGE_LENGTH)], ...] = (
         Field(default=(), max_length=MAX_TARGET_IMAGES, examples=[["docker.io/library/web:1.4.2"]])
     )
-    """For repairs in place: the exact image of each container, in the template's order."""
+    """For repairs in place: the exact image that each container is given, in the pod's order."""
+    from_model: ModelHash | None = Field(default=None, examples=["6f9c8d7b-1c2d3e4f"])
+    """For repairs in place: the model that the instance has when it is recorded."""
+    from_images: tuple[Annotated[str, Field(min_length=1, max_length=MAX_IMAGE_LENGTH)], ...] = (
+        Field(default=(), max_length=MAX_TARGET_IMAGES, examples=[["web:1.4.2"]])
+    )
+    """For repairs in place: the images that its containers have when it is recorded; a pod that has
+    neither these nor the target is left alone (protocol rule 10)."""
+    restarted_time: Time | None = Field(default=None, examples=["2026-11-20T07:20:45Z"])
+    """For repairs in place: when the new images were seen on the pod."""
+
+    @property
+    def in_place(self) -> bool:
+        """Whether the pod stays and its containers are renewed (protocol rule 10)."""
+        return bool(self.target_images)
 
 
 class StalledInstance(Model):

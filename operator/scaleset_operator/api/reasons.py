@@ -41,12 +41,16 @@ class Reason(StrEnum):
     NOT_ARMED = "NotArmed"
     STALE_VIEW = "StaleView"
     REPAIR_BACK_OFF = "RepairBackOff"
+    NO_EQUIVALENT_IMAGE = "NoEquivalentImage"
+    UNKNOWN_REQUEST = "UnknownRequest"
+    UPDATE_WAITS = "UpdateWaits"
 
     # How an entry of the ledger ended.
     RECOVERED = "Recovered"
     SUPERSEDED = "Superseded"
     SCALED_IN = "ScaledIn"
     DELETE_REFUSED = "DeleteRefused"
+    RESTART_REFUSED = "RestartRefused"
     RECORD_EXPIRED = "RecordExpired"
     GRACE_EXPIRED = "GraceExpired"
 
@@ -138,12 +142,16 @@ REASON_TEXT: Final[dict[Reason, str]] = {
     Reason.NOT_ARMED: "Too few of the model's instances were ever healthy under this probe.",
     Reason.STALE_VIEW: "The operator's view is too old to act on.",
     Reason.REPAIR_BACK_OFF: "A repair of this instance was refused; the next try waits.",
+    Reason.NO_EQUIVALENT_IMAGE: "No second spelling of an image is known to restart it in place.",
+    Reason.UNKNOWN_REQUEST: "An annotation on the pod asks for something that there is not.",
+    Reason.UPDATE_WAITS: "A requested update waits for room in the batch and above the floor.",
     Reason.RECOVERED: "The instance turned Healthy before it was touched.",
-    Reason.SUPERSEDED: "A newer model made the repair moot.",
+    Reason.SUPERSEDED: "A newer model, or a change by somebody else, made the repair moot.",
     Reason.SCALED_IN: "The set no longer wants the instance.",
     Reason.DELETE_REFUSED: "The API server refused to delete the instance, or to give it notice.",
+    Reason.RESTART_REFUSED: "The API server refused to change the instance's images.",
     Reason.RECORD_EXPIRED: "The act came too long after its record and was dropped.",
-    Reason.GRACE_EXPIRED: "The replacement did not turn Healthy within its grace.",
+    Reason.GRACE_EXPIRED: "What was replaced or renewed did not turn Healthy within its grace.",
     Reason.ANSWERING: "The last attempt succeeded.",
     Reason.WRONG_STATUS: "The endpoint answers with a status other than 200.",
     Reason.MALFORMED_ANSWER: "The endpoint answers with something that is not HTTP.",

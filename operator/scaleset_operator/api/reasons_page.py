@@ -64,6 +64,11 @@ ADVICE: Final[dict[Reason, str]] = {
     ),
     Reason.REPLACEMENT_STARTING: "Wait; if it lasts, look at the replacement's Events.",
     Reason.WAITING_FOR_HEALTH: "Wait; if it lasts, ask the replacement's endpoint yourself.",
+    Reason.NO_EQUIVALENT_IMAGE: (
+        "Set repairAction to Replace, or name the images so that the node tells their digest."
+    ),
+    Reason.UNKNOWN_REQUEST: "Write scaleset.dev/repair: requested, or an operation that is known.",
+    Reason.UPDATE_WAITS: "Wait; maxBatchInstancePercent says how many are taken at once.",
     Reason.RESTARTING: "Wait; if it lasts, look at the pod's Events: an image may not be there.",
     Reason.REPAIR_STALLED: (
         "Look at the old pod's node and finalizers; delete the pod by force if the node is gone."

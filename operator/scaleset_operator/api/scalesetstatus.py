@@ -29,6 +29,9 @@ AUTOMATIC_REPAIRS: Final = "AutomaticRepairs"
 MAX_UNHEALTHY_LISTED: Final = 20
 MAX_SCALE_IN: Final = 200
 MAX_CREATING: Final = 500
+MAX_REQUESTS: Final = 20
+MAX_REQUEST_LENGTH: Final = 80
+"""The key, and the 64 characters of a request that are kept."""
 MAX_CONDITIONS: Final = 20
 MAX_SELECTOR_LENGTH: Final = 16_384
 """Sixteen labels of the greatest length fit into half of it."""
@@ -114,6 +117,36 @@ class ScaleInVictim(Model):
     purpose: RemovalPurpose = Field(default=RemovalPurpose.SCALE_IN, examples=["ScaleIn"])
     """Fewer instances are wanted, it is of an older model, or it was a witness that stayed
     silent."""
+
+
+class RequestState(StrEnum):
+    """What has become of a request on a pod that is not being met."""
+
+    WAITING = "Waiting"
+    REFUSED = "Refused"
+    ANSWERED = "Answered"
+
+
+class InstanceRequest(Model):
+    """A person's request on one pod, by the annotation scaleset.dev/repair or /operation."""
+
+    instance: LabelName = Field(examples=["web-7"])
+    """The pod's name."""
+    uid: Uid = Field(examples=["0b6f6a0c-6a43-4a52-9d5e-1f3f2d1c7a55"])
+    """Its UID."""
+    request: str = Field(
+        min_length=1, max_length=MAX_REQUEST_LENGTH, examples=["operation=restart"]
+    )
+    """What is asked for."""
+    state: RequestState = Field(examples=["Waiting"])
+    """Waiting: it is met as soon as the reason is gone. Refused: it cannot be met, and is about to
+    be taken off the pod. Answered: it was refused and is off the pod."""
+    reason: ReasonText = Field(examples=["InstanceProtected"])
+    """The code of the rule behind it."""
+    message: Cause = Field(default="", examples=["protect-from-scale-set-actions"])
+    """The cause in words."""
+    time: Time = Field(examples=["2026-11-20T07:02:40Z"])
+    """Since when."""
 
 
 class CreatingInstance(Model):
@@ -215,6 +248,8 @@ class ScaleSetStatus(Model):
     """The first instances that are not healthy, longest unhealthy first; all are on their pods."""
     rotation: RotationStatus | None = None
     """What rotationProbeRef finds; left out where the health source decides over rotation."""
+    requests: tuple[InstanceRequest, ...] = Field(default=(), max_length=MAX_REQUESTS)
+    """Requests on pods that wait or were refused; those being met stand in repairs.inFlight."""
     outbound: OutboundSummary | None = None
     """Outbound ports in short, where an OutboundRule selects the set."""
     maintenance: MaintenanceSummary | None = None

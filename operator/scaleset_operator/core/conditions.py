@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from scaleset_operator.api.base import Condition, ConditionStatus, Reason
-from scaleset_operator.api.repairpolicy import RepairAction
 from scaleset_operator.api.scalesetstatus import ScaleSetStatus
 from scaleset_operator.api.upgradepolicy import UpgradeMode
 from scaleset_operator.core.adviser import advice
@@ -133,10 +132,9 @@ def _accepted(scene: Scene) -> Word:
 
 def not_yet_supported(scene: Scene) -> Iterator[str]:
     """The fields that are set and that this version does not act on."""
-    policy, spec = scene.policy, scene.spec
+    spec = scene.spec
     rolling = spec.upgrade_policy.rolling_upgrade_policy
     found = {
-        "automaticRepairsPolicy.repairAction": policy.repair_action is not RepairAction.REPLACE,
         "upgradePolicy.rollingUpgradePolicy.inPlaceIfPossible": rolling.in_place_if_possible,
     }
     return (f"spec.{name}" for name, is_set in found.items() if is_set)

@@ -11,10 +11,12 @@ from datetime import datetime
 from scaleset_operator.api.base import Reason
 from scaleset_operator.api.ledger import RepairEntry, RepairPhase, RepairResult, RepairsStatus
 from scaleset_operator.api.scaleset import ScaleSetSpec
-from scaleset_operator.api.scalesetstatus import ScaleSetStatus
+from scaleset_operator.api.scalesetstatus import RequestState, ScaleSetStatus
 from scaleset_operator.core import summary
+from scaleset_operator.core.answers import Answers, answer
 from scaleset_operator.core.arming import arm
 from scaleset_operator.core.conditions import conditions
+from scaleset_operator.core.inplace import renew
 from scaleset_operator.core.ledger import Closed, Progress, advance, stalled
 from scaleset_operator.core.naming import Names
 from scaleset_operator.core.notes import tell
@@ -38,6 +40,7 @@ from scaleset_operator.core.rotation import departures
 from scaleset_operator.core.scaling import Domains, Scaling, scale
 from scaleset_operator.core.scene import Scene
 from scaleset_operator.core.suspension import count
+from scaleset_operator.core.updates import update
 from scaleset_operator.core.wishes import suspended_until
 from scaleset_operator.core.witness import Doubts, look_into, witnesses
 
@@ -67,6 +70,7 @@ class Turn:
         self.names = Names.of(scene.observed)
         self.progress: Progress = advance(scene, self.names)
         carry_out(scene, self.names, self.progress)
+        renew(scene, self.progress)
         domain = Domains(scene, self.progress.open).smallest()
         self.doubts: Doubts = look_into(scene, self.names, domain)
         extra = witnesses(scene, self.doubts) - {e.replacement for e in self.progress.open}
@@ -81,6 +85,10 @@ class Turn:
         self.opened: Opened = open_repairs(self.asked, self.names, self.scaling, self.doubts.stand)
         self.in_flight = [*self.scaling.entries, *self.opened.entries]
         self.rollout: Rollout = roll_out(scene, self.names, self.scaling, self.in_flight)
+        self.rollout.taken += update(scene, self.scaling, self.rollout, self.in_flight)
+        met = {e.uid for e in self.in_flight}
+        met |= {v.uid for v in (*self.scaling.removing, *self.rollout.taken)}
+        self.answers: Answers = answer(scene, self.opened.decisions, met)
 
     def plan(self) -> Plan:
         """The plan that these steps make together."""
@@ -90,7 +98,7 @@ class Turn:
         acts = () if record is Record.NOW else tuple(self._acts())
         notes: tuple[Note, ...] = ()
         if record is Record.NOW:
-            notes = (*self.notes, *self.doubts.notes)
+            notes = (*self.notes, *self.doubts.notes, *self.answers.notes)
             notes += tuple(tell(self.scene, self.opened.entries, self.closed, status))
         return Plan(
             status=status,
@@ -132,6 +140,7 @@ class Turn:
                 )
         for pod in observed.released:
             yield ReleaseInstance(name=pod.name, uid=pod.uid, resource_version=pod.resource_version)
+        yield from self.answers.acts
         yield from self.progress.acts
         yield from self.doubts.acts
         yield from self.scaling.acts
@@ -160,6 +169,7 @@ class Turn:
                 "rollout": self.rollout.status,
                 "orchestration_services": summary.services(scene, repairs),
                 "repairs": repairs,
+                "requests": self.answers.rows,
                 "unhealthy_instances": summary.explained(self.opened.decisions),
             }
         )
@@ -170,7 +180,7 @@ class Turn:
         in_flight = sorted(self.in_flight, key=lambda e: (e.start_time, e.instance))
         return self.repairs.model_copy(
             update={
-                "batch_limit": scene.allowance if scene.policy.enabled else 0,
+                "batch_limit": scene.allowance if scene.policy.enabled or in_flight else 0,
                 "in_flight": tuple(in_flight),
                 "stalled": stalled(scene, self.closed),
                 "doubts": self.doubts.stand,
@@ -212,6 +222,7 @@ def _rest_of_ledger(status: ScaleSetStatus) -> tuple[object, ...]:
         repairs.enabled_time,
         repairs.last_handled_resume_request,
         status.orchestration_services,
+        tuple(row for row in status.requests if row.state is RequestState.REFUSED),
         tuple((c.status, c.reason) for c in status.conditions if c.type == "Accepted"),
     )
 
@@ -231,5 +242,5 @@ def _closes_well(before: RepairsStatus, after: RepairsStatus) -> bool:
 
 
 def _essence(entry: RepairEntry) -> tuple[object, ...]:
-    named = entry.phase is RepairPhase.NOTIFIED
+    named = entry.phase in (RepairPhase.NOTIFIED, RepairPhase.RESTARTING)
     return (entry.uid, entry.replacement, entry.start_time, entry.successors, named)

@@ -12,7 +12,6 @@ from scaleset_operator.api.repairpolicy import (
     STANDARD_MAX_REPLICAS,
     DesiredServiceState,
     Limits,
-    RepairAction,
     RepairMode,
 )
 from scaleset_operator.api.scalesetstatus import RemovalPurpose
@@ -20,7 +19,9 @@ from scaleset_operator.core.arming import armed_gate
 from scaleset_operator.core.budgets import budget_gate
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.plan import Gate
+from scaleset_operator.core.requests import action_asked
 from scaleset_operator.core.scene import Scene
+from scaleset_operator.core.ways import way_of
 from scaleset_operator.core.wishes import suspended_because, suspended_until
 
 
@@ -166,12 +167,12 @@ def _not_leaving(scene: Scene, instance: Instance) -> Gate:
     )
 
 
-def _supported(scene: Scene) -> Gate:
-    action = scene.policy.repair_action
+def _renewable(scene: Scene, instance: Instance) -> Gate:
+    """One that is to keep its pod needs another spelling of every image (design.md section 3)."""
     return Gate(
-        reason=Reason.NOT_YET_SUPPORTED,
-        open=action is RepairAction.REPLACE,
-        detail=f"repairAction {action}",
+        reason=Reason.NO_EQUIVALENT_IMAGE,
+        open=way_of(scene, instance) is not None,
+        detail=f"images {', '.join(instance.containers.images)}",
     )
 
 
@@ -187,7 +188,6 @@ OF_THE_SET: Final[tuple[Callable[[Scene], Gate], ...]] = (
     _fresh_view,
     _not_suspended_by_user,
     _not_suspended_by_platform,
-    _supported,
 )
 OF_THE_INSTANCE: Final[tuple[Callable[[Scene, Instance], Gate], ...]] = (
     _known,
@@ -197,15 +197,25 @@ OF_THE_INSTANCE: Final[tuple[Callable[[Scene, Instance], Gate], ...]] = (
     armed_gate,
     _not_refused,
     _not_leaving,
+    _renewable,
     _shown,
     budget_gate,
 )
 
 
+NOT_ON_REQUEST: Final[frozenset[Callable[..., Gate]]] = frozenset(
+    {_enabled, _few_enough, _source, _known, _has_started, _out_of_grace, armed_gate, _shown}
+)
+"""What keeps the operator from acting too early of its own accord: a person who asks has looked.
+What protects the instance, the set or the budget is asked of everybody."""
+
+
 def ask(scene: Scene, instance: Instance) -> Iterator[Gate]:
     """Ask every gate about one instance, in order; whether we may act at all comes last."""
-    yield from (gate(scene) for gate in OF_THE_SET)
-    yield from (gate(scene, instance) for gate in OF_THE_INSTANCE)
+    asked = action_asked(scene.policy, instance) is not None
+    skipped = NOT_ON_REQUEST if asked else frozenset[Callable[..., Gate]]()
+    yield from (gate(scene) for gate in OF_THE_SET if gate not in skipped)
+    yield from (gate(scene, instance) for gate in OF_THE_INSTANCE if gate not in skipped)
     yield _may_act(scene)
 
 

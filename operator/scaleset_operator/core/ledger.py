@@ -5,8 +5,8 @@ of them end, how and why. Opens none: that is `repair`.
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from datetime import datetime
+from typing import Final
 
 from scaleset_operator.api.base import Reason, VMHealth
 from scaleset_operator.api.ledger import (
@@ -16,18 +16,11 @@ from scaleset_operator.api.ledger import (
     RepairResult,
     StalledInstance,
 )
-from scaleset_operator.core.gates import first_closed
 from scaleset_operator.core.naming import Names
+from scaleset_operator.core.objections import CANCEL_AFTER, RECORD_LIFETIME, objection
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.plan import Action, CreateInstance, DeleteInstance, Purpose
 from scaleset_operator.core.scene import Scene
-
-RECORD_LIFETIME: Final = timedelta(seconds=5)
-"""A victim is deleted within this of its record or not at all (rule 5)."""
-CANCEL_AFTER: Final = RECORD_LIFETIME + timedelta(seconds=2)
-"""Only then may an entry be cancelled: until the record has run out, another operator that is
-stopped or slow may still be about to delete, and its slot must not be given away. The two seconds
-are for clocks that differ."""
 
 ONE_RESTART: Final = 1
 """How often the grace of a slot may start again for one model (rule 7)."""
@@ -55,6 +48,8 @@ class Progress:
         again: moments at which time alone changes an entry.
         cleared: entries that go on and whose victim may be given its notice now (rule 8).
         noticed: entries whose victim was given it; `notice` carries both on.
+        in_place: entries whose pod stays, with whether there are too many; `inplace` carries
+            them on.
     """
 
     open: list[RepairEntry] = field(default_factory=list)
@@ -64,6 +59,7 @@ class Progress:
     again: list[datetime] = field(default_factory=list)
     cleared: list[RepairEntry] = field(default_factory=list)
     noticed: list[RepairEntry] = field(default_factory=list)
+    in_place: list[tuple[RepairEntry, bool]] = field(default_factory=list)
 
 
 def advance(scene: Scene, names: Names) -> Progress:
@@ -78,9 +74,13 @@ def advance(scene: Scene, names: Names) -> Progress:
     surplus = len(scene.entries) - scene.allowance
     for entry in sorted(scene.entries, key=lambda e: (e.start_time, e.instance), reverse=True):
         if scene.past_delete(entry):
-            _replace(scene, names, entry, progress)
+            _replace(scene, names, _to_be_replaced(entry, names), progress)
         elif entry.uid in scene.noticed:
             progress.noticed.append(entry)
+        elif entry.in_place:
+            untouched = entry.phase is RepairPhase.RECORDED
+            progress.in_place.append((entry, untouched and surplus > 0))
+            surplus -= untouched and surplus > 0
         elif entry.instance not in scene.observed.live_reads:
             # Neither a DELETE nor a close stands on a cache: the victim may be gone already.
             progress.reads.add(entry.instance)
@@ -92,33 +92,22 @@ def advance(scene: Scene, names: Names) -> Progress:
     return progress
 
 
-def _close(
+def close(
     progress: Progress, entry: RepairEntry, result: RepairResult, reason: Reason, message: str = ""
 ) -> None:
+    """End an entry."""
     progress.closed.append(Closed(entry=entry, result=result, reason=reason, message=message))
-
-
-class Objection(NamedTuple):
-    """Why a recorded victim is not to be deleted now.
-
-    Attributes:
-        lasts: whether the entry may be cancelled for it; else it is only waited out.
-    """
-
-    reason: Reason
-    detail: str = ""
-    lasts: bool = True
 
 
 def _before_delete(scene: Scene, entry: RepairEntry, progress: Progress, *, too_many: bool) -> None:
     """Ask every gate again; a No cancels, a Yes deletes what was read live (rules 3 to 5)."""
     victim = scene.by_uid[entry.uid]
-    no = _objection(scene, entry, victim, too_many=too_many)
+    no = objection(scene, entry, victim, too_many=too_many)
     cancel_from = entry.start_time + CANCEL_AFTER
     if no is not None and no.reason is Reason.REPAIR_BACK_OFF:
-        _close(progress, entry, RepairResult.FAILED, Reason.DELETE_REFUSED, no.detail)
+        close(progress, entry, RepairResult.FAILED, Reason.DELETE_REFUSED, no.detail)
     elif no is not None and no.lasts and scene.now >= cancel_from:
-        _close(progress, entry, RepairResult.CANCELLED, no.reason, no.detail)
+        close(progress, entry, RepairResult.CANCELLED, no.reason, no.detail)
     else:
         progress.open.append(entry)
         if no is None and entry.terminate_at is not None:
@@ -127,24 +116,6 @@ def _before_delete(scene: Scene, entry: RepairEntry, progress: Progress, *, too_
             _delete(scene, entry, victim, progress)
         else:
             progress.again.append(cancel_from)
-
-
-def _objection(
-    scene: Scene, entry: RepairEntry, victim: Instance, *, too_many: bool
-) -> Objection | None:
-    """The first No; None when nothing speaks against the DELETE."""
-    if too_many:
-        return Objection(Reason.BATCH_LIMIT_REACHED)
-    gate = first_closed(scene, victim)
-    if gate is not None:
-        return Objection(gate.reason, gate.detail)
-    if scene.verdicts[victim.uid].health is VMHealth.HEALTHY:
-        # Cancelled only once Healthy=True stands on the pod (rule 4).
-        stands = victim.published is not None and victim.published.health is VMHealth.HEALTHY
-        return Objection(Reason.RECOVERED, "healthy again", lasts=stands)
-    if scene.now >= entry.start_time + RECORD_LIFETIME:
-        return Objection(Reason.RECORD_EXPIRED, "not deleted in time")
-    return None
 
 
 def _delete(scene: Scene, entry: RepairEntry, victim: Instance, progress: Progress) -> None:
@@ -175,6 +146,13 @@ def creation(scene: Scene, entry: RepairEntry, after: str | None = None) -> Crea
     )
 
 
+def _to_be_replaced(entry: RepairEntry, names: Names) -> RepairEntry:
+    """A pod that was to stay has gone all the same: its repair owes one like any other (rule 6)."""
+    if not entry.in_place:
+        return entry
+    return entry.model_copy(update={"replacement": names.take(), "target_images": ()})
+
+
 def _replace(scene: Scene, names: Names, entry: RepairEntry, progress: Progress) -> None:
     """The victim is past its DELETE: see to the replacement (rules 6, 7, 9)."""
     deleted = entry.deleted_time or scene.now
@@ -182,7 +160,7 @@ def _replace(scene: Scene, names: Names, entry: RepairEntry, progress: Progress)
     replacement = scene.replacement(entry)
     if scene.is_not_replaced(entry):
         message = "fewer instances are wanted"
-        _close(progress, entry, RepairResult.CANCELLED, Reason.SCALED_IN, message)
+        close(progress, entry, RepairResult.CANCELLED, Reason.SCALED_IN, message)
     elif replacement is None:
         _without_replacement(scene, names, entry, progress)
     elif not replacement.live:
@@ -206,7 +184,7 @@ def _without_replacement(
         progress.reads |= asked
         progress.open.append(entry)
     elif scene.now >= ends:
-        _close(progress, entry, RepairResult.FAILED, Reason.GRACE_EXPIRED, "never created")
+        close(progress, entry, RepairResult.FAILED, Reason.GRACE_EXPIRED, "never created")
     else:
         progress.again.append(ends)
         progress.open.append(entry)
@@ -228,7 +206,7 @@ def _with_replacement(
         update={"replacement_uid": replacement.uid, "model": replacement.model}
     )
     ends = _slot_ends(scene, entry, replacement)
-    healthy = _stands_healthy(scene, replacement)
+    healthy = stands_healthy(scene, replacement)
     if not healthy and scene.now < ends:
         progress.again.append(ends)
         progress.open.append(entry)
@@ -236,13 +214,14 @@ def _with_replacement(
         progress.reads.add(replacement.name)
         progress.open.append(entry)
     elif healthy:
-        _close(progress, entry, RepairResult.SUCCEEDED, Reason.ANSWERING)
+        close(progress, entry, RepairResult.SUCCEEDED, Reason.ANSWERING)
     else:
         message = f"{replacement.name} was not healthy when its grace ended"
-        _close(progress, entry, RepairResult.FAILED, Reason.GRACE_EXPIRED, message)
+        close(progress, entry, RepairResult.FAILED, Reason.GRACE_EXPIRED, message)
 
 
-def _stands_healthy(scene: Scene, instance: Instance) -> bool:
+def stands_healthy(scene: Scene, instance: Instance) -> bool:
+    """Whether it is Healthy, and that stands on the pod."""
     published = instance.published
     return (
         scene.verdicts[instance.uid].health is VMHealth.HEALTHY

@@ -8,14 +8,9 @@ a scale-in or a rollout gives none.
 from datetime import datetime, timedelta
 
 from scaleset_operator.api.ledger import RepairEntry, RepairPhase
-from scaleset_operator.core.ledger import (
-    RECORD_LIFETIME,
-    Progress,
-    creation,
-    may_create,
-    succeed,
-)
+from scaleset_operator.core.ledger import Progress, creation, may_create, succeed
 from scaleset_operator.core.naming import Names
+from scaleset_operator.core.objections import RECORD_LIFETIME
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.plan import DeleteInstance, GiveNotice, Purpose
 from scaleset_operator.core.scene import Scene

@@ -49,6 +49,8 @@ class Containers:
 
 
 NO_CONTAINERS: Final = Containers()
+NOT_MADE: Final = -1
+"""In place of a restart count: the container was never made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

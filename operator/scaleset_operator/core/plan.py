@@ -128,6 +128,15 @@ class PublishHealth:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerRequest:
+    """Take a refused request off this very pod."""
+
+    name: str
+    uid: str
+    resource_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AdoptInstance:
     """Make an ownerless pod of this set's name ours."""
 
@@ -151,6 +160,7 @@ Action = (
     | RenewInstance
     | GiveNotice
     | PublishHealth
+    | AnswerRequest
     | AdoptInstance
     | ReleaseInstance
 )

@@ -35,7 +35,8 @@ def publications(scene: Scene) -> Iterator[PublishHealth]:
             if _gate_differs(instance, verdict):
                 yield _patch(scene, instance, verdict, None)
             continue
-        if _health_differs(instance, verdict) or _gate_differs(instance, verdict):
+        renewed = instance.renewing and verdict.fresh
+        if renewed or _health_differs(instance, verdict) or _gate_differs(instance, verdict):
             known = verdict.health is not VMHealth.UNKNOWN or instance.published is not None
             health = verdict.health if known or verdict.doubt else None
             yield _patch(scene, instance, verdict, health)

@@ -6,19 +6,23 @@ Order: longest unhealthy first, ties by name (R-23). A closed gate never holds u
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from scaleset_operator.api.base import Reason, VMHealth, format_time
 from scaleset_operator.api.ledger import Doubt, RepairEntry, RepairPhase
 from scaleset_operator.api.scalesetstatus import RepairDecision
 from scaleset_operator.core.budgets import budget_gate, reported, spent_by
 from scaleset_operator.core.gates import first_closed
+from scaleset_operator.core.inplace import beginning
 from scaleset_operator.core.naming import Names
 from scaleset_operator.core.notice import deadline
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.plan import Decision, Gate
+from scaleset_operator.core.requests import action_asked, words_of
 from scaleset_operator.core.scaling import Scaling
 from scaleset_operator.core.scene import Scene
 from scaleset_operator.core.suspension import attempts_before
+from scaleset_operator.core.ways import way_of
 
 
 @dataclass(slots=True)
@@ -51,7 +55,7 @@ def open_repairs(scene: Scene, names: Names, scaling: Scaling, doubts: tuple[Dou
     leaving = {victim.uid for victim in scaling.removing}
     witness = _healthy_witness(scene, in_flight, doubts)
     used = len(in_flight)
-    for instance in _not_healthy(scene):
+    for instance in (*_not_healthy(scene), *_asked_for(scene)):
         if instance.uid in taken:
             continue
         closed = _closed(scene, instance, opened)
@@ -70,7 +74,8 @@ def open_repairs(scene: Scene, names: Names, scaling: Scaling, doubts: tuple[Dou
         else:
             used += 1
             _take(scene, names, opened, instance, witness)
-            witness = None
+            taken_up = {entry.replacement for entry in opened.entries}
+            witness = None if witness and witness.name in taken_up else witness
     opened.decisions.extend(_in_flight_decisions(scene, [*in_flight, *opened.entries]))
     return opened
 
@@ -96,6 +101,14 @@ def _closed(scene: Scene, instance: Instance, opened: Opened) -> Gate | None:
 def _not_healthy(scene: Scene) -> list[Instance]:
     found = [i for i in scene.live if scene.has_source and _ails(scene, i)]
     return sorted(found, key=lambda i: (scene.verdicts[i.uid].since, i.name))
+
+
+def _asked_for(scene: Scene) -> list[Instance]:
+    """Those with nothing to explain whose repair a person asks for; they go after the sick."""
+    found = [i for i in scene.live if action_asked(scene.policy, i) is not None]
+    return sorted(
+        (i for i in found if not (scene.has_source and _ails(scene, i))), key=lambda i: i.name
+    )
 
 
 def _ails(scene: Scene, instance: Instance) -> bool:
@@ -151,27 +164,41 @@ def _take(
     scene: Scene, names: Names, opened: Opened, instance: Instance, witness: Instance | None
 ) -> None:
     """Give the instance a slot: at once if it was read live, else ask for that first (rule 3)."""
-    if instance.name not in scene.observed.live_reads:
+    way = way_of(scene, instance)
+    if way is None or instance.name not in scene.observed.live_reads:
         opened.reads.add(instance.name)
         return
+    cause = _cause(scene, instance) + reported(scene, instance, opened.entries)
+    heir: dict[str, Any] = beginning(instance, way)
+    if not way.images:
+        heir["replacement"] = witness.name if witness else names.take()
+        heir["replacement_uid"] = witness.uid if witness else None
     opened.entries.append(
         RepairEntry(
             instance=instance.name,
             uid=instance.uid,
-            replacement=witness.name if witness else names.take(),
-            replacement_uid=witness.uid if witness else None,
-            action=scene.policy.repair_action,
-            cause=scene.verdicts[instance.uid].message + reported(scene, instance, opened.entries),
+            action=way.action,
+            cause=f"{cause}; {way.note}" if way.note else cause,
             budgets=spent_by(scene, instance),
             cause_reason=scene.verdicts[instance.uid].reason,
             phase=RepairPhase.RECORDED,
-            terminate_at=deadline(scene),
+            terminate_at=None if way.images else deadline(scene),
             start_time=scene.now,
             update_domain=instance.update_domain,
             attempt=attempts_before(scene, instance) + 1,
             model=scene.observed.template.model,
+            **heir,
         )
     )
+
+
+def _cause(scene: Scene, instance: Instance) -> str:
+    """What is wrong with it, and what a person asked for."""
+    if action_asked(scene.policy, instance) is None:
+        return scene.verdicts[instance.uid].message
+    asked = f"requested: {words_of(instance)}"
+    sick = scene.has_source and _ails(scene, instance)
+    return f"{scene.verdicts[instance.uid].message}; {asked}" if sick else asked
 
 
 def _in_flight_decisions(scene: Scene, entries: list[RepairEntry]) -> list[Decision]:
@@ -181,19 +208,17 @@ def _in_flight_decisions(scene: Scene, entries: list[RepairEntry]) -> list[Decis
         if entry.uid in scene.noticed:
             found.append(_under_notice(scene, entry))
             continue
-        successor = scene.replacement(entry)
-        started = successor is not None and successor.live and successor.started is not None
-        reason = Reason.WAITING_FOR_HEALTH if started else Reason.REPLACEMENT_STARTING
+        reason, instead = _how_far(scene, entry)
         victim = scene.by_uid.get(entry.uid)
         verdict = scene.verdicts.get(entry.uid)
         found.append(
             Decision(
                 instance=entry.instance,
-                health=VMHealth.UNHEALTHY,
+                health=verdict.health if verdict else VMHealth.UNHEALTHY,
                 since=verdict.since if victim and verdict else entry.start_time,
                 decision=RepairDecision.REPAIRING,
                 reason=reason,
-                message=f"{entry.cause}; replaced by {entry.replacement}",
+                message=f"{entry.cause}; {instead}",
             )
         )
     return found
@@ -213,3 +238,13 @@ def _under_notice(scene: Scene, entry: RepairEntry) -> Decision:
         message=f"{entry.cause}; {instead}; deleted at {format_time(until)} or on approval",
         until=entry.terminate_at,
     )
+
+
+def _how_far(scene: Scene, entry: RepairEntry) -> tuple[Reason, str]:
+    """What a repair waits for, and what takes the place of the instance as it was."""
+    successor = scene.by_uid.get(entry.uid) if entry.in_place else scene.replacement(entry)
+    started = successor is not None and successor.live and successor.started is not None
+    instead = "renewed in place" if entry.in_place else f"replaced by {entry.replacement}"
+    if started and not (entry.in_place and entry.phase is RepairPhase.RECORDED):
+        return Reason.WAITING_FOR_HEALTH, instead
+    return Reason.RESTARTING if entry.in_place else Reason.REPLACEMENT_STARTING, instead

@@ -223,10 +223,22 @@ class Scene:
             counted = successor is not None and successor.live and successor.started is not None
             missing = self.has_made_way(entry) and not self.is_not_replaced(entry)
             owed += missing and not counted
+            # Told to restart, and not run again yet: it has been counted and still is.
+            owed += self._restarts(entry)
         total = min(self.spec.replicas, ran + owed)
         if self.in_storm:
             return 1
         return batch_allowance(total, self.policy.max_in_flight_percent)
+
+    def _restarts(self, entry: RepairEntry) -> bool:
+        instance = self.by_uid.get(entry.uid)
+        return (
+            entry.in_place
+            and instance is not None
+            and instance.live
+            and instance.renewing
+            and instance.started is None
+        )
 
     @cached_property
     def watched_from(self) -> datetime | None:

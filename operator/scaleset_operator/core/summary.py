@@ -95,7 +95,9 @@ def services(scene: Scene, repairs: RepairsStatus) -> tuple[OrchestrationService
 
 def explained(decisions: Iterable[Decision]) -> tuple[UnhealthyInstance, ...]:
     """The longest unhealthy ones, bounded; every one is on its own pod (X-11)."""
-    first = sorted(decisions, key=lambda d: (d.since, d.instance))[:MAX_UNHEALTHY_LISTED]
+    repairing = RepairDecision.REPAIRING
+    unwell = (d for d in decisions if VMHealth.HEALTHY is not d.health or d.decision is repairing)
+    first = sorted(unwell, key=lambda d: (d.since, d.instance))[:MAX_UNHEALTHY_LISTED]
     return tuple(
         UnhealthyInstance(
             name=d.instance,

@@ -12,6 +12,7 @@ from typing import Final
 from scaleset_operator.core.plan import (
     Action,
     AdoptInstance,
+    AnswerRequest,
     CreateInstance,
     DeleteInstance,
     GiveNotice,
@@ -86,7 +87,7 @@ class Actor:
     ) -> Exception | None:
         """None when all was done, else why not; Unavailable goes before other faults."""
         for action in actions:
-            if isinstance(action, AdoptInstance | ReleaseInstance):
+            if isinstance(action, AdoptInstance | AnswerRequest | ReleaseInstance):
                 await self._take_or_leave(owner, action)
         touching = [a for a in actions if isinstance(a, Touch)]
         done = await asyncio.gather(*(self._touch(owner, a, memory, not_after) for a in touching))
@@ -100,10 +101,14 @@ class Actor:
         faults = [f for f in (*done, fault) if f is not None]
         return min(faults, key=lambda f: not isinstance(f, Unavailable), default=None)
 
-    async def _take_or_leave(self, owner: Owner, action: AdoptInstance | ReleaseInstance) -> None:
+    async def _take_or_leave(
+        self, owner: Owner, action: AdoptInstance | AnswerRequest | ReleaseInstance
+    ) -> None:
         try:
             if isinstance(action, AdoptInstance):
                 await self._cluster.adopt(owner, action)
+            elif isinstance(action, AnswerRequest):
+                await self._cluster.answer(owner, action)
             else:
                 await self._cluster.release(owner, action)
         except (Gone, Conflict, Refused):

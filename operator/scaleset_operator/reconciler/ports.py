@@ -16,6 +16,7 @@ from scaleset_operator.core.disruption import Disruption
 from scaleset_operator.core.observed import Evidence, Instance, Neighbour, ProberView
 from scaleset_operator.core.plan import (
     AdoptInstance,
+    AnswerRequest,
     CreateInstance,
     DeleteInstance,
     GiveNotice,
@@ -204,11 +205,7 @@ class Cluster(Protocol):
         ...
 
     async def renew(self, owner: Owner, action: RenewInstance, not_after: int) -> None:
-        """Change the images of a pod with UID and resourceVersion; raises as a DELETE does.
-
-        Raises:
-            Gone: the pod is not there any more.
-        """
+        """Change the images of a pod; raises as a DELETE does, and Gone where it is gone."""
         ...
 
     async def give_notice(self, owner: Owner, action: GiveNotice, not_after: int) -> None:
@@ -228,6 +225,10 @@ class Cluster(Protocol):
         Raises:
             Conflict: it names a resourceVersion, and the pod has changed since.
         """
+        ...
+
+    async def answer(self, owner: Owner, action: AnswerRequest) -> None:
+        """Take the annotations that ask for something away, on UID and resourceVersion."""
         ...
 
     async def adopt(self, owner: Owner, action: AdoptInstance) -> None:

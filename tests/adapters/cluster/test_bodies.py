@@ -13,6 +13,7 @@ from scaleset_operator.adapters.cluster.pods import pod_record
 from scaleset_operator.api.base import VMHealth
 from scaleset_operator.core.plan import (
     AdoptInstance,
+    AnswerRequest,
     CreateInstance,
     DeleteInstance,
     GiveNotice,
@@ -251,3 +252,15 @@ def test_coming_back_into_rotation_is_on_the_version_that_was_seen() -> None:
     assert "resourceVersion" not in bodies.publication(PUBLISH, None, NOW)["metadata"]
     back = replace(PUBLISH, in_rotation=True, resource_version="10")
     assert bodies.publication(back, None, NOW)["metadata"]["resourceVersion"] == "10"
+
+
+def test_an_answer_takes_the_requests_alone_off_the_pod_that_was_read() -> None:
+    """X-11, protocol rule 5."""
+    body = bodies.answer(AnswerRequest(name="web-1", uid="uid-1", resource_version="10"))
+    assert body == {
+        "metadata": {
+            "uid": "uid-1",
+            "resourceVersion": "10",
+            "annotations": {"scaleset.dev/repair": None, "scaleset.dev/operation": None},
+        }
+    }

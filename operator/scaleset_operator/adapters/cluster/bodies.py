@@ -32,6 +32,7 @@ from scaleset_operator.api.healthprobe import HealthProbeStatus
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.plan import (
     AdoptInstance,
+    AnswerRequest,
     CreateInstance,
     DeleteInstance,
     GiveNotice,
@@ -48,6 +49,7 @@ _STATUS: Final = {
     VMHealth.UNHEALTHY: "False",
     VMHealth.UNKNOWN: "Unknown",
 }
+_NO_REQUESTS: Final[dict[str, str | None]] = {ANNOTATION_REPAIR: None, ANNOTATION_OPERATION: None}
 
 
 def status_apply(owner: Owner, status: Mapping[str, Any]) -> Body:
@@ -131,9 +133,7 @@ def renewal(action: RenewInstance) -> Body:
         ANNOTATION_RENEWED_FROM: action.renewed_from,
         ANNOTATION_REPAIR_ATTEMPT: str(action.attempt) if action.attempt else None,
         ANNOTATION_STATE_CHANGE_TIME: None,
-        ANNOTATION_REPAIR: None,
-        ANNOTATION_OPERATION: None,
-    }
+    } | _NO_REQUESTS
     metadata = _meant(action) | {
         "labels": {LABEL_MODEL: action.model},
         "annotations": annotations,
@@ -188,13 +188,21 @@ def adoption(owner: Owner, action: AdoptInstance) -> Body:
     return {"metadata": _meant(action) | {"ownerReferences": [controller_reference(owner)]}}
 
 
+def answer(action: AnswerRequest) -> Body:
+    """Takes the requests away, from exactly the pod that was read."""
+    return {"metadata": _meant(action) | {"annotations": _NO_REQUESTS}}
+
+
 def release(owner: Owner, action: ReleaseInstance) -> Body:
     """Takes us away as controller, from exactly the pod that was read."""
     gone = {"$patch": "delete", "uid": owner.uid}
     return {"metadata": _meant(action) | {"ownerReferences": [gone]}}
 
 
-def _meant(action: AdoptInstance | GiveNotice | ReleaseInstance | RenewInstance) -> Body:
+_Meant = AdoptInstance | AnswerRequest | GiveNotice | ReleaseInstance | RenewInstance
+
+
+def _meant(action: _Meant) -> Body:
     return {"uid": action.uid, "resourceVersion": action.resource_version}
 
 

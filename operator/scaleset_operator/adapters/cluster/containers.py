@@ -7,14 +7,11 @@ Must not know: why a container was renewed, or what is decided about the pod.
 from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
-from scaleset_operator.core.observed import NOT_RENEWED, Containers
+from scaleset_operator.core.observed import NOT_MADE, NOT_RENEWED, Containers
 
 Json = Mapping[str, Any]
-
-NOT_MADE: Final = -1
-"""In place of a restart count: the container was never made."""
 
 
 class _Run(NamedTuple):

@@ -22,6 +22,7 @@ from scaleset_operator.core.disruption import Disruption
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.plan import (
     AdoptInstance,
+    AnswerRequest,
     CreateInstance,
     DeleteInstance,
     GiveNotice,
@@ -105,8 +106,6 @@ class KubernetesCluster:
     def disruption(self, owner: Owner, names: Collection[str]) -> Disruption:
         """See the port."""
         return self._view.disruption(owner, names)
-
-    # --- Live --------------------------------------------------------------------------------
 
     async def read_instance(self, owner: Owner, name: str) -> Instance | None:
         """See the port."""
@@ -230,6 +229,10 @@ class KubernetesCluster:
             body = bodies.publication(action, self._seen(owner, action), self._clock.now())
             await self._patch(owner, f"{action.name}/status", body, Urgency.PUBLISH)
 
+    async def answer(self, owner: Owner, action: AnswerRequest) -> None:
+        """See the port."""
+        await self._patch(owner, action.name, bodies.answer(action), Urgency.ACT)
+
     async def adopt(self, owner: Owner, action: AdoptInstance) -> None:
         """See the port."""
         await self._patch(owner, action.name, bodies.adoption(owner, action), Urgency.ACT)
@@ -241,8 +244,6 @@ class KubernetesCluster:
     async def tell(self, owner: Owner, note: Note) -> None:
         """See the port."""
         self._events.tell(owner, note)
-
-    # --- Inside ------------------------------------------------------------------------------
 
     def _seen(self, owner: Owner, action: GiveNotice | PublishHealth) -> Instance | None:
         """The very pod that is meant, as the cache has it."""
