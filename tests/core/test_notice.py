@@ -240,12 +240,14 @@ def test_a_deadline_whose_repair_is_not_in_view_brings_nothing_back_for_a_minute
     """Rule 8: the ledger may be ahead of this view of it; a stray deadline holds no longer."""
     story = Story.of(spec())
     story.change("web-1", terminate_at=T0, in_rotation=False)
+    story.change("web-2", terminate_at=T0 + timedelta(days=3), in_rotation=False)
     story.run(55 * SECOND)
+    assert story.pods["web-2"].in_rotation is True, "no notice is three days long"
     assert story.pods["web-1"].in_rotation is False
     story.run(10 * SECOND)
     assert story.pods["web-1"].in_rotation is True
     back = [act for plan in story.plans for act in published(plan).values() if act.in_rotation]
-    assert [act.resource_version is None for act in back] == [False], "on the version that was seen"
+    assert all(act.resource_version for act in back), "on the version that was seen"
 
 
 def test_two_hundred_desired_and_ten_under_notice_are_two_hundred_and_ten() -> None:

@@ -21,6 +21,8 @@ TOLD: Final = RotationWord(
 )
 LEDGER_LAG: Final = timedelta(minutes=1)
 """Longer than any view of the ledger is behind that may still write."""
+LONGEST_NOTICE: Final = timedelta(days=1, minutes=1)
+"""What a profile may promise, and what clocks may differ by."""
 
 
 def publications(scene: Scene) -> Iterator[PublishHealth]:
@@ -46,12 +48,14 @@ def _kept_out(scene: Scene, instance: Instance) -> Verdict:
     """The verdict, but that nothing is sent to one that was told that it goes (rule 8).
 
     A deadline on the pod without a repair that we know of brings nothing back either, for a while:
-    the ledger may be ahead of what we have seen of it.
+    the ledger may be ahead of what we have seen of it. A time that no notice could name holds
+    nothing.
     """
     verdict, due = scene.verdicts[instance.uid], instance.terminate_at
     if instance.uid in scene.noticed:
         return replace(verdict, in_rotation=False, rotation=TOLD)
-    if due is not None and not instance.in_rotation and scene.now < due + LEDGER_LAG:
+    plausible = due is not None and -LONGEST_NOTICE < scene.now - due < LEDGER_LAG
+    if plausible and not instance.in_rotation:
         return replace(verdict, in_rotation=None)
     return verdict
 
