@@ -61,7 +61,7 @@ check: lint types imports crds-check requirements-check house ## All of the abov
 
 .PHONY: test-fast
 test-fast: setup ## Run every test that needs no cluster
-	$(PYTEST) -n $(JOBS) --dist loadfile $(ARGS)
+	$(PYTEST) -n $(JOBS) --dist worksteal $(ARGS)
 
 .PHONY: model
 model: setup ## Explore the states of small sets and print what was looked at (ARGS=200000 states)

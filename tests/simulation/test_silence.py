@@ -24,6 +24,8 @@ async def test_forty_silent_instances_are_left_alone_however_long_it_lasts() -> 
     world = await ready_world(3, 40)
     before = {p.uid for p in world.live()}
     world.operators[0].probes.blind(Blindness.PODS)
+    await world.run(600, step=5.0)
+    assert not world.referee.repaired, f"{len(world.referee.repaired)} repaired"
     await world.run(3 * 3600, step=5.0)
     assert world.referee.repaired == []
     assert before <= {p.uid for p in world.live()}
