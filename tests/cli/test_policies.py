@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from scaleset_operator.adapters.cluster.policies import policy_of
 from scaleset_operator.cli.diagnosis.check import Verdict
 from scaleset_operator.cli.diagnosis.policies import admitting
+
+if TYPE_CHECKING:
+    from scaleset_operator.core.policies import Policy
 
 LABELS = {"app": "web", "tier": "front"}
 ANYBODY: dict[str, Any] = {}
@@ -28,8 +32,17 @@ def policy(*rules: dict[str, Any], namespace: str = "shop", **spec: Any) -> dict
     return {"metadata": {"name": "wall", "namespace": namespace}, "spec": whole | spec}
 
 
+def read(*policies: dict[str, Any]) -> dict[str, list[Policy]]:
+    """Namespace -> its policies."""
+    found: dict[str, list[Policy]] = {}
+    for raw in policies:
+        if (one := policy_of(raw)) is not None:
+            found.setdefault(raw["metadata"]["namespace"], []).append(one)
+    return found
+
+
 def verdict(*policies: dict[str, Any], probe: dict[str, Any] = PROBE) -> Verdict:
-    return admitting([scale_set()], {("shop", "p"): probe}, policies).verdict
+    return admitting([scale_set()], {("shop", "p"): probe}, read(*policies)).verdict
 
 
 def on(port: int | str | None, **more: Any) -> dict[str, Any]:
@@ -103,4 +116,4 @@ def test_the_port_that_the_operator_resolved_counts_where_the_probe_names_none()
 def test_a_set_without_a_probe_is_not_looked_at() -> None:
     raw = scale_set()
     del raw["spec"]["healthProbeRef"]
-    assert admitting([raw], {}, [policy()]).verdict is Verdict.OK
+    assert admitting([raw], {}, read(policy())).verdict is Verdict.OK

@@ -13,12 +13,14 @@ from typing import Any
 from typer.testing import CliRunner, Result
 
 from scaleset_operator.adapters.cluster.client import sorted_pods
+from scaleset_operator.adapters.cluster.policies import policy_of
 from scaleset_operator.api.base import Reason
 from scaleset_operator.cli import app
 from scaleset_operator.cli.kinds import Kind
 from scaleset_operator.cli.ports import Json, Target
 from scaleset_operator.core.attempts import Attempted
 from scaleset_operator.core.observed import Outcome
+from scaleset_operator.core.policies import Policy
 from scaleset_operator.reconciler.ports import (
     Conflict,
     Gone,
@@ -161,6 +163,10 @@ class FakeEntrance:
     def sort_pods(self, owner: Owner, pods: Sequence[Json]) -> Pods:
         """See the port."""
         return sorted_pods(owner, pods)
+
+    def read_policy(self, policy: Json) -> Policy | None:
+        """See the port."""
+        return policy_of(policy)
 
     async def watch(self, path: str, query: Mapping[str, str]) -> AsyncIterator[Json]:
         """See the port."""

@@ -13,6 +13,7 @@ from scaleset_operator.api.base import LABEL_NAME, Reason
 from scaleset_operator.cli.failures import Failure, Forbidden, NotThere, Overtaken
 from scaleset_operator.cli.kinds import PODS, SCALE_SETS, Kind
 from scaleset_operator.cli.ports import Client, Json
+from scaleset_operator.core.policies import Policy
 from scaleset_operator.reconciler.ports import (
     Conflict,
     Gone,
@@ -97,6 +98,10 @@ class Access:
     def sort_pods(self, owner: Owner, pods: Sequence[Json]) -> Pods:
         """Which of these pods are the set's."""
         return self._client.sort_pods(owner, pods)
+
+    def read_policy(self, policy: Json) -> Policy | None:
+        """A NetworkPolicy as the operator reads it; None for one about what goes out."""
+        return self._client.read_policy(policy)
 
     async def scale_set(self, namespace: str, name: str) -> Json:
         """One ScaleSet, as the API server holds it; raises as `get`, naming those there are."""

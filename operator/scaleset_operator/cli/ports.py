@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from scaleset_operator.core.attempts import Attempted
+    from scaleset_operator.core.policies import Policy
     from scaleset_operator.reconciler.ports import Owner, Pods, ProbeTarget
 
 Json = dict[str, Any]
@@ -79,6 +80,10 @@ class Client(Protocol):
 
     def sort_pods(self, owner: "Owner", pods: Sequence[Json]) -> "Pods":
         """Which of these pods are the set's, as the operator tells them apart; no request."""
+        ...
+
+    def read_policy(self, policy: Json) -> "Policy | None":
+        """A NetworkPolicy as the operator reads it; None if it is about what goes out; no request."""
         ...
 
     def watch(self, path: str, query: Mapping[str, str]) -> AsyncIterator[Json]:

@@ -119,6 +119,25 @@ class Surroundings:
     place: ProberPlace = ProberPlace()
 
 
+def way_in(around: Surroundings, port: int) -> bool | None:
+    """Whether the prober reaches the instances' port, as far as policies go; None is not known.
+
+    Args:
+        around: as last read.
+        port: TCP, that the probe asks.
+    """
+    selecting = [(p, _of_instances(p.selects, around)) for p in around.policies]
+    shut = _any(selects for _, selects in selecting)
+    opened = _any(
+        _all((selects, _admits(rule, around, port)))
+        for policy, selects in selecting
+        for rule in policy.ingress
+    )
+    if shut is False or opened is True:
+        return True
+    return False if shut is True and opened is False else None
+
+
 def shut_by(around: Surroundings, port: int) -> str | None:
     """The policy that for certain keeps the prober from the instances' port; None where none does.
 
@@ -126,12 +145,9 @@ def shut_by(around: Surroundings, port: int) -> str | None:
         around: as last read.
         port: TCP, that the probe asks.
     """
-    selecting = [(p, _of_instances(p.selects, around)) for p in around.policies]
-    certain = sorted(policy.name for policy, selects in selecting if selects)
-    rules = (r for policy, selects in selecting if selects is not False for r in policy.ingress)
-    if not certain or any(_admits(rule, around, port) is not False for rule in rules):
+    if way_in(around, port) is not False:
         return None
-    return certain[0]
+    return min(p.name for p in around.policies if _of_instances(p.selects, around))
 
 
 def _admits(rule: Ingress, around: Surroundings, port: int) -> bool | None:

@@ -60,13 +60,14 @@ def surroundings(
         namespace=known.key.namespace,
         policies=policies,
         labels={**foreign, **spec.selector.match_labels, LABEL_NAME: known.key.name},
-        named_ports=_named_ports(spec.template),
+        named_ports=named_ports(spec.template),
         complete=alike,
         place=place,
     )
 
 
-def _named_ports(template: Mapping[str, Any]) -> Mapping[str, int]:
+def named_ports(template: Mapping[str, Any]) -> Mapping[str, int]:
+    """Name of a container port -> its number, of a pod template."""
     spec = template.get("spec") or {}
     rows = (port for one in spec.get("containers") or () for port in one.get("ports") or ())
     return {row["name"]: row["containerPort"] for row in rows if row.get("name")}

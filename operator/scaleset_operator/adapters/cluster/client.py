@@ -17,7 +17,9 @@ from scaleset_operator.adapters.cluster.connection import EDIT, MERGE, Call, Con
 from scaleset_operator.adapters.cluster.credentials import Credentials
 from scaleset_operator.adapters.cluster.errors import Expired, cut, failure_of
 from scaleset_operator.adapters.cluster.podcache import PodCache
+from scaleset_operator.adapters.cluster.policies import policy_of
 from scaleset_operator.adapters.cluster.reflector import pages
+from scaleset_operator.core.policies import Policy
 from scaleset_operator.reconciler.ports import Owner, Pods, Unavailable
 
 WATCH_S: Final = 300
@@ -92,6 +94,10 @@ class PathClient:
     def sort_pods(self, owner: Owner, pods: Sequence[Json]) -> Pods:
         """See `sorted_pods`."""
         return sorted_pods(owner, pods)
+
+    def read_policy(self, policy: Json) -> Policy | None:
+        """See `policy_of`."""
+        return policy_of(policy)
 
     async def watch(self, path: str, query: Mapping[str, str]) -> AsyncIterator[Json]:
         """Objects each time they change, first as they are; ends when the server ends it."""

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from scaleset_operator.api.base import FIELD_MANAGER, GROUP, VERSION
 from scaleset_operator.cli.access import Access
@@ -25,6 +26,9 @@ from scaleset_operator.cli.kinds import (
     SCALE_SETS,
 )
 from scaleset_operator.cli.ports import Entrance, Json
+
+if TYPE_CHECKING:
+    from scaleset_operator.core.policies import Policy
 
 OPERATOR_LABEL = f"app.kubernetes.io/name={FIELD_MANAGER}"
 """By which the operator's own pods are known."""
@@ -149,7 +153,12 @@ async def _probes(scope: Scope, scale_sets: Sequence[Json]) -> list[Check]:
     except Forbidden as fault:
         unread = Check(name=policies.NAME, verdict=Verdict.UNKNOWN, message=str(fault))
         return [reached, unread]
-    return [reached, policies.admitting(scale_sets, by_name, walls)]
+    by_namespace: dict[str, list[Policy]] = {}
+    for wall in walls:
+        policy = scope.access.read_policy(wall)
+        if policy is not None:
+            by_namespace.setdefault(wall["metadata"]["namespace"], []).append(policy)
+    return [reached, policies.admitting(scale_sets, by_name, by_namespace)]
 
 
 async def _read(look: Callable[[], Awaitable[list[Json]]]) -> list[Json]:
