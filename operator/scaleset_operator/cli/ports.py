@@ -83,7 +83,7 @@ class Client(Protocol):
         ...
 
     def read_policy(self, policy: Json) -> "Policy | None":
-        """A NetworkPolicy as the operator reads it; None if it is about what goes out; no request."""
+        """A NetworkPolicy as the operator reads it; None if about what goes out. No request."""
         ...
 
     def watch(self, path: str, query: Mapping[str, str]) -> AsyncIterator[Json]:
