@@ -20,7 +20,7 @@ from scaleset_operator.cli.kinds import SCALE_SETS
 from scaleset_operator.cli.ports import Json
 from scaleset_operator.cli.printing import Column, coloured, print_facts, print_table, span, when
 
-MARKS: Final = {Exit.FINE: "✔", Exit.DEGRADED: "◌", Exit.SUSPENDED: "✖"}
+MARKS: Final = {Exit.FINE: "✔", Exit.DEGRADED: "◌", Exit.SUSPENDED: "‖"}
 WORDS: Final = {Exit.FINE: "Healthy", Exit.DEGRADED: "Degraded", Exit.SUSPENDED: "Suspended"}
 
 
