@@ -12,7 +12,7 @@ from typing import Any
 from scaleset_operator.api.base import Reason
 from scaleset_operator.api.ledger import RepairEntry, RepairPhase, RepairResult
 from scaleset_operator.api.repairpolicy import RepairAction
-from scaleset_operator.core.ledger import Progress, close, stands_healthy
+from scaleset_operator.core.ledger import Progress, await_health, close, stands_healthy
 from scaleset_operator.core.objections import CANCEL_AFTER, RECORD_LIFETIME, Objection, objection
 from scaleset_operator.core.observed import NOT_RENEWED, Containers, Instance
 from scaleset_operator.core.plan import Purpose, RenewInstance
@@ -116,23 +116,15 @@ def _after_patch(scene: Scene, entry: RepairEntry, instance: Instance, progress:
     """Close on the health of the new containers or at the end of its grace, on a live read."""
     begun = entry.restarted_time or scene.now
     entry = entry.model_copy(update={"phase": RepairPhase.RESTARTING, "restarted_time": begun})
-    changed = instance.containers.images != entry.target_images
-    healthy = not changed and _is_well(scene, instance)
-    ends = _slot_ends(scene, instance, begun)
-    if not (changed or healthy or scene.now >= ends):
-        progress.again.append(ends)
-        progress.open.append(entry)
-    elif entry.instance not in scene.observed.live_reads:
-        progress.reads.add(entry.instance)
-        progress.open.append(entry)
-    elif changed:
+    if instance.containers.images == entry.target_images:
+        healthy, ends = _is_well(scene, instance), _slot_ends(scene, instance, begun)
+        await_health(scene, entry, instance, progress, healthy=healthy, ends=ends)
+    elif entry.instance in scene.observed.live_reads:
         message = "somebody else has changed its images"
         close(progress, entry, RepairResult.CANCELLED, Reason.SUPERSEDED, message)
-    elif healthy:
-        close(progress, entry, RepairResult.SUCCEEDED, Reason.ANSWERING)
     else:
-        message = f"{entry.instance} was not healthy when its grace ended"
-        close(progress, entry, RepairResult.FAILED, Reason.GRACE_EXPIRED, message)
+        progress.reads.add(entry.instance)
+        progress.open.append(entry)
 
 
 def _is_well(scene: Scene, instance: Instance) -> bool:

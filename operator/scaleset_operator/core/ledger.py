@@ -207,16 +207,32 @@ def _with_replacement(
     )
     ends = _slot_ends(scene, entry, replacement)
     healthy = stands_healthy(scene, replacement)
+    await_health(scene, entry, replacement, progress, healthy=healthy, ends=ends)
+
+
+def await_health(
+    scene: Scene,
+    entry: RepairEntry,
+    instance: Instance,
+    progress: Progress,
+    *,
+    healthy: bool,
+    ends: datetime,
+) -> None:
+    """Close on the health of what makes up for the victim, or when the grace of its slot ends.
+
+    On a live read only (rule 9); until then the entry stays open.
+    """
     if not healthy and scene.now < ends:
         progress.again.append(ends)
         progress.open.append(entry)
-    elif replacement.name not in scene.observed.live_reads:
-        progress.reads.add(replacement.name)
+    elif instance.name not in scene.observed.live_reads:
+        progress.reads.add(instance.name)
         progress.open.append(entry)
     elif healthy:
         close(progress, entry, RepairResult.SUCCEEDED, Reason.ANSWERING)
     else:
-        message = f"{replacement.name} was not healthy when its grace ended"
+        message = f"{instance.name} was not healthy when its grace ended"
         close(progress, entry, RepairResult.FAILED, Reason.GRACE_EXPIRED, message)
 
 

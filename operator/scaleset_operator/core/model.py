@@ -34,6 +34,11 @@ def images_of(template: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     return tuple((c["name"], c["image"]) for c in _containers(template) if _is_whole(c))
 
 
+def container_ports(template: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The ports that a template's containers declare, as they stand there."""
+    return (port for one in _containers(template) for port in one.get("ports") or ())
+
+
 def _containers(template: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     spec = template.get("spec")
     found = spec.get("containers") if isinstance(spec, Mapping) else None

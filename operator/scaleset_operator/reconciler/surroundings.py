@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from scaleset_operator.api.base import LABEL_NAME, LABEL_PREFIX
+from scaleset_operator.core.model import container_ports
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.plan import Plan
 from scaleset_operator.core.policies import Surroundings
@@ -68,6 +69,6 @@ def surroundings(
 
 def named_ports(template: Mapping[str, Any]) -> Mapping[str, int]:
     """Name of a container port -> its number, of a pod template."""
-    spec = template.get("spec") or {}
-    rows = (port for one in spec.get("containers") or () for port in one.get("ports") or ())
-    return {row["name"]: row["containerPort"] for row in rows if row.get("name")}
+    return {
+        row["name"]: row["containerPort"] for row in container_ports(template) if row.get("name")
+    }

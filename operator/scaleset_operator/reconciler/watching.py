@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from scaleset_operator.api.base import Reason
 from scaleset_operator.api.healthprobe import HealthProbe, HealthProbeSpec
 from scaleset_operator.api.scaleset import ProbeRef
+from scaleset_operator.core.model import container_ports
 from scaleset_operator.core.observed import Instance, ProbeView
 from scaleset_operator.core.probe_view import in_force
 from scaleset_operator.reconciler.memory import Memory
@@ -119,11 +120,5 @@ def _target(
 
 def declared_ports(known: KnownSet) -> list[int]:
     """Container ports that the template declares, each once (P-05)."""
-    spec = known.resource.spec.template.get("spec") or {}
-    found: list[int] = []
-    for container in spec.get("containers") or []:
-        for port in container.get("ports") or []:
-            number = port.get("containerPort")
-            if isinstance(number, int) and number not in found:
-                found.append(number)
-    return found
+    numbers = [row.get("containerPort") for row in container_ports(known.resource.spec.template)]
+    return list(dict.fromkeys(n for n in numbers if isinstance(n, int)))
