@@ -214,7 +214,7 @@ def test_colour_is_for_terminals_and_not_against_anybodys_wish(
 
 
 def completed(entrance: FakeEntrance, *words: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    from scaleset_operator.cli.app import COMPLETION, completions  # noqa: PLC0415
+    from scaleset_operator.cli.app import COMPLETION, completions  # noqa: PLC0415 - here only
 
     for name in ("COMP_WORDS", "COMP_CWORD", COMPLETION):
         monkeypatch.setenv(name, "")  # So that it is put back.
