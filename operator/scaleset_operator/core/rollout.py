@@ -206,6 +206,7 @@ class _Choice:
         standing = Standing(
             behind=tuple(self.behind),
             leaving=len(self.leaving) + len(self.taken),
+            held=self.scaling.held,
             missing=self.scaling.missing,
             objection=self.objection,
             pause_until=self._pause_end(record),

@@ -3,10 +3,12 @@
 Every percent is of what its field names, compared without rounding up. Chooses nobody.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scaleset_operator.api.base import VMHealth
 from scaleset_operator.api.scaleset import ScaleSetSpec
+from scaleset_operator.api.scalesetstatus import RemovalPurpose, ScaleInVictim
 from scaleset_operator.api.upgradepolicy import UpgradeMode
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.scene import Scene
@@ -34,12 +36,36 @@ def spare(scene: Scene, leaving: set[str]) -> int:
 def is_lost(scene: Scene, instance: Instance) -> bool:
     """Whether taking it costs nothing.
 
-    One in doubt counts as available for taking (rule 22), and one whose health is about to be
-    shown does too.
+    One in doubt counts as available for taking (rule 22), and so does one whose health or illness
+    is about to be shown: until it stands on the pod, a Service may send it traffic.
     """
-    verdict = scene.verdicts[instance.uid]
-    well = scene.is_available(instance) or verdict.health is VMHealth.HEALTHY
+    verdict, published = scene.verdicts[instance.uid], instance.published
+    shown = scene.has_source and published is not None and published.health is VMHealth.HEALTHY
+    well = scene.is_available(instance) or shown or verdict.health is VMHealth.HEALTHY
     return not well and verdict.doubt is None
+
+
+def affordable(scene: Scene, victims: Sequence[ScaleInVictim]) -> frozenset[str]:
+    """Which recorded victims may be deleted now: those of a rollout as the floor has room.
+
+    The floor is asked again (rule 22): between the record and the DELETE others may have failed,
+    most of all where no operator ran in between. Who is held stays recorded, for another operator
+    may be about to delete it.
+
+    Args:
+        scene: what this decision looks at.
+        victims: live ones, in the order in which they go.
+
+    Returns:
+        UIDs.
+    """
+    everyone = frozenset(v.uid for v in victims)
+    if scene.spec.upgrade_policy.mode is UpgradeMode.AUTOMATIC:
+        return everyone
+    rolled = [v.uid for v in victims if v.purpose is RemovalPurpose.ROLLOUT]
+    well = [uid for uid in rolled if not is_lost(scene, scene.by_uid[uid])]
+    free = spare(scene, set(everyone.difference(rolled)))
+    return everyone.difference(well[max(0, free) :])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

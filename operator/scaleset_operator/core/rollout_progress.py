@@ -26,6 +26,7 @@ class Standing:
     Attributes:
         behind: live instances of older models that may be updated, those on their way included.
         leaving: how many are on their way out.
+        held: how many of those stay until the floor has room for them.
         missing: how many are still to be created.
         objection: which unhealthy limit is exceeded; empty where none is.
         pause_until: when the pause between batches ends, where one runs.
@@ -33,6 +34,7 @@ class Standing:
 
     behind: tuple[Instance, ...]
     leaving: int
+    held: int
     missing: int
     objection: str
     pause_until: datetime | None
@@ -132,6 +134,7 @@ def _blocked(scene: Scene) -> tuple[Reason, str] | None:
 def _waiting(standing: Standing, starting: list[str]) -> str:
     parts = [f"waiting for {_some(starting)}"] if starting else []
     parts += [f"{standing.leaving} leaving"] if standing.leaving else []
+    parts += [f"{standing.held} of them held by the floor"] if standing.held else []
     parts += [f"{standing.missing} to be created"] if standing.missing else []
     return ", ".join(parts)
 

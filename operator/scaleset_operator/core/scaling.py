@@ -24,6 +24,7 @@ from scaleset_operator.core.naming import Names
 from scaleset_operator.core.notice import unreplaced
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.plan import Action, CreateInstance, DeleteInstance, Purpose
+from scaleset_operator.core.rollout_limits import affordable
 from scaleset_operator.core.scene import Scene
 
 FREE_DEATHS: Final = 3
@@ -48,6 +49,7 @@ class Scaling:
         entries: repairs that go on; those no longer wanted are in `closed`.
         list_live: victims must be chosen from a live LIST that is not there yet.
         missing: instances that are wanted and neither live nor owed by a repair.
+        held: recorded victims of a rollout that stay until the floor has room for them.
     """
 
     creating: list[CreatingInstance] = field(default_factory=list)
@@ -57,6 +59,7 @@ class Scaling:
     acts: list[Action] = field(default_factory=list)
     list_live: bool = False
     missing: int = 0
+    held: int = 0
     again: list[datetime] = field(default_factory=list)
 
 
@@ -279,11 +282,13 @@ def _balanced(rest: list[Instance], staying: list[Instance]) -> list[Instance]:
 
 
 def _delete(scene: Scene, result: Scaling) -> None:
-    """Delete victims that were recorded before."""
+    """Delete victims that were recorded before; those of a rollout as the floor has room."""
     recorded = {v.uid for v in scene.observed.status.scale_in}
+    going = affordable(scene, result.removing)
+    result.held = len(result.removing) - len(going)
     for victim in result.removing:
         pod = scene.by_uid[victim.uid]
-        if victim.uid in recorded:
+        if victim.uid in recorded & going:
             result.acts.append(
                 DeleteInstance(
                     name=pod.name,
