@@ -10,6 +10,7 @@ from scaleset_operator.adapters.metrics import series
 from scaleset_operator.adapters.metrics.parts import PartGauges
 from scaleset_operator.adapters.metrics.registry import Metrics
 from scaleset_operator.adapters.metrics.sets import SetGauges
+from scaleset_operator.adapters.prober.counts import Counts
 from scaleset_operator.adapters.prober.engine import boottime_ns
 from scaleset_operator.adapters.prober.link import ProberState
 from scaleset_operator.adapters.prober.totals import Tally, Totals
@@ -100,6 +101,27 @@ def test_the_queues_tell_how_many_wait_and_for_how_long(parts: Parts) -> None:
     assert found.value(series.QUEUE_OLDEST, kind="ScaleSet") == 4
     assert found.value(series.QUEUE_DEPTH, kind="HealthProbe") == 0
     assert found.value(series.QUEUE_OLDEST, kind="HealthProbe") == 0
+
+
+class Busy(Totals):
+    """Each look finds one attempt more."""
+
+    looks = 0
+
+    def counts(self) -> Counts:
+        self.looks += 1
+        tally = Tally()
+        for _ in range(self.looks):
+            tally.add(Code.OK, 2_000_000)
+        return tally.counts(0)
+
+
+def test_a_heartbeat_in_the_middle_of_a_scrape_does_not_split_it(parts: Parts) -> None:
+    """What ended and how long it took are of one moment."""
+    parts.prober.totals = Busy()
+    found = parts.scrape()
+    ended_so = found.value(series.PROBE_RESULTS, result="ok")
+    assert found.value("scaleset_probe_duration_seconds_count") == ended_so
 
 
 def test_attempts_of_the_prober_are_told_by_result_and_duration(parts: Parts) -> None:

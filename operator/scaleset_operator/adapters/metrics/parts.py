@@ -20,6 +20,7 @@ from prometheus_client.registry import Collector
 
 from scaleset_operator.adapters.metrics import series
 from scaleset_operator.adapters.metrics.series import Kind, Series
+from scaleset_operator.adapters.prober.counts import Counts
 from scaleset_operator.adapters.prober.engine import boottime_ns
 from scaleset_operator.adapters.prober.link import ProberState
 from scaleset_operator.adapters.prober.totals import Totals
@@ -75,8 +76,10 @@ class PartGauges(Collector):
     def collect(self) -> Iterator[Metric]:
         """See prometheus_client."""
         yield from self._of_queues()
-        yield from self._of_prober()
-        yield self._of_durations()
+        # One look for both: between two looks a heartbeat would make them differ.
+        counts = self.prober.totals.counts()
+        yield from self._of_prober(counts)
+        yield _of_durations(counts)
         cut_for = self.pods.cut_for()
         yield _family(series.POD_CACHE_CUT, [] if cut_for is None else [((), cut_for)])
         yield _family(series.WATCH_STARTS, [((), self.watch_starts())])
@@ -97,9 +100,9 @@ class PartGauges(Collector):
         depths = [((kind,), queue.depth()) for kind, queue in self.queues.items()]
         yield _family(series.QUEUE_DEPTH, depths)
 
-    def _of_prober(self) -> Iterator[Metric]:
+    def _of_prober(self, counts: Counts) -> Iterator[Metric]:
         state, totals = self.prober.state(), self.prober.totals
-        results = zip(Code, totals.counts().results, strict=True)
+        results = zip(Code, counts.results, strict=True)
         yield _family(series.PROBE_RESULTS, [((code.name.lower(),), n) for code, n in results])
         yield _family(series.PROBE_LAG, [((), totals.lag_ns(boottime_ns()) / _NS)])
         beat = state.heartbeat
@@ -108,14 +111,14 @@ class PartGauges(Collector):
         yield _family(series.PROBER_SEES, [((), state.sees)])
         yield _family(series.PROBER_STARTS, [((), state.starts)])
 
-    def _of_durations(self) -> Metric:
-        counts = self.prober.totals.counts()
-        bounds = [*map(str, series.PROBE_DURATION.buckets), "+Inf"]
-        buckets = list(zip(bounds, accumulate(counts.durations), strict=True))
-        one = series.PROBE_DURATION
-        family = HistogramMetricFamily(one.name, one.text)
-        family.add_metric([], buckets, counts.spent_ns / _NS)
-        return family
+
+def _of_durations(counts: Counts) -> Metric:
+    bounds = [*map(str, series.PROBE_DURATION.buckets), "+Inf"]
+    buckets = list(zip(bounds, accumulate(counts.durations), strict=True))
+    one = series.PROBE_DURATION
+    family = HistogramMetricFamily(one.name, one.text)
+    family.add_metric([], buckets, counts.spent_ns / _NS)
+    return family
 
 
 def _family(one: Series, rows: Iterable[tuple[tuple[str, ...], float]]) -> Metric:
