@@ -44,8 +44,10 @@ def over(*budgets: Budget, others: tuple[RepairEntry, ...] = ()) -> Disruption:
 
 
 def sick(*numbers: int, seen: Disruption | None = None, **fields: Any) -> Observed:
-    """These answer 503 while their containers are ready."""
-    return a_set(bad=wrong(*numbers), disruption=seen, **fields)
+    """These answer 503, and are Ready still: nobody has counted them out yet."""
+    pods = fields.pop("instances", instances(40, unhealthy=numbers))
+    served = tuple(replace(i, ready=i.containers_ready) for i in pods)
+    return a_set(bad=wrong(*numbers), disruption=seen, instances=served, **fields)
 
 
 def of_first(settled: Settled) -> tuple[Reason, str]:
@@ -115,6 +117,47 @@ def test_a_budget_never_protects_an_instance_that_is_unready_by_its_own_report()
     gated = replace(first, reports=(("Ready", VMHealth.UNHEALTHY, T0 - MINUTE),))
     other_gate = sick(1, seen=over(budget(0)), instances=(gated, *instances(40)[1:]))
     assert settle(spec(), other_gate).entries
+
+
+@pytest.mark.parametrize(
+    ("healthy", "wanted", "policy", "count"),
+    [(39, 39, False, 1), (39, 40, False, 0), (38, 38, False, 1), (30, 40, True, 2)],
+)
+def test_one_that_our_gate_keeps_unready_goes_as_kubernetes_evicts_it(
+    healthy: int, wanted: int, count: int, *, policy: bool
+) -> None:
+    """X-11: no disruption is allowed, and its deletion takes nothing from the budget; a second at
+    once would be one too many for numbers that come late, unless the budget lets them all go."""
+    one = Budget(
+        name="web-pdb", allowed=0, healthy=healthy, desired=wanted, lets_unhealthy_go=policy
+    )
+    out = a_set(bad=wrong(1, 2), disruption=over(one))
+    assert not any(pod.ready for pod in out.instances[:2])
+    assert len(settle(spec(), out).entries) == count
+
+
+def test_a_tight_budget_holds_nobody_for_ever() -> None:
+    """R-20, X-11: the next goes once the first one's deletion is in the numbers for certain."""
+    tight = over(Budget(name="web-pdb", allowed=0, healthy=38, desired=38))
+    pods = instances(40, unhealthy=(1,))[:39]
+    for ago, repaired in ((SECOND, {"web-40"}), (30 * SECOND, {"web-1", "web-40"})):
+        recorded = ledger(spending(40, MINUTE, ago), last=200)
+        out = a_set(bad=wrong(1), disruption=tight, status=recorded, instances=pods)
+        settled = settle(spec(), out)
+        assert under_repair(settled.plan) == repaired
+        assert ago != SECOND or settled.plan.look_again_at == T0 + 29 * SECOND
+
+
+def test_until_its_numbers_can_know_that_an_instance_is_out_a_budget_must_allow_it() -> None:
+    """X-11: it left rotation a moment ago, and may still be counted as healthy."""
+    first = instances(1, unhealthy=(1,))[0]
+    assert first.published is not None
+    lately = replace(first, published=replace(first.published, since=T0 - 10 * SECOND))
+    pods = (lately, *instances(40)[1:])
+    even = over(Budget(name="web-pdb", allowed=0, healthy=39, desired=39))
+    settled = settle(spec(), a_set(bad=wrong(1), disruption=even, instances=pods))
+    assert of_first(settled)[0] is Reason.DISRUPTION_BUDGET
+    assert settled.plan.look_again_at == T0 + 20 * SECOND
 
 
 def test_all_of_several_budgets_must_allow_it() -> None:

@@ -145,7 +145,8 @@ def test_a_budget_without_room_is_known_by_the_operators_word() -> None:
     """X-11: the plugin sees no PodDisruptionBudget."""
     model = model_of(TEMPLATE)
     ready = (("Ready", VMHealth.HEALTHY, T0 - 60 * MINUTE),)
-    pods = instances(40, unhealthy=(1, 2, 3), model=model, reports=ready)
+    ill = instances(40, unhealthy=(1, 2, 3), model=model, reports=ready)
+    pods = tuple(replace(pod, ready=True) for pod in ill)
     short = Budget(name="db", allowed=1, healthy=38, desired=37)
     over = {pod.name: (short,) for pod in pods}
     spec = scale_set_spec(policy={"disruptionBudgets": "Enforce"})

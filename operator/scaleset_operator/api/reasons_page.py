@@ -53,7 +53,8 @@ ADVICE: Final[dict[Reason, str]] = {
     ),
     Reason.NEVER_STARTED: "Look at the pod's Events: image, volumes, scheduling.",
     Reason.DISRUPTION_BUDGET: (
-        "Wait, loosen the PodDisruptionBudget, or set disruptionBudgets to Report."
+        "Wait, loosen the PodDisruptionBudget, set its unhealthyPodEvictionPolicy to AlwaysAllow, "
+        "or set disruptionBudgets to Report."
     ),
     Reason.HEALTH_STORM: (
         "Look for one cause that all share; repairs go on, one instance at a time."

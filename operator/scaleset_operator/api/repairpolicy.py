@@ -119,8 +119,10 @@ class AutomaticRepairsPolicy(Model):
         default=DisruptionBudgets.REPORT, examples=["Enforce"]
     )
     """PodDisruptionBudgets. Report: repair, and say that a budget was short. Enforce: wait until
-    every budget over the instance allows a disruption, except for pods that are not ready anyway,
-    our own readiness gate aside. Ignore: do not look."""
+    every budget over the instance allows a disruption. Pods that are not ready by themselves do not
+    wait; one that our readiness gate alone keeps unready goes as Kubernetes evicts such a pod:
+    while as many as wanted are healthy, or by unhealthyPodEvictionPolicy AlwaysAllow. Ignore: do
+    not look."""
     arm_after_healthy_percent: int = Field(default=0, ge=0, le=MAX_PERCENT, examples=[80])
     """Repairs of a model start only after this share of its instances, of the latest model also of
     those still to come, has been healthy once under the present probe; so a wrong probe deletes

@@ -1,8 +1,10 @@
 """Whether a repair respects the PodDisruptionBudgets over its instance (disruptionBudgets).
 
 Enforce waits while a budget has no room; Report goes on and says so; Ignore does not look. A budget
-never protects an instance that is unready by its own report: our gate on it is no part of that.
-Its numbers come some time after the deed, so what was begun lately is taken off them here.
+never protects an instance that is unready by its own report. One that our gate alone keeps unready
+is no healthy pod to Kubernetes, so its deletion takes nothing from a budget: it goes as Kubernetes
+evicts such a pod (unhealthyPodEvictionPolicy). A budget's numbers come some time after the deed, so
+what was begun lately is taken off them here.
 """
 
 from collections.abc import Collection, Iterator
@@ -83,11 +85,31 @@ def _shortages(
     """Every budget over the instance must have room: one that has none is enough."""
     for budget in _over(scene, instance):
         pending = list(_pending(scene, instance, budget, opening))
-        if budget.current and budget.allowed > len(pending):
+        out_since = _out_since(instance)
+        counted_out = out_since is not None and scene.now >= out_since + REFLECTED_AFTER
+        if _has_room(budget, len(pending), counted_out=counted_out):
             continue
-        freed = [e.deleted_time + REFLECTED_AFTER for e in pending if e.deleted_time is not None]
-        enough = budget.current and budget.allowed > 0 and freed
-        yield Shortage(_say(budget, len(pending)), min(freed) if enough else None)
+        moments = [e.deleted_time + REFLECTED_AFTER for e in pending if e.deleted_time is not None]
+        moments += [out_since + REFLECTED_AFTER] if out_since and not counted_out else []
+        enough = moments and _has_room(budget, 0, counted_out=out_since is not None)
+        yield Shortage(_say(budget, len(pending)), min(moments) if enough else None)
+
+
+def _out_since(instance: Instance) -> datetime | None:
+    """Since when Kubernetes counts it as unhealthy for our gate's sake; None where it does not."""
+    published = instance.published
+    if instance.ready or published is None or published.health is not VMHealth.UNHEALTHY:
+        return None
+    return published.since
+
+
+def _has_room(budget: Budget, pending: int, *, counted_out: bool) -> bool:
+    """Whether it allows one more, with so many deletions that its numbers do not hold yet."""
+    if budget.said or not budget.current:
+        return False
+    if counted_out:
+        return budget.lets_unhealthy_go or budget.healthy - pending >= budget.desired
+    return budget.allowed > pending
 
 
 def _say(budget: Budget, pending: int) -> str:

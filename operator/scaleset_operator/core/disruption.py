@@ -15,6 +15,7 @@ class Budget:
         current: whether its status speaks about its present spec.
         healthy: pods it counts as healthy.
         desired: how many of them it wants.
+        lets_unhealthy_go: whether unhealthyPodEvictionPolicy is AlwaysAllow.
         disrupted: names of pods whose eviction is in these numbers already.
         said: what somebody else said of it, where its numbers are not known.
     """
@@ -24,6 +25,7 @@ class Budget:
     current: bool = True
     healthy: int = 0
     desired: int = 0
+    lets_unhealthy_go: bool = False
     disrupted: frozenset[str] = frozenset()
     said: str = ""
 

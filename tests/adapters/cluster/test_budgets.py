@@ -73,6 +73,18 @@ def test_a_budget_is_read_with_its_numbers() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("policy", "lets_go"), [("AlwaysAllow", True), ("IfHealthyBudget", False), (None, False)]
+)
+def test_a_budget_says_whether_it_lets_unhealthy_pods_go(
+    policy: str | None, *, lets_go: bool
+) -> None:
+    """X-11."""
+    raw = body()
+    raw["spec"]["unhealthyPodEvictionPolicy"] = policy
+    assert budget_of(raw).lets_unhealthy_go is lets_go
+
+
 @pytest.mark.parametrize("status", [{}, {"observedGeneration": 1, "disruptionsAllowed": 4}])
 def test_a_budget_that_was_not_counted_for_its_present_spec_is_not_current(
     status: dict[str, Any],

@@ -46,13 +46,14 @@ def selects(selector: Json | None, labels: Mapping[str, str]) -> bool:
 
 def budget_of(body: Json) -> Budget:
     """Maps one PodDisruptionBudget."""
-    metadata, status = body["metadata"], body.get("status") or {}
+    metadata, spec, status = body["metadata"], body.get("spec") or {}, body.get("status") or {}
     return Budget(
         name=metadata["name"],
         allowed=status.get("disruptionsAllowed") or 0,
         current=(status.get("observedGeneration") or 0) >= (metadata.get("generation") or 1),
         healthy=status.get("currentHealthy") or 0,
         desired=status.get("desiredHealthy") or 0,
+        lets_unhealthy_go=spec.get("unhealthyPodEvictionPolicy") == "AlwaysAllow",
         disrupted=frozenset(status.get("disruptedPods") or ()),
     )
 
