@@ -98,6 +98,18 @@ def test_a_scale_in_below_the_desired_count_is_found() -> None:
     assert "I4: web-1 was scaled in below 20 instances" in forger.only()
 
 
+def test_what_a_rollout_removed_is_still_owed_and_covers_a_scale_in_once() -> None:
+    """I4; rules 24 and 28: each is bounded by itself, whichever DELETE comes first."""
+    forger = Forger(desired=20)
+    forger.set["spec"]["replicas"] = 19
+    forger.announce("Rollout", "web-1", "web-2").announce("ScaleIn", "web-3")
+    forger.delete("web-1", "web-2", "web-3")
+    assert forger.none()
+    forger.create(21).create(22)
+    forger.after(10).announce("ScaleIn", "web-4").delete("web-4")
+    assert "I4: web-4 was scaled in below 19 instances" in forger.only()
+
+
 def test_a_scale_in_to_the_desired_count_is_no_violation() -> None:
     """Rule 24."""
     forger = Forger(desired=20)

@@ -50,6 +50,22 @@ def test_victims_are_chosen_from_a_live_list_and_recorded_before_their_delete() 
     assert (act.uid, act.resource_version, act.purpose) == ("uid-web-4", "104", Purpose.SCALE_IN)
 
 
+def test_a_name_that_is_owed_is_given_up_on_a_live_list_only() -> None:
+    """Rule 6, design 2: in the cache of another operator its pod may not be there yet."""
+    status = {
+        "lastInstanceId": 5,
+        "creating": [{"name": "web-5", "updateDomain": 4, "model": "m1"}],
+    }
+    behind = a_set(4, status=status)
+    first = decide(sized(4), behind, T0)
+    assert first.list_live
+    assert [c.name for c in first.status.creating] == ["web-5"]
+    there = replace(behind, listed=True, instances=instances(5)[1:])
+    assert decide(sized(4), there, T0).status.scale_in == ()
+    (last, *_) = reversed(settle(sized(4), behind).plans)
+    assert last.status.creating == ()
+
+
 @pytest.mark.parametrize(
     ("policy", "names"),
     [

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from scaleset_operator.api.base import Reason
+from scaleset_operator.core.decide import decide
 from scaleset_operator.core.observed import TemplateView
 from scaleset_operator.core.plan import (
     AdoptInstance,
@@ -201,3 +202,23 @@ def test_on_a_stale_view_nobody_is_adopted_released_or_cleared_away() -> None:
     seen = a_set(instances=pods, adoptable=(instance(number=5),), released=pods[:1])
     assert len(settle(sized(4), seen).plan.actions) == 3
     assert not settle(sized(4), replace(seen, view_is_fresh=False)).plan.actions
+
+
+def test_what_another_operator_may_have_made_is_looked_for_before_anything_is_made() -> None:
+    """Design 2, protocol rule 6: web-5 was given out; this cache has not seen it, or it is gone."""
+    behind = a_set(4, status={"lastInstanceId": 5})
+    first = decide(sized(5), behind, T0)
+    assert first.list_live
+    assert not first.status.creating
+    there = replace(behind, listed=True, instances=instances(5))
+    assert not settle(sized(5), there).plan.status.creating
+    assert created(settle(sized(5), behind).plan) == {"web-6"}
+
+
+def test_a_view_that_accounts_for_every_name_asks_for_no_list() -> None:
+    """Rule 24: lists are for choosing victims, and for doubt."""
+    owed = {"name": "web-5", "updateDomain": 4, "model": "m1"}
+    seen = a_set(4, status={"lastInstanceId": 5, "creating": [owed]})
+    assert not any(plan.list_live for plan in settle(sized(6), seen).plans)
+    alone = a_set(4, status={"lastInstanceId": 4})
+    assert not any(plan.list_live for plan in settle(sized(6), alone).plans)

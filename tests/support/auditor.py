@@ -237,6 +237,8 @@ class Auditor:
         """A new pod: its name and its id have never been used (design 2)."""
         if book.names.setdefault(pod.name, pod.uid) != pod.uid:
             self._say(book, f"I4: the name {pod.name} is used a second time")
+        if pod.replaces is None and pod.name not in book.record.in_flight.values():
+            book.rolled = max(0, book.rolled - 1)
         if pod.instance_id is None:
             return
         other = book.ids.setdefault(pod.instance_id, pod.uid)
@@ -309,8 +311,10 @@ class Auditor:
             for uid in [u for u, debt in book.debts.items() if debt.replacement == pod.name]:
                 del book.debts[uid]
             least = min([record.desired, *book.desired.since(at - STALE)])
-            if len(book.live) + len(book.debts) < least:
+            if len(book.live) + len(book.debts) + book.rolled < least:
                 self._say(book, f"I4: {pod.name} was scaled in below {least} instances")
+        # With a surge its successor was there before.
+        book.rolled += purpose == "Rollout" and not record.surge
         floor = record.desired - record.batch
         if purpose == "Rollout" and pod.healthy == "True" and available < floor:
             self._say(book, f"I7: {pod.name} was rolled out below the floor of {floor}")

@@ -88,6 +88,7 @@ class SetBook:
         notices: UID of the victim -> the deadline that it was told.
         repaired: names of the instances that repairs have deleted, in order.
         renewed: names of the instances whose containers repairs have renewed in place, in order.
+        rolled: instances that rollouts have removed and that are not made up for yet.
         ids, names: every instance id and name ever used -> UID.
     """
 
@@ -106,6 +107,7 @@ class SetBook:
     names: dict[str, str] = field(default_factory=dict)
     desired: Recent = field(default_factory=Recent)
     allowances: Recent = field(default_factory=Recent)
+    rolled: int = 0
     gone: bool = False
     max_in_flight: int = 0
 

@@ -3,6 +3,7 @@
 `<set>-<id>`; the next id is one more than any id ever recorded or seen, so none is used twice.
 """
 
+from scaleset_operator.api.scalesetstatus import ScaleSetStatus
 from scaleset_operator.core.observed import Observed
 
 
@@ -28,3 +29,22 @@ class Names:
     def id_of(name: str) -> int:
         """The id at the end of an instance's name."""
         return int(name.rpartition("-")[2])
+
+
+def is_behind(observed: Observed) -> bool:
+    """Whether the record has given out later names than this view and the ledger can account for.
+
+    Their instances are gone, or another operator has made them and this cache has not seen them
+    yet: only a live LIST tells which.
+    """
+    pods = (i.instance_id for i in (*observed.instances, *observed.adoptable))
+    owed = (Names.id_of(name) for name in _owed(observed.status))
+    return observed.status.last_instance_id > max((*pods, *owed), default=0)
+
+
+def _owed(status: ScaleSetStatus) -> list[str]:
+    """Every name in the ledger whose instance may be still to come."""
+    names = [c.name for c in status.creating]
+    names += [e.replacement for e in status.repairs.in_flight if e.replacement]
+    names += [d.witness for d in status.repairs.doubts if d.witness]
+    return names + [s.replacement for s in (status.rollout.surge if status.rollout else ())]

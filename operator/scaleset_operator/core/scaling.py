@@ -1,4 +1,4 @@
-"""How many instances there are to be, which are created and which go first.
+"""How many instances there are to be, which are created and how many go.
 
 Names are recorded before the create, victims before the DELETE (rule 24). Update domains stay
 balanced to within one. Knows nothing of repairs but that an entry owes a replacement (rule 6).
@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from scaleset_operator.api.base import Reason, VMHealth
+from scaleset_operator.api.base import Reason
 from scaleset_operator.api.ledger import RepairEntry, RepairResult
-from scaleset_operator.api.scaleset import ScaleInPolicy
 from scaleset_operator.api.scalesetstatus import (
     MAX_CREATING,
     MAX_SCALE_IN,
@@ -20,12 +19,13 @@ from scaleset_operator.api.scalesetstatus import (
     ScaleInVictim,
 )
 from scaleset_operator.core.ledger import Closed
-from scaleset_operator.core.naming import Names
+from scaleset_operator.core.naming import Names, is_behind
 from scaleset_operator.core.notice import unreplaced
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.plan import Action, CreateInstance, DeleteInstance, Purpose
 from scaleset_operator.core.rollout_limits import affordable
 from scaleset_operator.core.scene import Scene
+from scaleset_operator.core.victims import first_to_go
 
 FREE_DEATHS: Final = 3
 """So many instances may end by themselves within ten minutes before creates slow down."""
@@ -47,7 +47,7 @@ class Scaling:
         creating: names owed, recorded before their create.
         removing: victims, recorded before their DELETE.
         entries: repairs that go on; those no longer wanted are in `closed`.
-        list_live: victims must be chosen from a live LIST that is not there yet.
+        list_live: what goes or comes must be chosen on a live LIST that is not there yet.
         missing: instances that are wanted and neither live nor owed by a repair.
         held: recorded victims of a rollout that stay until the floor has room for them.
     """
@@ -137,6 +137,9 @@ def _grow(scene: Scene, names: Names, result: Scaling, want: int) -> None:
     if wait is not None and scene.now < wait:
         result.again.append(wait)
         return
+    if is_behind(seen) and not seen.listed:
+        result.list_live = True
+        return
     domains = Domains(scene, result.entries)
     domains.sizes.update(c.update_domain for c in result.creating)
     for _ in range(min(want, MAX_CREATING - len(result.creating))):
@@ -177,13 +180,14 @@ def _create(scene: Scene, result: Scaling) -> None:
 
 def _shrink(scene: Scene, result: Scaling, live: list[Instance], surplus: int) -> None:
     """Give up what is owed first, then choose victims among the living (rule 24)."""
+    owing = [e for e in result.entries if scene.owes(e)]
+    if surplus > 0 and (result.creating or owing) and not scene.observed.listed:
+        # What is owed may be there already, made by another operator and not in the cache yet.
+        result.removing, result.list_live = _still_leaving(scene, surplus), True
+        return
     while surplus > 0 and result.creating:
         result.creating.pop()
         surplus -= 1
-    owing = [e for e in result.entries if scene.owes(e)]
-    if surplus > 0 and owing and not scene.observed.listed:
-        result.removing, result.list_live = _still_leaving(scene, surplus), True
-        return
     for entry in sorted(owing, key=lambda e: e.start_time, reverse=True)[: max(0, surplus)]:
         _give_up(scene, result, entry)
         surplus -= 1
@@ -198,7 +202,7 @@ def _shrink(scene: Scene, result: Scaling, live: list[Instance], surplus: int) -
         result.list_live = True
         return
     room = MAX_SCALE_IN - len(result.removing)
-    for victim in _first_to_go(scene, staying, min(surplus, room)):
+    for victim in first_to_go(scene, staying, min(surplus, room)):
         result.removing.append(ScaleInVictim(name=victim.name, uid=victim.uid))
         for entry in [
             e for e in result.entries if victim.uid == e.uid or victim.name == e.replacement
@@ -240,45 +244,6 @@ def _still_leaving(scene: Scene, surplus: int) -> list[ScaleInVictim]:
 def _is_shielded(pod: Instance, purpose: RemovalPurpose) -> bool:
     """Whether protection takes it off the list: a rollout heeds that from actions only (R-47)."""
     return pod.protected_from_actions if purpose is RemovalPurpose.ROLLOUT else pod.protected
-
-
-def _first_to_go(scene: Scene, staying: list[Instance], count: int) -> list[Instance]:
-    """Never-started and unhealthy ones first, then by the policy (rule 24)."""
-    poor = [i for i in staying if _is_poor(scene, i)]
-    poor.sort(key=lambda i: (i.started is not None, -i.instance_id))
-    chosen = poor[:count]
-    rest = [i for i in staying if not _is_poor(scene, i)]
-    match scene.spec.scale_in_policy:
-        case ScaleInPolicy.NEWEST:
-            rest.sort(key=lambda i: -i.instance_id)
-        case ScaleInPolicy.OLDEST:
-            rest.sort(key=lambda i: i.instance_id)
-        case _:
-            gone = {i.uid for i in chosen}
-            counted = [i for i in scene.staying if i.name not in scene.surplus]
-            rest = _balanced(rest, [i for i in counted if i.uid not in gone])
-    return chosen + rest[: count - len(chosen)]
-
-
-def _is_poor(scene: Scene, instance: Instance) -> bool:
-    verdict = scene.verdicts[instance.uid]
-    return instance.started is None or (scene.has_source and verdict.health is VMHealth.UNHEALTHY)
-
-
-def _balanced(rest: list[Instance], staying: list[Instance]) -> list[Instance]:
-    """The newest of the fullest update domain, again and again."""
-    sizes = Counter(i.update_domain for i in staying)
-    by_domain: dict[int, list[Instance]] = {}
-    for instance in sorted(rest, key=lambda i: i.instance_id):
-        by_domain.setdefault(instance.update_domain, []).append(instance)
-    order: list[Instance] = []
-    while by_domain:
-        fullest = max(by_domain, key=lambda d: (sizes[d], by_domain[d][-1].instance_id))
-        order.append(by_domain[fullest].pop())
-        sizes[fullest] -= 1
-        if not by_domain[fullest]:
-            del by_domain[fullest]
-    return order
 
 
 def _delete(scene: Scene, result: Scaling) -> None:
