@@ -38,8 +38,11 @@ MOST_COMMANDS: Final = 10
 PLUGIN: Final = re.compile(r"(?:kubectl[ -]scaleset)((?: [^\s`|]+)*)")
 TEST: Final = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 FIELD: Final = re.compile(r"`((?:spec|status)(?:\.\w+(?:\[\])?)+)`")
+SHORT: Final = re.compile(r"`([a-z]+[A-Z][A-Za-z]*)(?::[^`]*)?`")
 OURS: Final = re.compile(rf"\b{re.escape(base.GROUP)}/([\w-]+)")
 SERIES: Final = re.compile(r"\bscaleset_(?!operator\b)[a-z_]+")
+NOT_OURS: Final = frozenset({"hostNetwork", "emptyDir"})
+"""Fields of Kubernetes that pages name."""
 AS_USERS_WRITE: Final = ("spec.template.",)
 """Below these, a field is Kubernetes' own."""
 
@@ -161,6 +164,12 @@ def test_every_field_that_is_named_is_in_the_definitions(name: str) -> None:
     known = fields()
     named = {field.replace("[]", "") for field in FIELD.findall(text_of(TEXTS[name]))}
     assert {f for f in named - known if not f.startswith(AS_USERS_WRITE)} == set()
+
+
+@each_text
+def test_every_field_that_is_named_without_its_path_is_in_the_definitions(name: str) -> None:
+    known = {step for field in fields() for step in field.split(".")} | NOT_OURS
+    assert set(SHORT.findall(text_of(TEXTS[name]))) - known == set()
 
 
 @each_text
