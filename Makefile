@@ -56,8 +56,18 @@ imports: setup ## Check that imports follow the drawing in ARCHITECTURE.md
 house: setup ## Check the rules of the house: sizes, docstrings, names, texts
 	$(PYTEST) -q tests/test_house.py tests/test_requirements_map.py
 
+.PHONY: docs
+docs: setup ## Build the pages of docs/ into site/; installs the builder the first time
+	@$(BIN)/python -c 'import zensical' 2>/dev/null || $(BIN)/python -m pip install --quiet \
+	    --disable-pip-version-check --no-input -c requirements.lock -e '.[docs]'
+	$(BIN)/zensical build --clean --strict
+
+.PHONY: docs-check
+docs-check: setup ## Check the texts: links, anchors, commands, fields and tests that they name
+	$(PYTEST) -q tests/test_docs.py
+
 .PHONY: check
-check: lint types imports crds-check requirements-check house ## All of the above and the generated files: what hooks and CI run
+check: lint types imports crds-check requirements-check house docs-check ## All of the above and the generated files: what hooks and CI run
 
 .PHONY: test-fast
 test-fast: setup ## Run every test that needs no cluster
@@ -121,7 +131,7 @@ lock: setup ## Resolve the dependencies anew and write requirements.lock
 .PHONY: clean
 clean: ## Remove what make made in this folder: environment, caches, reports
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
-	rm -rf .coverage .coverage.* htmlcov dist build
+	rm -rf .coverage .coverage.* htmlcov dist build site .cache
 	find operator tests $(wildcard bench demo) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: clean-cache

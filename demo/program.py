@@ -199,7 +199,7 @@ def _try_next(screen: Screen) -> None:
         ("the same, and it stays up for your own kubectl", "make demo ARGS=--keep"),
         ("everything that proves what you just saw", "make test"),
         ("every reason, and what it means", "less docs/reasons.md"),
-        ("your first ScaleSet on a cluster of your own", "less README.md"),
+        ("the same by hand, and on a cluster of your own", "less docs/quickstart.md"),
     ):
         screen.note(f"{text}:")
         screen.example(command)

@@ -71,7 +71,7 @@ def project() -> dict[str, Any]:
 
 def texts() -> Iterator[tuple[Path, str]]:
     """Every text file that is ours: not what tools and builds leave behind."""
-    leavings = {"__pycache__", "build", "dist", "htmlcov", "results"}
+    leavings = {"__pycache__", "build", "dist", "htmlcov", "results", "site"}
     # A second work tree has a file .git where the first has a folder.
     for folder, names, files in os.walk(ROOT):
         names[:] = [n for n in names if n not in leavings and (n == ".ci" or n[0] != ".")]

@@ -19,7 +19,7 @@ from scaleset_operator import __main__ as program
 from scaleset_operator import __version__, operation
 from scaleset_operator.__main__ import SteadyClock, main
 from scaleset_operator.adapters.pages import CannotListenError
-from scaleset_operator.api import crd
+from scaleset_operator.api import crd, reference
 from scaleset_operator.settings import Settings
 
 SECOND = 1_000_000_000
@@ -92,11 +92,13 @@ def test_the_real_clock_is_the_machines() -> None:
 def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder to work in; the definitions are made once for all tests, as it takes long."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(crd, "custom_resource_definitions", made_once)
+    monkeypatch.setattr(crd, "custom_resource_definitions", definitions_made_once)
+    monkeypatch.setattr(reference, "reference_page", reference_made_once)
     return tmp_path
 
 
-made_once: Final = cache(crd.custom_resource_definitions)
+definitions_made_once: Final = cache(crd.custom_resource_definitions)
+reference_made_once: Final = cache(reference.reference_page)
 
 
 def written(folder: Path) -> set[str]:
@@ -106,14 +108,14 @@ def written(folder: Path) -> set[str]:
 def test_crds_writes_the_definitions_the_reasons_and_the_metrics(folders: Path) -> None:
     assert main(["crds"]) == 0
     names = written(folders)
-    assert {"crds/README.md", "crds/scaleset.dev_scalesets.yaml"} <= names
-    assert {"docs/reasons.md", "docs/metrics.md"} <= names
+    assert {"crds/scaleset.dev_scalesets.yaml", "crds/scaleset.dev_healthprobes.yaml"} <= names
+    assert {"docs/api.md", "docs/reasons.md", "docs/metrics.md"} <= names
     assert {name.partition("/")[0] for name in names} == {"crds", "docs"}
 
 
 def test_crds_writes_where_it_is_told(folders: Path) -> None:
     assert main(["crds", "--output", "a/b", "--docs", "c"]) == 0
-    assert {"a/b/README.md", "c/reasons.md"} <= written(folders)
+    assert {"a/b/scaleset.dev_scalesets.yaml", "c/api.md", "c/reasons.md"} <= written(folders)
     assert not (folders / "crds").exists()
 
 
@@ -129,7 +131,7 @@ def test_a_check_of_what_was_just_written_is_content_and_writes_nothing(
 
 @pytest.mark.parametrize(
     "stale",
-    ["crds/scaleset.dev_healthprobes.yaml", "crds/README.md", "docs/reasons.md", "docs/metrics.md"],
+    ["crds/scaleset.dev_healthprobes.yaml", "docs/api.md", "docs/reasons.md", "docs/metrics.md"],
 )
 @pytest.mark.parametrize("missing", [False, True], ids=["changed", "missing"])
 def test_a_check_names_each_file_that_is_not_what_it_should_be(

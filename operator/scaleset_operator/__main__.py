@@ -72,13 +72,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     verbs = parser.add_subparsers(dest="verb", required=True)
     add_run_options(verbs.add_parser("run", help="run the operator until it is stopped"))
-    crds = verbs.add_parser("crds", help="write what is generated: definitions, reasons, metrics")
+    crds = verbs.add_parser("crds", help="write what is generated: definitions, pages of docs")
     crds.add_argument("--output", default="crds", metavar="FOLDER", help="where (default crds)")
     crds.add_argument(
         "--docs",
         default="docs",
         metavar="FOLDER",
-        help="where reasons.md and metrics.md go (default docs)",
+        help="where api.md, reasons.md and metrics.md go (default docs)",
     )
     crds.add_argument("--check", action="store_true", help="write nothing; fail on a difference")
     return parser
@@ -86,9 +86,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _crds(folder: Path, docs: Path, *, check: bool) -> int:
     from scaleset_operator.adapters.metrics import page  # noqa: PLC0415 - as below
-    from scaleset_operator.api import crd, reasons_page  # noqa: PLC0415 - slow, rare
+    from scaleset_operator.api import crd, reasons_page, reference  # noqa: PLC0415 - slow, rare
 
     files = {folder / name: text for name, text in crd.custom_resource_definitions().items()}
+    files[docs / reference.REFERENCE_FILE] = reference.reference_page()
     files[docs / reasons_page.REASONS_FILE] = reasons_page.reasons_page()
     files[docs / page.METRICS_FILE] = page.metrics_page()
     stale: list[str] = []

@@ -9,32 +9,20 @@ import yaml
 
 from scaleset_operator.api.base import CATEGORY, GROUP, VERSION
 from scaleset_operator.api.kinds import KINDS, Column, Kind
-from scaleset_operator.api.reference import field_reference
 from scaleset_operator.api.schema import RULES, Schema, structural_schema
 
 HEADER: Final = (
     "# Generated from the models in operator/scaleset_operator/api by `make crds`; edit those.\n"
 )
-REFERENCE_FILE: Final = "README.md"
 
 
 def custom_resource_definitions() -> dict[str, str]:
-    """Every generated file: name to text, the same on every call and every machine.
+    """Every definition: name of the file to text, the same on every call and every machine.
 
     Returns:
-        One YAML document for each kind, named `<group>_<plural>.yaml`, and README.md with the
-        reference of all fields.
+        One YAML document for each kind, named `<group>_<plural>.yaml`.
     """
-    definitions = {kind: definition_of(kind) for kind in KINDS}
-    files = {
-        f"{GROUP}_{kind.plural}.yaml": HEADER + _yaml_of(definition)
-        for kind, definition in definitions.items()
-    }
-    schemas = {
-        kind: definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
-        for kind, definition in definitions.items()
-    }
-    return files | {REFERENCE_FILE: field_reference(schemas)}
+    return {f"{GROUP}_{kind.plural}.yaml": HEADER + _yaml_of(definition_of(kind)) for kind in KINDS}
 
 
 def definition_of(kind: Kind) -> dict[str, Any]:

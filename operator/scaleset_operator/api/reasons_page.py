@@ -1,4 +1,4 @@
-"""docs/reasons.md: every reason code with its meaning, and what to do about a repair that waits.
+"""docs/reasons.md: every reason code with its meaning and what to do about it.
 
 Must not know: when a reason applies; that is decided in `core`.
 """
@@ -15,9 +15,9 @@ _OPENING: Final = """\
 reasons_page.py there. -->
 # Reason codes
 
-Every refusal, wait and act gives one of these codes: in `status` of the ScaleSet and of the
-HealthProbe, on the conditions of pods, and on Events. The list is finite; a code never changes its
-meaning.
+What a code means that you found, and what to do about it. Every refusal, wait and act gives one of
+these: in `status` of the ScaleSet and of the HealthProbe, on the conditions of pods, and on Events.
+The list is finite; a code never changes its meaning.
 """
 
 _GROUPS: Final = (
@@ -87,8 +87,74 @@ ADVICE: Final[dict[Reason, str]] = {
     ),
     Reason.STALE_VIEW: "Wait; if it lasts, see whether the operator reaches the API server.",
     Reason.REPAIR_BACK_OFF: "Find out who refuses the deletion; it is tried again by itself.",
+    Reason.RECOVERED: "Nothing; if it happens often, see what makes the instance falter.",
+    Reason.SUPERSEDED: "Nothing; what came instead is judged anew.",
+    Reason.SCALED_IN: "Nothing.",
+    Reason.DELETE_REFUSED: "Find out who refuses it: rights, an admission policy, a webhook.",
+    Reason.RESTART_REFUSED: "Find out who refuses it, or set repairAction to Replace.",
+    Reason.RECORD_EXPIRED: (
+        "Nothing; the repair is decided anew. If it repeats, see whether the API server is slow."
+    ),
+    Reason.GRACE_EXPIRED: (
+        "Look at the replacement: logs, Events, its endpoint. If it was only slow, lengthen "
+        "gracePeriod."
+    ),
+    Reason.ANSWERING: "Nothing.",
+    Reason.WRONG_STATUS: (
+        "Ask the endpoint yourself. If any other status means well, let the path answer 200."
+    ),
+    Reason.MALFORMED_ANSWER: (
+        "See what listens there: the port of another protocol, TLS, or a process that breaks off."
+    ),
+    Reason.CONNECTION_REFUSED: "See whether the process runs and listens on that port.",
+    Reason.PROBE_TIMED_OUT: "Ask the endpoint yourself; see whether the instance hangs.",
+    Reason.UNREACHABLE: "Look at the node's routes, and at the network plugin.",
+    Reason.NOT_YET_PROBED: "Wait for one interval; if it lasts, see whether the pod has an IP.",
+    Reason.CONTAINERS_NOT_READY: "Look at the pod: its containers' states, Events, logs.",
+    Reason.NODE_NOT_READY: "Look at the node.",
+    Reason.REPORTED_HEALTHY: "Nothing.",
+    Reason.REPORTED_UNHEALTHY: "Ask whoever sets that condition on the pod.",
+    Reason.TERMINATING: "Nothing; if it lasts, look at finalizers and at the node.",
+    Reason.ALL_HEALTHY: "Nothing.",
+    Reason.INSTANCES_READY: "Name a source of health if errors of the application are to count.",
+    Reason.INSTANCES_UNHEALTHY: "Look at unhealthyInstances: each has its own reason.",
+    Reason.NO_INSTANCES: "Nothing with 0 replicas; else look at Accepted.",
+    Reason.SCALING: "Wait; if it lasts, look at the newest pods' Events, and at Accepted.",
+    Reason.ROLLING_OUT: "Wait; rollout.message says how far it is.",
+    Reason.UP_TO_DATE: "Nothing.",
+    Reason.OUT_OF_DATE: "Ask for each update, set mode to Rolling, or unprotect what is left.",
+    Reason.ROLLOUT_PAUSED: "Wait until rollout.nextTime.",
+    Reason.ROLLOUT_STOPPED: "Mend the template or go back to the one before; the message has why.",
+    Reason.ROLLOUT_STARTED: "Nothing.",
+    Reason.ROLLOUT_COMPLETED: "Nothing.",
+    Reason.VALID: "Nothing.",
+    Reason.POLICY_ENABLED: "Nothing.",
+    Reason.BATCH_AVAILABLE: "Nothing.",
+    Reason.IN_BATCH: "Nothing; repairs.inFlight says what each waits for.",
+    Reason.IDLE: "Nothing.",
+    Reason.FOREIGN_PODS: "Give those pods other labels, or the set a narrower selector.",
+    Reason.NOT_YET_SUPPORTED: "Take the field away, or do without what it promises.",
+    Reason.GRACE_TOO_SHORT: "Set gracePeriod above the time in the message, or start quicker.",
+    Reason.HEALTH_SOURCE_MISSING: "Create the HealthProbe again, or name another source.",
+    Reason.FREQUENT_RESTARTS: "Find out why the operator ends: its log, its node, its memory.",
+    Reason.PROBING: "Nothing.",
+    Reason.NOT_IN_USE: "Nothing, or name the probe in a set.",
+    Reason.INTERVAL_TOO_LONG: "Make intervalInSeconds slightly less than half of timeoutInSeconds.",
+    Reason.REPAIR_STARTED: "Nothing; if it comes often, look at the causes in repairs.history.",
+    Reason.REPAIR_SUCCEEDED: "Nothing.",
+    Reason.REPAIR_FAILED: "Look at the replacement: logs, Events, its endpoint.",
+    Reason.REPAIR_CANCELLED: "Nothing; the message says why.",
+    Reason.REPAIRS_SUSPENDED: "Ask that person, or see SuspendedByPlatform.",
+    Reason.REPAIRS_RESUMED: "Nothing.",
+    Reason.REPAIRS_ENABLED: "Nothing; every instance has a grace from then.",
+    Reason.REPAIRS_DISABLED: "Nothing, if that was meant.",
+    Reason.RESUME_IGNORED: "Ask again with the present time; one kept in Git resumes nothing.",
+    Reason.REQUEST_REFUSED: "Mend what the message names, and ask again.",
+    Reason.TERMINATE_NOTICE: "Nothing; the instance approves, or goes at its deadline.",
+    Reason.WITNESS_CREATED: "See whether the operator reaches the pods, and whether they live.",
+    Reason.WITNESS_SILENT: "As for WitnessCreated; another is sent after a longer wait.",
 }
-"""What a person can do about each code of the first group."""
+"""What a person can do about each code."""
 
 
 def reasons_page() -> str:
@@ -105,12 +171,8 @@ def groups() -> Iterator[tuple[str, tuple[Reason, ...]]]:
 
 
 def _section(title: str, codes: Sequence[Reason]) -> str:
-    advised = ADVICE.keys() >= set(codes)
-    head = ("Code", "Meaning", "What to do") if advised else ("Code", "Meaning")
-    lines = [f"## {title}", "", _row(*head), _row(*("---" for _ in head))]
-    for code in codes:
-        more = (ADVICE[code],) if advised else ()
-        lines.append(_row(f"`{code}`", REASON_TEXT[code], *more))
+    lines = [f"## {title}", "", _row("Code", "Meaning", "What to do"), _row("---", "---", "---")]
+    lines += [_row(f"`{code}`", REASON_TEXT[code], ADVICE[code]) for code in codes]
     return "\n".join([*lines, ""])
 
 

@@ -1,20 +1,23 @@
-"""The reference of all fields as Markdown: the schemas again, for people.
+"""docs/api.md: every field of every kind, the schemas again, for people.
 
 Must not know: how the schemas came to be.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
 from scaleset_operator.api.base import API_VERSION, CATEGORY
-from scaleset_operator.api.kinds import Kind
+from scaleset_operator.api.crd import resource_schema
+from scaleset_operator.api.kinds import KINDS, Kind
 from scaleset_operator.api.schema import RULES, Schema
 
+REFERENCE_FILE: Final = "api.md"
 _OPENING: Final = f"""\
 <!-- Generated from the models in operator/scaleset_operator/api by `make crds`; edit those. -->
 # Fields of {API_VERSION}
 
-The same texts answer to `kubectl explain`; `kubectl get {CATEGORY}` lists all kinds at once.
+What may be written in each field, what it means, and what the API server refuses. The same texts
+answer to `kubectl explain`; `kubectl get {CATEGORY}` lists the objects of all kinds at once.
 
 Seconds are integers where the source of a field has seconds. Spans are ISO 8601 text: whole days
 (`P30D`), or hours, minutes and seconds (`PT1H30M`, `PT1800S`); no sign, fraction, week, month or
@@ -23,9 +26,9 @@ year, and never days together with hours. Times are RFC 3339. Unknown fields are
 """
 
 
-def field_reference(schemas: Mapping[Kind, Schema]) -> str:
+def reference_page() -> str:
     """The whole page: for each kind its names, its fields, and the rules across fields."""
-    return "\n".join([_OPENING, *(_section(kind, schema) for kind, schema in schemas.items())])
+    return "\n".join([_OPENING, *(_section(kind, resource_schema(kind)) for kind in KINDS)])
 
 
 def _section(kind: Kind, schema: Schema) -> str:
