@@ -107,12 +107,31 @@ class OperatorProcess:
 
     def stop(self) -> int:
         """Ask it to end, and give its exit status."""
-        assert self._process is not None, "it does not run"
-        self._process.send_signal(signal.SIGTERM)
+        self.ask_to_end()
+        assert self._process is not None
         try:
             return self._process.wait(END_S)
         finally:
             self.kill()
+
+    def ask_to_end(self) -> None:
+        """SIGTERM; does not wait for it."""
+        os.kill(self.pid, signal.SIGTERM)
+
+    def freeze(self) -> None:
+        """SIGSTOP: nothing of it runs, and its connections stay open."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT: it goes on where it was."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    def await_end(self, seconds: float = END_S) -> int:
+        """Wait until it has ended by itself, and give its exit status."""
+        assert self._process is not None, "it does not run"
+        status = self._process.wait(seconds)
+        self._process = None
+        return status
 
     def kill(self) -> None:
         """kill -9; returns when it is gone."""

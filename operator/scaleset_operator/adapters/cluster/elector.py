@@ -217,7 +217,8 @@ class Elector:
         """At most a second: waits stand still while the machine sleeps."""
         if self._stopped is not None:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopped.wait(), min(seconds, LONGEST_PAUSE_S))
+                async with asyncio.timeout(min(seconds, LONGEST_PAUSE_S)):
+                    await self._stopped.wait()
 
     def _say(self, words: str) -> None:
         """A fault once, and not each time."""
