@@ -1,5 +1,7 @@
 """Two replicas of the operator with --leader-elect, and who of them leads, by the Lease itself.
 
+The path of either's prober to some instances can be cut.
+
 Must not know what is done to them.
 """
 
@@ -7,21 +9,24 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from tests.integration.audit import AuditLog
-from tests.integration.operator_fixture import OperatorProcess
+from tests.integration.operator_fixture import SOURCE, OperatorProcess
 from tests.integration.waiting import eventually
 from tests.support.kube_api import ApiError
+from tests.support.scraping import Scrape
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterable
 
     from localcluster.cluster import LocalCluster
-    from tests.integration.world import World
+    from tests.integration.world import Json, World
 
 USERS: Final = ("operator", "peer")
 LOOK_S: Final = 0.01
+CUTTING: Final = Path(__file__).parent / "cut_paths"
 
 
 class Replica:
@@ -32,9 +37,15 @@ class Replica:
         audit: what it asked of the API server.
     """
 
-    def __init__(self, process: OperatorProcess, audit: AuditLog) -> None:
+    def __init__(self, process: OperatorProcess, audit: AuditLog, cut: Path) -> None:
         self.process = process
         self.audit = audit
+        self._cut = cut
+        self.cut_off([])
+
+    def cut_off(self, pods: Iterable[Json]) -> None:
+        """Its prober, and nobody else, hears these no more, and all others."""
+        self._cut.write_text(" ".join(str(pod["status"]["podIP"]) for pod in pods))
 
     @property
     def word(self) -> str:
@@ -50,6 +61,15 @@ class Replica:
     @property
     def stands_by(self) -> bool:
         return "leadership: stands by" in self.word and "nobody" not in self.word
+
+    def lost_probes(self) -> float:
+        """How many attempts of its prober ended without an answer."""
+        figures = Scrape(self.process.page("/metrics")[1])
+        return figures.value("scaleset_probe_results_total", result="timed_out") or 0.0
+
+    def told(self) -> str:
+        """What a person wants to read when it did not do as expected."""
+        return f"{self.word}\n{self.process.last_words()}"
 
     def wrote(self) -> list[str]:
         """What it wrote beside the Lease since its audit log was marked."""
@@ -68,10 +88,17 @@ class Replicas:
         for user in USERS:
             home = folder / user
             home.mkdir()
+            cut = home / "cut"
             process = OperatorProcess(
-                cluster, home, *where, "--namespace", world.namespace, *arguments, user=user
+                cluster,
+                home,
+                *where,
+                *("--namespace", world.namespace),
+                *arguments,
+                user=user,
+                environment={"CUT_PATHS": str(cut), "PYTHONPATH": f"{SOURCE}:{CUTTING}"},
             )
-            self.both.append(Replica(process, AuditLog(cluster.audit_log, user=user)))
+            self.both.append(Replica(process, AuditLog(cluster.audit_log, user=user), cut))
 
     def __enter__(self) -> Self:
         for replica in self.both:

@@ -29,6 +29,7 @@ ASKED_TO_GO_S: Final = 3.0
 """About one is the rule; the machine may have much else to do."""
 KILLED_S: Final = 20.0
 QUIET_S: Final = 3.0
+TWO_TIMEOUTS_S: Final = 22.0
 
 pytestmark = pytest.mark.timeout(150)
 
@@ -158,3 +159,33 @@ def test_a_leader_that_was_stopped_and_goes_on_ends_before_it_writes_anything(
         assert "this process ends at once" in leader.process.last_words()
         failing.finish(watch)
         assert standby.process.faults() == [], standby.process.last_words()
+
+
+def test_what_the_standby_hears_is_not_repaired_and_what_nobody_hears_is(
+    world: World, kinds: LocalCluster, tmp_path: Path
+) -> None:
+    """Rule 15, X-05: the leader's own path to three of twenty is cut; a fourth hangs in truth."""
+    secret = tmp_path / "secret"
+    secret.write_text("what both replicas know")
+    with Replicas(kinds, world, tmp_path, "--vantage-secret-file", str(secret)) as replicas:
+        leader, standby = replicas.in_order()
+        world.scale_set("web", 20, repairs={"gracePeriod": "PT0S"})
+        world.await_ready("web")
+        eventually(lambda: "another replica votes" in leader.word, "it asks", told=leader.told)
+        unheard, (hanging, *_) = world.pods("web")[:3], world.pods("web")[3:]
+        leader.cut_off(unheard)
+        eventually(lambda: leader.lost_probes() >= 3 * len(unheard), "its path is cut")
+        world.endpoints.tell([hanging], "hang")
+        gone = hanging["metadata"]["uid"]
+        eventually(lambda: gone not in uids_of(world.pods("web")), "it is repaired")
+        throughout(TWO_TIMEOUTS_S, lambda: assert_there(world, unheard))
+        standby.process.kill()
+        eventually(
+            lambda: not uids_of(unheard) <= uids_of(world.pods("web")),
+            "without votes, what the leader does not hear is repaired",
+        )
+        assert leader.process.faults() == [], leader.process.last_words()
+
+
+def assert_there(world: World, pods: list[Json]) -> None:
+    assert uids_of(pods) <= uids_of(world.pods("web"))

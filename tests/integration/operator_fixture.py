@@ -21,7 +21,7 @@ from localcluster.processes import dying_with_parent
 from tests.integration.waiting import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from localcluster.cluster import LocalCluster
 
@@ -47,6 +47,7 @@ class OperatorProcess:
         *arguments: str,
         user: str = "operator",
         kubeconfig: Path | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         """Describes it; nothing starts yet.
 
@@ -56,6 +57,7 @@ class OperatorProcess:
             arguments: more of its command line.
             user: as whom it speaks to the API server.
             kubeconfig: by which it does, instead of that user's.
+            environment: more of it, or other values.
         """
         self.cluster = cluster
         self.log = folder / "operator.log"
@@ -65,6 +67,7 @@ class OperatorProcess:
             "KUBECONFIG": str(kubeconfig or cluster.user_kubeconfig(user)),
             "STATE_DIRECTORY": str(folder),
             "PYTHONPATH": str(SOURCE),
+            **(environment or {}),
         }
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
