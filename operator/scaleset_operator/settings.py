@@ -123,7 +123,8 @@ def _add_replica_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--leader-elect-name",
         metavar="NAME",
-        help=f"name of the Lease (default {DEFAULT_LEASE})",
+        help=f"name of the Lease (default {DEFAULT_LEASE}); operators of other namespaces that "
+        "share this one need another",
     )
     parser.add_argument(
         "--vantage-secret-file",

@@ -29,7 +29,7 @@ ASKED_TO_GO_S: Final = 3.0
 """About one is the rule; the machine may have much else to do."""
 KILLED_S: Final = 20.0
 QUIET_S: Final = 3.0
-TWO_TIMEOUTS_S: Final = 22.0
+MORE_THAN_A_TIMEOUT_S: Final = 12.0
 
 pytestmark = pytest.mark.timeout(150)
 
@@ -178,7 +178,7 @@ def test_what_the_standby_hears_is_not_repaired_and_what_nobody_hears_is(
         world.endpoints.tell([hanging], "hang")
         gone = hanging["metadata"]["uid"]
         eventually(lambda: gone not in uids_of(world.pods("web")), "it is repaired")
-        throughout(TWO_TIMEOUTS_S, lambda: assert_there(world, unheard))
+        throughout(MORE_THAN_A_TIMEOUT_S, lambda: assert_there(world, unheard))
         standby.process.kill()
         eventually(
             lambda: not uids_of(unheard) <= uids_of(world.pods("web")),

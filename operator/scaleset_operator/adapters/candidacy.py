@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from scaleset_operator.adapters.cluster.connection import Connection
-from scaleset_operator.adapters.cluster.elector import Elector, Surroundings
+from scaleset_operator.adapters.cluster.elector import Circumstances, Elector
 from scaleset_operator.adapters.cluster.lease import LeasePlace
 from scaleset_operator.adapters.cluster.tenure import Tenure
 from scaleset_operator.adapters.probes import Calendar, ProberProbes
@@ -130,7 +130,7 @@ class Candidacy(OnlyReplica):
     def start(self, address: str, fit: Callable[[], bool], gained: Callable[[], object]) -> None:
         """See above."""
         loop = asyncio.get_running_loop()
-        around = Surroundings(
+        around = Circumstances(
             fit=fit,
             gained=lambda: loop.call_soon_threadsafe(gained),
             deaf=self._peer.deaf if self._peer is not None else lambda: "",

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from scaleset_operator.adapters.cluster.connection import Connection
-from scaleset_operator.adapters.cluster.elector import Elector, Surroundings
+from scaleset_operator.adapters.cluster.elector import Circumstances, Elector
 from scaleset_operator.adapters.cluster.lease import LeasePlace
 from scaleset_operator.adapters.cluster.tenure import Tenure
 from scaleset_operator.api.base import Reason
@@ -59,7 +59,7 @@ class Stage:
         self.gained = 0
         self.fit = True
         self.tenure = Tenure(self.clock.boottime_ns, self.left.append)
-        around = Surroundings(fit=lambda: self.fit, gained=self._gain)
+        around = Circumstances(fit=lambda: self.fit, gained=self._gain)
         self.elector = Elector(PLACE, Candidate(identity="here_1"), self.tenure, self.clock, around)
 
     def _gain(self) -> None:
@@ -174,7 +174,7 @@ async def test_as_a_thread_it_leads_and_gives_the_lease_back(api: FakeApi) -> No
         Candidate(identity="here_1"),
         tenure,
         clock,
-        Surroundings(fit=lambda: True, gained=gained.set),
+        Circumstances(fit=lambda: True, gained=gained.set),
         connect=connect,
     )
     elector.start()
@@ -208,7 +208,7 @@ async def test_a_lease_that_somebody_touched_is_given_back_all_the_same(api: Fak
         Candidate(identity="here_1"),
         Tenure(clock.boottime_ns, pytest.fail),
         clock,
-        Surroundings(fit=lambda: True, gained=gained.set),
+        Circumstances(fit=lambda: True, gained=gained.set),
         connect=connect,
     )
     elector.start()

@@ -56,7 +56,7 @@ class Store(Protocol):
 
 
 @dataclass(slots=True, kw_only=True)
-class Surroundings:
+class Circumstances:
     """What bears on the candidate's steps; asked on its thread.
 
     Attributes:
@@ -79,7 +79,7 @@ class Elector:
         candidate: Candidate,
         tenure: Tenure,
         clock: Clock,
-        around: Surroundings,
+        around: Circumstances,
         *,
         connect: Callable[[], Awaitable[Connection]] = Connection.open,
     ) -> None:
