@@ -52,6 +52,14 @@ EACH = [
     ("--log-format", "LOG_FORMAT", "Text", {"log_format": LogFormat.TEXT}),
     ("--log-level", "LOG_LEVEL", "warning", {"log_level": "warning"}),
     ("--namespace", "NAMESPACE", "shop", {"namespaces": ("shop",)}),
+    ("--leader-elect-namespace", "LEADER_ELECT_NAMESPACE", "ops", {"lease_namespace": "ops"}),
+    ("--leader-elect-name", "LEADER_ELECT_NAME", "blue.so-2", {"lease_name": "blue.so-2"}),
+    (
+        "--vantage-secret-file",
+        "VANTAGE_SECRET_FILE",
+        "/etc/so/key",
+        {"vantage_secret": "/etc/so/key"},
+    ),
 ]
 
 
@@ -92,6 +100,8 @@ BAD = [
     ("--port", "PORT", "65536", "65535"),
     ("--log-format", "LOG_FORMAT", "xml", "auto, text or json"),
     ("--log-level", "LOG_LEVEL", "loud", "debug, info, warning or error"),
+    ("--leader-elect-namespace", "LEADER_ELECT_NAMESPACE", "Ops", "a name of Kubernetes"),
+    ("--leader-elect-name", "LEADER_ELECT_NAME", "so/2", "a name of Kubernetes"),
 ]
 
 
@@ -114,7 +124,9 @@ def test_the_help_names_every_option_and_every_variable() -> None:
     parser = argparse.ArgumentParser()
     add_run_options(parser)
     text = parser.format_help()
-    assert {option for option, *_ in EACH} <= set(text.replace(",", " ").split())
+    options = {"--leader-elect", *(option for option, *_ in EACH)}
+    assert options <= set(text.replace(",", " ").split())
+    assert f"{PREFIX}LEADER_ELECT" in text.split()
     assert all(f"{PREFIX}{variable}" in text for _, variable, *_ in EACH)
 
 
@@ -128,3 +140,22 @@ def test_the_pod_it_runs_in_is_known_where_the_manifest_tells() -> None:
     found = settings_of(environment={"POD_NAMESPACE": "ops", "POD_NAME": "operator-1"})
     assert (found.pod_namespace, found.pod_name) == ("ops", "operator-1")
     assert (settings_of().pod_namespace, settings_of().pod_name) == ("", "")
+
+
+def test_replicas_are_on_request_only() -> None:
+    assert not settings_of().leader_elect
+    assert settings_of("--leader-elect").leader_elect
+    assert settings_of(environment={f"{PREFIX}LEADER_ELECT": "True"}).leader_elect
+    assert not settings_of(environment={f"{PREFIX}LEADER_ELECT": "false"}).leader_elect
+    with pytest.raises(
+        BadSettingError, match="LEADER_ELECT: 'yes' is not allowed; allowed are true or false"
+    ):
+        settings_of(environment={f"{PREFIX}LEADER_ELECT": "yes"})
+
+
+def test_the_lease_is_beside_the_pod_unless_told() -> None:
+    in_pod = {"POD_NAMESPACE": "ops"}
+    assert settings_of().lease_namespace == "default"
+    assert settings_of(environment=in_pod).lease_namespace == "ops"
+    told = settings_of("--leader-elect-namespace", "locks", environment=in_pod)
+    assert told.lease_namespace == "locks"

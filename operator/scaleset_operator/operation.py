@@ -6,13 +6,18 @@ Decides nothing and speaks to nobody itself.
 import asyncio
 import contextlib
 import logging
-import socket
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Final, Protocol, Self
-from urllib.parse import urlsplit
+from typing import Any, Final, Self
 
 from scaleset_operator import __version__
+from scaleset_operator.adapters.addresses import address_of, own_address
+from scaleset_operator.adapters.candidacy import (
+    Candidacy,
+    Membership,
+    OnlyReplica,
+    SteadyCalendar,
+)
 from scaleset_operator.adapters.census import present
 from scaleset_operator.adapters.cluster.connection import Connection
 from scaleset_operator.adapters.cluster.gateway import KubernetesCluster
@@ -24,13 +29,13 @@ from scaleset_operator.adapters.metrics.parts import PartGauges
 from scaleset_operator.adapters.metrics.registry import Metrics
 from scaleset_operator.adapters.metrics.sets import SetGauges
 from scaleset_operator.adapters.pages import Pages, PageServer
-from scaleset_operator.adapters.probes import Calendar, ProberProbes
+from scaleset_operator.adapters.probes import ProberProbes
 from scaleset_operator.adapters.starts import Starts
 from scaleset_operator.adapters.vitals import Vitals
 from scaleset_operator.handlers.supervision import CustomResourceWatch
-from scaleset_operator.handlers.watching import KINDS, SCALE_SETS
+from scaleset_operator.handlers.watching import HEALTH_PROBES, KINDS, SCALE_SETS
 from scaleset_operator.reconciler.journal import Journal
-from scaleset_operator.reconciler.ports import Clock, Gone, Key, Refused, Unavailable
+from scaleset_operator.reconciler.ports import Gone, Key, Refused, Unavailable
 from scaleset_operator.reconciler.probe_turn import ProbeReporter
 from scaleset_operator.reconciler.queue import KeyQueue
 from scaleset_operator.reconciler.resources import KnownSet, Resources, key_of
@@ -40,10 +45,6 @@ from scaleset_operator.settings import Settings
 COUNT_EVERY_S: Final = 600.0
 COUNT_AGAIN_S: Final = 1.0
 _log = logging.getLogger(__name__)
-
-
-class SteadyCalendar(Clock, Calendar, Protocol):
-    """A clock that also dates moments of CLOCK_BOOTTIME; `__main__` has the only one."""
 
 
 class Operation:
@@ -59,6 +60,7 @@ class Operation:
         self._watch_starts = 0
         self._exits = contextlib.AsyncExitStack()
         self._recount = asyncio.Event()
+        self._replica = _candidacy(settings, clock) if settings.leader_elect else OnlyReplica()
 
     async def __aenter__(self) -> Self:
         """Start everything; returns when turns are being taken."""
@@ -80,9 +82,10 @@ class Operation:
 
     async def _start(self) -> None:
         self._run("heart", self._vitals.keep_beating())
-        self._serve_pages()
+        pages = self._serve_pages()
         connection = self._vitals.api = await Connection.open()
         connection.told = self._metrics.api_request
+        self._replica.fence(connection)
         self._exits.push_async_callback(connection.close)
         await await_definitions(connection, KINDS)
         frequent = Starts.on(connection.server).note(self._clock.now())
@@ -100,24 +103,49 @@ class Operation:
             revisions=RevisionStore(connection),
             account=self._metrics,
             policies=self._policies(connection),
+            leadership=self._replica.leadership,
+            vantage=self._replica.vantage(self._probes),
         )
-        self._queue = KeyQueue[Key](
-            turn=self._turn, clock=self._clock, ended=self._metrics.turns_of("ScaleSet")
-        )
-        reporter = ProbeReporter(self._resources, self._cluster, self._clock)
-        self._probe_queue = KeyQueue[Key](
-            turn=reporter.turn,
-            clock=self._clock,
-            workers=1,
-            ended=self._metrics.turns_of("HealthProbe"),
-        )
-        self._probes.start(await _references(connection.server))
+        self._line_up()
+        reference = await address_of(connection.server)
+        self._probes.start([reference])
         await self._cluster.start()
         self._show()
         self._run("turns", self._queue.run())
         self._run("probe reports", self._probe_queue.run())
         self._listen()
         self._run("census", self._count_again(connection))
+        address = own_address(self._settings.address, pages.port, reference)
+        self._replica.start(address, self._is_fit, self._take_over)
+        self._exits.push_async_callback(self._step_down)
+
+    def _line_up(self) -> None:
+        self._queue = KeyQueue[Key](
+            turn=self._turn, clock=self._clock, ended=self._metrics.turns_of("ScaleSet")
+        )
+        leadership = self._replica.leadership
+        reporter = ProbeReporter(self._resources, self._cluster, self._clock, leadership)
+        self._probe_queue = KeyQueue[Key](
+            turn=reporter.turn,
+            clock=self._clock,
+            workers=1,
+            ended=self._metrics.turns_of("HealthProbe"),
+        )
+
+    def _is_fit(self) -> bool:
+        return all(check.fine for check in self._vitals.alive())
+
+    def _take_over(self) -> None:
+        """Everything is looked at at once."""
+        for kind, queue in ((SCALE_SETS, self._queue), (HEALTH_PROBES, self._probe_queue)):
+            for key in self._known(kind):
+                queue.wake(key)
+
+    async def _step_down(self) -> None:
+        """The first thing to end: whoever comes next need not wait for the rest."""
+        for name in ("turns", "probe reports"):
+            await _end(self._vitals.tasks[name])
+        await self._replica.close()
 
     def _show(self) -> None:
         """Let health and metrics see the parts, now that there are some."""
@@ -129,6 +157,8 @@ class Operation:
             pods=self._cluster,
             prober=self._probes,
             watch_starts=lambda: self._watch_starts,
+            leads=self._replica.leadership.leads,
+            voted=self._replica.votes,
         )
         self._metrics.watch(parts)
 
@@ -141,13 +171,20 @@ class Operation:
         task = self._vitals.tasks[name] = asyncio.create_task(work)
         self._exits.push_async_callback(_end, task)
 
-    def _serve_pages(self) -> None:
+    def _serve_pages(self) -> PageServer:
         """First of all: whoever waits for definitions to be applied is alive and not ready."""
         vitals = self._vitals
-        pages = Pages(alive=vitals.alive, ready=vitals.ready, measured=self._metrics.page)
+        vitals.leadership = self._replica.words
+        pages = Pages(
+            alive=vitals.alive,
+            ready=vitals.ready,
+            measured=self._metrics.page,
+            asked=self._replica.answer,
+        )
         server = PageServer(self._settings.address, self._settings.port, pages)
         server.start()
         self._exits.push_async_callback(asyncio.to_thread, server.close)
+        return server
 
     def _listen(self) -> None:
         loop = asyncio.get_running_loop()
@@ -167,7 +204,8 @@ class Operation:
         while True:
             pause = COUNT_EVERY_S if self._vitals.resources_heard else COUNT_AGAIN_S
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._recount.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await self._recount.wait()
             self._recount.clear()
             unheard = False
             for kind in KINDS:
@@ -242,6 +280,16 @@ class Operation:
                 self._wake(other)
 
 
+def _candidacy(settings: Settings, clock: SteadyCalendar) -> Candidacy:
+    member = Membership(
+        namespace=settings.lease_namespace,
+        lease=settings.lease_name,
+        pod=settings.pod_name,
+        secret=settings.vantage_secret,
+    )
+    return Candidacy(member, clock)
+
+
 def _generation(known: KnownSet | None) -> int | None:
     return None if known is None else known.resource.metadata.generation
 
@@ -250,12 +298,3 @@ async def _end(task: "asyncio.Task[None]") -> None:
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
-
-
-async def _references(server: str) -> list[tuple[str, int]]:
-    """The API server's address, as the prober's reference target (rule 18)."""
-    parts = urlsplit(server)
-    loop = asyncio.get_running_loop()
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    found = await loop.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
-    return [(str(address[0]), port) for *_, address in found[:1]]

@@ -4,6 +4,7 @@ Each option of `run` may also stand in a variable of the environment; the comman
 """
 
 import argparse
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,8 +17,11 @@ in their way, or answer for them on loopback."""
 PREFIX: Final = "SCALESET_RUN_"
 """Of the variables. Not SCALESET_OPERATOR_: Kubernetes puts SCALESET_OPERATOR_PORT into the
 environment of every pod beside a Service of that name."""
+DEFAULT_LEASE: Final = "scaleset-operator"
 LEVELS: Final = ("debug", "info", "warning", "error")
 _HIGHEST_PORT: Final = 65_535
+_SWITCH: Final = {"true": True, "false": False}
+_NAME: Final = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
 T = TypeVar("T")
 
 
@@ -43,6 +47,9 @@ class Settings:
         port: likewise; taken, a free one is used and logged.
         log_format: auto is text on a terminal and JSON elsewhere.
         log_level: the least level that is logged, one of LEVELS.
+        leader_elect: whether this is one of several replicas, of which one leads.
+        lease_namespace: of their Lease, and lease_name its name.
+        vantage_secret: file with what the replicas share, so that they vote; empty for no votes.
         pod_namespace: of the pod this process runs in, and pod_name its name; empty outside of one,
             or where the manifest does not tell.
     """
@@ -52,6 +59,10 @@ class Settings:
     port: int = DEFAULT_PORT
     log_format: LogFormat = LogFormat.AUTO
     log_level: str = "info"
+    leader_elect: bool = False
+    lease_namespace: str = "default"
+    lease_name: str = DEFAULT_LEASE
+    vantage_secret: str = ""
     pod_namespace: str = ""
     pod_name: str = ""
 
@@ -86,11 +97,41 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--verbose", "-v", action="store_true", help="the same as --log-level debug"
     )
+    _add_replica_options(parser)
     parser.epilog = (
         f"Each option may also be given as a variable: {PREFIX}NAMESPACE (several with commas), "
-        f"{PREFIX}METRICS_ADDRESS, {PREFIX}PORT, {PREFIX}LOG_FORMAT, {PREFIX}LOG_LEVEL. In a pod, "
-        "POD_NAMESPACE and POD_NAME tell which one, so that a NetworkPolicy in the prober's way "
-        "can be named."
+        f"{PREFIX}METRICS_ADDRESS, {PREFIX}PORT, {PREFIX}LOG_FORMAT, {PREFIX}LOG_LEVEL, "
+        f"{PREFIX}LEADER_ELECT (true or false), {PREFIX}LEADER_ELECT_NAMESPACE, "
+        f"{PREFIX}LEADER_ELECT_NAME, {PREFIX}VANTAGE_SECRET_FILE. In a pod, POD_NAMESPACE and "
+        "POD_NAME tell which one, so that a NetworkPolicy in the prober's way can be named."
+    )
+
+
+def _add_replica_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--leader-elect",
+        action="store_const",
+        const="true",
+        help="one of several replicas leads, by a Lease; the others stand by, warm, and write "
+        "nothing (default: off, the only one)",
+    )
+    parser.add_argument(
+        "--leader-elect-namespace",
+        metavar="NAME",
+        help="namespace of the Lease (default: POD_NAMESPACE, else default)",
+    )
+    parser.add_argument(
+        "--leader-elect-name",
+        metavar="NAME",
+        help=f"name of the Lease (default {DEFAULT_LEASE}); operators of other namespaces that "
+        "share this one need another",
+    )
+    parser.add_argument(
+        "--vantage-secret-file",
+        metavar="PATH",
+        help="file with a secret that all replicas share, 16 bytes or more: the leader then asks "
+        "a standby about instances that are silent to it, and what the standby hears is not "
+        "repaired (default: no votes)",
     )
 
 
@@ -108,6 +149,12 @@ def from_arguments(arguments: argparse.Namespace, environment: Mapping[str, str]
         port=given.read("port", _port, DEFAULT_PORT),
         log_format=given.read("log_format", _format, LogFormat.AUTO),
         log_level="debug" if arguments.verbose else level,
+        leader_elect=given.read("leader_elect", _switch, default=False),
+        lease_namespace=given.read(
+            "leader_elect_namespace", _name, environment.get("POD_NAMESPACE") or "default"
+        ),
+        lease_name=given.read("leader_elect_name", _name, DEFAULT_LEASE),
+        vantage_secret=given.read("vantage_secret_file", str, ""),
         pod_namespace=environment.get("POD_NAMESPACE", ""),
         pod_name=environment.get("POD_NAME", ""),
     )
@@ -155,6 +202,20 @@ def _port(text: str) -> int:
         message = f"allowed is a number from 0 (any free one) to {_HIGHEST_PORT}"
         raise ValueError(message)
     return int(text)
+
+
+def _switch(text: str) -> bool:
+    if text.lower() not in _SWITCH:
+        message = f"allowed are {_listed(tuple(_SWITCH))}"
+        raise ValueError(message)
+    return _SWITCH[text.lower()]
+
+
+def _name(text: str) -> str:
+    if not _NAME.fullmatch(text):
+        message = "allowed is a name of Kubernetes: small letters, digits, '-' and '.'"
+        raise ValueError(message)
+    return text
 
 
 def _format(text: str) -> LogFormat:

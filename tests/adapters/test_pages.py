@@ -7,11 +7,13 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from http.client import HTTPConnection
 
 import pytest
 
 from scaleset_operator.adapters.pages import CannotListenError, Pages, PageServer
+from scaleset_operator.adapters.vantage.exchange import LARGEST_QUESTION
 from scaleset_operator.adapters.vitals import Check, Vitals
 from scaleset_operator.reconciler.ports import Key
 from scaleset_operator.reconciler.queue import KeyQueue
@@ -233,3 +235,36 @@ def test_a_closed_server_answers_no_more(facts: Facts) -> None:
     server.close()
     with pytest.raises(ConnectionRefusedError):
         ask(server, "/healthz")
+
+
+def test_what_is_worth_telling_is_told_also_where_all_holds(
+    server: PageServer, facts: Facts
+) -> None:
+    facts.ready = (FINE, Check("leadership", fine=True, detail="stands by", told=True))
+    assert ask(server, "/readyz") == (200, "ok\nleadership: stands by\n")
+
+
+def question(server: PageServer, body: bytes) -> tuple[int, bytes]:
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=3)
+    try:
+        connection.request("POST", "/vantage", body)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+def test_a_question_of_another_replica_is_answered_or_refused(facts: Facts) -> None:
+    pages = replace(facts.pages(), asked=lambda body: body[::-1] if body == b"well" else None)
+    server = PageServer("127.0.0.1", 0, pages)
+    server.start()
+    try:
+        assert question(server, b"well") == (200, b"llew")
+        assert question(server, b"ill")[0] == 403
+        assert question(server, b"x" * (LARGEST_QUESTION + 1))[0] == 413
+    finally:
+        server.close()
+
+
+def test_where_no_other_replica_is_expected_every_question_is_refused(server: PageServer) -> None:
+    assert question(server, b"well")[0] == 403

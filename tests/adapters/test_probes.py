@@ -293,3 +293,20 @@ async def test_a_real_prober_wakes_the_set_with_evidence_in_our_time() -> None:
     finally:
         await probing.close()
         server.close()
+
+
+def test_what_another_replica_may_know_is_the_last_success_under_the_same_rules(
+    wired: Wired,
+) -> None:
+    """P-25, P-30."""
+    watched = target("a", ip="10.0.0.7")
+    wired.probes.watch(WEB, {"a": watched})
+    assert wired.probes.target("a") is watched
+    assert wired.probes.target("b") is None
+    assert wired.probes.last_success("a", "10.0.0.7", watched.key) is None
+    wired.link.found["a"].last_success = 7 * SECOND
+    assert wired.probes.last_success("a", "10.0.0.7", watched.key) == 7 * SECOND
+    assert wired.probes.last_success("a", "10.0.0.8", watched.key) is None
+    newer = replace(watched.key, generation=2)
+    assert wired.probes.last_success("a", "10.0.0.7", newer) is None
+    assert wired.probes.last_success("b", "10.0.0.7", watched.key) is None

@@ -189,3 +189,11 @@ async def test_a_part_that_has_ended_is_named() -> None:
     await ended
     assert operator.dead_by() == {"parts"}
     assert [c.detail for c in operator.vitals.alive() if not c.fine] == ["ended: turns"]
+
+
+def test_a_standby_is_ready_and_says_that_it_is_one() -> None:
+    operator = Operator()
+    assert all(check.name != "leadership" for check in operator.vitals.ready())
+    operator.vitals.leadership = lambda: "stands by; so-1 leads"
+    found = operator.vitals.ready()[-1]
+    assert found == Check("leadership", fine=True, detail="stands by; so-1 leads", told=True)

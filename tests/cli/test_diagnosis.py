@@ -88,6 +88,52 @@ def test_each_right_that_the_operator_lacks_fails_by_its_name(right: rights.Righ
     assert own.verdict is Verdict.NOTE, "most people do not run the operator as themselves"
 
 
+@pytest.mark.parametrize("right", rights.ELECTION, ids=lambda right: right.word())
+def test_the_lease_is_asked_for_only_where_a_leader_is_elected(right: rights.Right) -> None:
+    whole = ALL | dict.fromkeys(rights.ELECTION, True)
+    assert rights.of_the_operator("ann", ALL).verdict is Verdict.OK
+    assert rights.of_the_operator("ann", whole, elects=True).verdict is Verdict.OK
+    check = rights.of_the_operator("ann", whole | {right: False}, elects=True)
+    assert check.verdict is Verdict.FAILED
+    assert right.word() in check.message
+
+
+def operators_pod(*args: str, **env: str) -> dict[str, Any]:
+    variables = [{"name": name, "value": value} for name, value in env.items()]
+    container = {"name": "operator", "args": ["run", *args], "env": variables}
+    return {"metadata": {"namespace": "ops"}, "spec": {"containers": [container]}}
+
+
+@pytest.mark.parametrize(
+    ("pod", "place"),
+    [
+        (operators_pod(), None),
+        (operators_pod("--port", "9000"), None),
+        (operators_pod("--leader-elect"), "ops"),
+        (operators_pod("--leader-elect", "--leader-elect-namespace", "locks"), "locks"),
+        (operators_pod("--leader-elect-namespace=locks", "--leader-elect"), "locks"),
+        (operators_pod(SCALESET_RUN_LEADER_ELECT="true"), "ops"),
+        (operators_pod(SCALESET_RUN_LEADER_ELECT="false"), None),
+        (
+            operators_pod(
+                SCALESET_RUN_LEADER_ELECT="true", SCALESET_RUN_LEADER_ELECT_NAMESPACE="locks"
+            ),
+            "locks",
+        ),
+        ({"metadata": {"namespace": "ops"}, "spec": {}}, None),
+    ],
+)
+def test_where_the_leader_is_elected_stands_in_the_operators_pod(
+    pod: dict[str, Any], place: str | None
+) -> None:
+    assert rights.place_of_election([pod], []) == place
+
+
+def test_a_lease_that_is_there_says_more_than_a_pod() -> None:
+    lease = {"metadata": {"namespace": "locks"}}
+    assert rights.place_of_election([operators_pod("--leader-elect")], [lease]) == "locks"
+
+
 def test_an_operator_that_cannot_be_asked_about_is_not_judged() -> None:
     assert rights.of_the_operator(None, None).verdict is Verdict.UNKNOWN
     assert rights.of_the_operator("ann", None).verdict is Verdict.UNKNOWN

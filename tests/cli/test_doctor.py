@@ -12,7 +12,7 @@ from scaleset_operator.api.base import API_VERSION
 from scaleset_operator.api.crd import definition_of
 from scaleset_operator.api.kinds import KINDS
 from scaleset_operator.cli.diagnosis.examination import OPERATOR_LABEL
-from scaleset_operator.cli.kinds import DEFINITIONS, HEALTH_PROBES, PODS, SCALE_SETS
+from scaleset_operator.cli.kinds import DEFINITIONS, HEALTH_PROBES, LEASES, PODS, SCALE_SETS
 from tests.cli.test_diagnosis import conditioned, scale_set
 from tests.support.fake_clock import T0
 from tests.support.fake_plugin import FakeEntrance
@@ -97,6 +97,24 @@ def test_rights_are_asked_for_each_verb_of_whoever_is_meant(entrance: FakeEntran
     assert found["rights of the plugin"] == "Ok"
     assert ("eve", "delete pods") in asked
     assert (None, "delete pods") in asked
+
+
+def test_the_rights_on_the_lease_are_asked_for_where_it_is(entrance: FakeEntrance) -> None:
+    """Only of an operator that elects a leader."""
+    asked: list[tuple[str, str]] = []
+
+    def allowed(spec: dict[str, Any]) -> bool:
+        what = spec["resourceAttributes"]
+        asked.append((what["resource"], what.get("namespace", "")))
+        return bool(what["resource"] != "leases")
+
+    entrance.allowed = allowed
+    assert verdicts(entrance)["rights of the operator"] == "Ok"
+    spec = {"holderIdentity": "so-1", "leaseDurationSeconds": 15}
+    meta = {"name": "scaleset-operator", "namespace": "ops"}
+    entrance.add(LEASES, {"metadata": meta, "spec": spec})
+    assert verdicts(entrance, code=2)["rights of the operator"] == "Failed"
+    assert {place for resource, place in asked if resource == "leases"} == {"ops"}
 
 
 def test_reviews_that_may_not_be_made_leave_it_open(entrance: FakeEntrance) -> None:

@@ -21,7 +21,7 @@ from localcluster.processes import dying_with_parent
 from tests.integration.waiting import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from localcluster.cluster import LocalCluster
 
@@ -47,6 +47,7 @@ class OperatorProcess:
         *arguments: str,
         user: str = "operator",
         kubeconfig: Path | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         """Describes it; nothing starts yet.
 
@@ -56,6 +57,7 @@ class OperatorProcess:
             arguments: more of its command line.
             user: as whom it speaks to the API server.
             kubeconfig: by which it does, instead of that user's.
+            environment: more of it, or other values.
         """
         self.cluster = cluster
         self.log = folder / "operator.log"
@@ -65,6 +67,7 @@ class OperatorProcess:
             "KUBECONFIG": str(kubeconfig or cluster.user_kubeconfig(user)),
             "STATE_DIRECTORY": str(folder),
             "PYTHONPATH": str(SOURCE),
+            **(environment or {}),
         }
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
@@ -107,12 +110,31 @@ class OperatorProcess:
 
     def stop(self) -> int:
         """Ask it to end, and give its exit status."""
-        assert self._process is not None, "it does not run"
-        self._process.send_signal(signal.SIGTERM)
+        self.ask_to_end()
+        assert self._process is not None
         try:
             return self._process.wait(END_S)
         finally:
             self.kill()
+
+    def ask_to_end(self) -> None:
+        """SIGTERM; does not wait for it."""
+        os.kill(self.pid, signal.SIGTERM)
+
+    def freeze(self) -> None:
+        """SIGSTOP: nothing of it runs, and its connections stay open."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT: it goes on where it was."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    def await_end(self, seconds: float = END_S) -> int:
+        """Wait until it has ended by itself, and give its exit status."""
+        assert self._process is not None, "it does not run"
+        status = self._process.wait(seconds)
+        self._process = None
+        return status
 
     def kill(self) -> None:
         """kill -9; returns when it is gone."""

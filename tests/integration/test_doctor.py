@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 import yaml
 
-from scaleset_operator.cli.diagnosis.rights import OPERATOR, Right
+from scaleset_operator.cli.diagnosis.rights import ELECTION, OPERATOR, Right
 from tests.integration.operator_fixture import OperatorProcess
 from tests.integration.test_plugin_acts import Plugin
 from tests.integration.waiting import eventually
 from tests.integration.world import World, new_world
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from localcluster.cluster import LocalCluster
@@ -26,14 +26,14 @@ NAME: Final = "doctor-operator"
 WALL: Final = {"podSelector": {}, "policyTypes": ["Ingress"]}
 
 
-def rules() -> list[dict[str, Any]]:
-    """A ClusterRole of exactly the rights that doctor names for the operator."""
+def rules(rights: Iterable[Right]) -> list[dict[str, Any]]:
+    """Exactly these rights, as a role has them."""
 
     def what(right: Right) -> tuple[str, str]:
         tail = f"/{right.subresource}" if right.subresource else ""
         return right.group, f"{right.resource}{tail}"
 
-    grouped = groupby(sorted(OPERATOR, key=what), key=what)
+    grouped = groupby(sorted(rights, key=what), key=what)
     return [
         {"apiGroups": [group], "resources": [resource], "verbs": [right.verb for right in some]}
         for (group, resource), some in grouped
@@ -42,26 +42,23 @@ def rules() -> list[dict[str, Any]]:
 
 @pytest.fixture
 def world(kinds: LocalCluster) -> Iterator[World]:
-    """A namespace with an account that holds these rights and no others."""
+    """A namespace with an account that holds the rights that doctor names, and no others."""
     with new_world(kinds, "doctor") as made:
         subject = {"kind": "ServiceAccount", "name": NAME, "namespace": made.namespace}
         api = made.api
         api.create(
             f"/api/v1/namespaces/{made.namespace}/serviceaccounts", {"metadata": {"name": NAME}}
         )
-        api.create(f"{RBAC}/clusterroles", {"metadata": {"name": NAME}, "rules": rules()})
-        api.create(
-            f"{RBAC}/clusterrolebindings",
-            {
-                "metadata": {"name": NAME},
-                "subjects": [subject],
-                "roleRef": {
-                    "apiGroup": "rbac.authorization.k8s.io",
-                    "kind": "ClusterRole",
-                    "name": NAME,
-                },
-            },
-        )
+        here = f"{RBAC}/namespaces/{made.namespace}"
+        for place, kind, rights in (
+            (RBAC, "ClusterRole", OPERATOR),
+            (here, "Role", ELECTION),
+        ):
+            role = {"metadata": {"name": NAME}, "rules": rules(rights)}
+            api.create(f"{place}/{kind.lower()}s", role)
+            reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": NAME}
+            binding = {"metadata": {"name": NAME}, "subjects": [subject], "roleRef": reference}
+            api.create(f"{place}/{kind.lower()}bindings", binding)
         yield made
         for kind in ("clusterrolebindings", "clusterroles"):
             api.delete(f"{RBAC}/{kind}/{NAME}")
@@ -88,22 +85,27 @@ def verdicts(plugin: Plugin, *words: str, code: int) -> dict[str, str]:
 def test_an_operator_with_the_rights_that_doctor_names_does_its_work(
     world: World, tmp_path: Path
 ) -> None:
-    """It creates, probes, repairs, scales in and keeps its history, and is told no 'forbidden'."""
+    """It leads, creates, probes, repairs, scales in and keeps its history, and is told no
+    'forbidden'."""
     plugin = Plugin(world)
+    elects = ("--leader-elect", "--leader-elect-namespace", world.namespace)
     account = f"system:serviceaccount:{world.namespace}:{NAME}"
-    with OperatorProcess(world.cluster, tmp_path, kubeconfig=limited(world, tmp_path)) as operator:
+    with OperatorProcess(
+        world.cluster, tmp_path, *elects, kubeconfig=limited(world, tmp_path)
+    ) as operator:
         world.scale_set("web", 3, repairs={"gracePeriod": "PT0S"})
         world.await_ready("web")
         found = verdicts(plugin, "--operator", account, code=0)
         assert found["definitions"] == found["clock"] == found["scale sets"] == "Ok"
         assert found["rights of the operator"] == found["network policies"] == "Ok"
-        assert found["operator"] in {"Ok", "Unknown"}
+        assert found["operator"] == "Ok", "its lease says so"
         world.endpoints.tell(world.pods("web")[:1], "status:500")
         world.await_status(
             "web", lambda s: bool(s.get("repairs", {}).get("history")), "a repair is done"
         )
         world.change("web", replicas=1)
         eventually(lambda: len(world.pods("web")) == 1, "scaled in to one")
+        assert operator.stop() == 0, "and it gives its lease back"
         assert operator.faults() == []
         assert "forbidden" not in operator.log.read_text()
 

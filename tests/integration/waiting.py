@@ -24,6 +24,7 @@ def eventually(
     what: str,
     *,
     seconds: float = DEADLINE_S,
+    every: float = LOOK_S,
     told: Callable[[], object] | None = None,
 ) -> T:
     """Look until what is seen is true, and give it.
@@ -32,6 +33,7 @@ def eventually(
         look: may itself assert what must never be seen, and so fail at once.
         what: is waited for, in words.
         seconds: the deadline.
+        every: so many seconds it is looked again.
         told: called at the deadline: what a person wants to read then.
     """
     deadline = time.monotonic() + seconds
@@ -40,7 +42,7 @@ def eventually(
             detail = f": {told()}" if told is not None else ""
             message = f"not within {seconds:.0f} s: {what}{detail}"
             raise AssertionError(message)
-        _PAUSE.wait(LOOK_S)
+        _PAUSE.wait(every)
     return seen
 
 

@@ -11,6 +11,7 @@ from scaleset_operator.reconciler.probe_turn import PAUSE, ProbeReporter
 from tests.reconciler.stage import Stage
 from tests.simulation.world import KEY, NAMESPACE, probe_spec, set_spec
 from tests.support.fake_endpoints import STATUS_500
+from tests.support.fake_leadership import FakeLeadership
 from tests.support.faults import Fault, Verb
 
 PROBE = Key(NAMESPACE, "web-http")
@@ -190,3 +191,17 @@ async def test_other_faults_are_the_queues_to_wait_for(
         await reporting.report()
     assert await reporting.report() is None
     assert reporting.status()["scaleSets"] == 1
+
+
+async def test_a_standby_writes_no_probe_status_and_catches_up_once_it_leads() -> None:
+    reporting, word = Reporting(), FakeLeadership()
+    stage = reporting.stage
+    reporter = ProbeReporter(stage.operator.resources, stage.cluster, stage.clock, word)
+    reporting.reporter = reporter
+    await stage.run(10)
+    stage.forget_requests()
+    assert await reporting.report() is None
+    assert reporting.writes() == 0
+    word.leading = True
+    await reporting.report()
+    assert reporting.writes() == 1

@@ -299,3 +299,23 @@ def test_a_queue_at_rest_does_not_spin(busy: int) -> None:
             return loop.rounds - before
 
     assert tell(story()) <= 10 * 100
+
+
+@pytest.mark.parametrize("later", range(4))
+def test_the_end_is_not_missed_when_it_comes_with_a_wake_up(later: int) -> None:
+    """So many rounds of the loop after it; a queue that went on would keep the process alive."""
+
+    async def story() -> None:
+        turns = Turns()
+        task = asyncio.create_task(turns.queue.run())
+        await asyncio.sleep(4.5)
+        turns.queue.wake("web")
+        for _ in range(later):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.sleep(4.5)
+        ended = task.cancelled()
+        task.cancel()
+        assert ended
+
+    tell(story())

@@ -1,4 +1,4 @@
-"""The pages /healthz, /readyz and /metrics, on one port, answered by a thread of their own.
+"""The pages /healthz, /readyz, /metrics and /vantage: one port, and a thread of their own.
 
 A stuck loop of the operator must show on them, so they cannot wait for it.
 Must not know: what is checked or measured.
@@ -11,11 +11,14 @@ import socket
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final
 
 import orjson
 from aiohttp import web
 
+from scaleset_operator.adapters.vantage.exchange import LARGEST_QUESTION
+from scaleset_operator.adapters.vantage.peer import PATH
 from scaleset_operator.adapters.vitals import Check
 
 CLOSE_S: Final = 5.0
@@ -37,11 +40,13 @@ class Pages:
         alive: for /healthz.
         ready: for /readyz.
         measured: for /metrics: from an Accept header to the body and its content type.
+        asked: for /vantage: from another replica's question to the answer; None refuses it.
     """
 
     alive: Callable[[], Sequence[Check]]
     ready: Callable[[], Sequence[Check]]
     measured: Callable[[str], tuple[bytes, str]]
+    asked: Callable[[bytes], bytes | None] = lambda _: None
 
 
 class PageServer:
@@ -132,10 +137,11 @@ def _bound(address: str, port: int) -> socket.socket:
 
 
 def _app(pages: Pages) -> web.Application:
-    app = web.Application()
+    app = web.Application(client_max_size=LARGEST_QUESTION)
     app.router.add_get("/healthz", _checked(pages.alive))
     app.router.add_get("/readyz", _checked(pages.ready))
     app.router.add_get("/metrics", _measured(pages.measured))
+    app.router.add_post(PATH, _asked(pages.asked))
     return app
 
 
@@ -151,7 +157,18 @@ def _checked(checks: Callable[[], Sequence[Check]]) -> Handler:
             body = orjson.dumps({"ok": not broken, "checks": rows}, option=orjson.OPT_INDENT_2)
             return web.Response(body=body + b"\n", content_type="application/json", status=status)
         lines = [f"no: {check.name}: {check.detail}\n" for check in broken] or ["ok\n"]
+        lines += [f"{check.name}: {check.detail}\n" for check in found if check.told]
         return web.Response(text="".join(lines), status=status)
+
+    return answer
+
+
+def _asked(asked: Callable[[bytes], bytes | None]) -> Handler:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        body = asked(await request.read())
+        return (
+            web.Response(status=HTTPStatus.FORBIDDEN) if body is None else web.Response(body=body)
+        )
 
     return answer
 

@@ -13,7 +13,7 @@ from scaleset_operator.adapters.prober.once import attempt_each
 from scaleset_operator.adapters.prober.totals import Totals
 from scaleset_operator.core.attempts import Attempted
 from scaleset_operator.core.observed import Evidence, Neighbour, ProberView
-from scaleset_operator.reconciler.ports import Key, ProbeTarget, Wake, for_rotation
+from scaleset_operator.reconciler.ports import Key, ProbeKey, ProbeTarget, Wake, for_rotation
 
 
 class Calendar(Protocol):
@@ -99,6 +99,21 @@ class ProberProbes:
         evidence = self._translate(found)
         self._read[watch] = (found.watched_since, found.sequence, evidence)
         return evidence
+
+    def target(self, watch: str) -> ProbeTarget | None:
+        """What is watched under this name."""
+        owner = self._owners.get(watch)
+        return None if owner is None else self._targets.get(owner, {}).get(watch)
+
+    def last_success(self, watch: str, ip: str, key: ProbeKey) -> int | None:
+        """When a watch last succeeded at this address and under these rules, by CLOCK_BOOTTIME.
+
+        May be asked from any thread.
+        """
+        found = self._link.evidence(watch)
+        if found is None or (found.ip, found.probe_key) != (ip, key):
+            return None
+        return found.last_success
 
     def neighbour(self, pod_uid: str) -> Neighbour | None:
         """See the port."""

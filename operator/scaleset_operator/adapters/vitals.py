@@ -25,11 +25,16 @@ CUT_OFF_S: Final = 150.0
 
 
 class Check(NamedTuple):
-    """One answer: whether it holds, and the numbers behind it."""
+    """One answer: whether it holds, and the numbers behind it.
+
+    Attributes:
+        told: also where everything holds and nobody asked for more.
+    """
 
     name: str
     fine: bool
     detail: str
+    told: bool = False
 
 
 class Turns(Protocol):
@@ -86,6 +91,7 @@ class Vitals:
         queues: those whose turns must go on.
         tasks: by name, those that must not end.
         api: the connection; likewise `pods` and `prober`; None until it is there.
+        leadership: how this replica stands, in words; None where it is the only one.
         resources_heard: whether all custom resources that there are have been heard of.
         monotonic: the clock, in seconds.
         beat: when the loop last went round.
@@ -96,6 +102,7 @@ class Vitals:
     api: Api | None = None
     pods: PodWatch | None = None
     prober: Heart | None = None
+    leadership: Callable[[], str] | None = None
     resources_heard: bool = False
     monotonic: Callable[[], float] = time.monotonic
     loop_stuck_s: float = LOOP_STUCK_S
@@ -133,7 +140,14 @@ class Vitals:
                 "all heard of" if self.resources_heard else "not all heard of yet",
             ),
             Check("probing", beats, f"the prober's heart {'beats' if beats else 'is silent'}"),
+            *self._leadership(),
         ]
+
+    def _leadership(self) -> list[Check]:
+        """A standby is ready: for that it stands by."""
+        if self.leadership is None:
+            return []
+        return [Check("leadership", fine=True, detail=self.leadership(), told=True)]
 
     def _loop(self) -> Check:
         beats = [self.beat, *(queue.beat for queue in self.queues if queue.beat)]

@@ -119,6 +119,11 @@ def format_time(moment: datetime) -> str:
     return moment.isoformat(timespec=precision).replace("+00:00", "Z")
 
 
+def format_micro_time(moment: datetime) -> str:
+    """metav1.MicroTime: RFC 3339 in UTC with `Z`, always with six digits."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
 def _read_span(value: object) -> object:
     return parse_duration(value) if isinstance(value, str) else value
 

@@ -9,6 +9,7 @@ from typing import Final
 from scaleset_operator.api.base import Condition, ConditionStatus, Reason
 from scaleset_operator.api.healthprobe import HealthProbe, HealthProbeStatus
 from scaleset_operator.api.scalesetstatus import RotationStatus
+from scaleset_operator.reconciler.leadership import Alone, Leadership
 from scaleset_operator.reconciler.ports import Clock, Cluster, Conflict, Gone, Key
 from scaleset_operator.reconciler.resources import KnownSet, Resources
 from scaleset_operator.reconciler.watching import declared_ports
@@ -20,10 +21,17 @@ RETRY: Final = timedelta(seconds=1)
 class ProbeReporter:
     """Writes the probes' statuses."""
 
-    def __init__(self, resources: Resources, cluster: Cluster, clock: Clock) -> None:
+    def __init__(
+        self,
+        resources: Resources,
+        cluster: Cluster,
+        clock: Clock,
+        leadership: Leadership | None = None,
+    ) -> None:
         self._resources = resources
         self._cluster = cluster
         self._clock = clock
+        self._leadership = leadership or Alone()
         self._written: dict[Key, datetime] = {}
 
     async def turn(self, key: Key) -> datetime | None:
@@ -32,6 +40,8 @@ class ProbeReporter:
         if probe is None:
             self._written.pop(key, None)
             return None
+        if not self._leadership.leads():
+            return None  # Everybody is woken when that changes.
         users = list(self._resources.users_of(key))
         status = _status(probe, users, self._clock.now())
         if status == probe.status:

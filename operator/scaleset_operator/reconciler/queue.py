@@ -5,6 +5,7 @@ what a turn does.
 """
 
 import asyncio
+import contextlib
 import heapq
 import itertools
 import logging
@@ -122,10 +123,10 @@ class KeyQueue(Generic[K]):
         if self._later:
             wait = min(wait, max(0.0, self._later[0][0] - asyncio.get_running_loop().time()))
         self._wakened.clear()
-        try:
-            await asyncio.wait_for(self._wakened.wait(), wait)
-        except TimeoutError:
-            return
+        # Not asyncio.wait_for: up to 3.11 that loses a cancellation that comes with a wake-up.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait):
+                await self._wakened.wait()
 
     async def _serve(self, key: K, free: asyncio.Semaphore) -> None:
         loop = asyncio.get_running_loop()

@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from scaleset_operator.api.scalesetstatus import ScaleSetStatus
 from scaleset_operator.core.decide import decide
 from scaleset_operator.core.model import images_of
 from scaleset_operator.core.observed import TemplateView
 from scaleset_operator.core.plan import Plan, PublishHealth, Record
 from scaleset_operator.reconciler.account import Account, NoAccount
 from scaleset_operator.reconciler.act import Actor
+from scaleset_operator.reconciler.leadership import Alone, Leadership
 from scaleset_operator.reconciler.memory import FleetBook, Memory
 from scaleset_operator.reconciler.observe import Observer
 from scaleset_operator.reconciler.outlook import NoPolicies, NoVantage, Policies, Vantage
@@ -75,6 +77,7 @@ class Reconciler:
     account: Account = field(default_factory=NoAccount)
     vantage: Vantage = field(default_factory=NoVantage)
     policies: Policies = field(default_factory=NoPolicies)
+    leadership: Leadership = field(default_factory=Alone)
     _memories: dict[Key, Memory] = field(default_factory=dict)
     _plans: dict[Key, Plan] = field(default_factory=dict)
 
@@ -100,6 +103,8 @@ class Reconciler:
             self._forget(key)
             return None
         memory = self._memories.setdefault(key, Memory())
+        if not self.leadership.leads():
+            return self._stand_by(known, memory)
         try:
             await self._check_template(known, memory)
             await History(self.revisions, self.cluster, self.clock).keep(known, memory)
@@ -114,6 +119,14 @@ class Reconciler:
             self.resources.drop_scale_set(key)
             self._forget(key)
             return None
+
+    def _stand_by(self, known: KnownSet, memory: Memory) -> datetime:
+        """What a leader would decide on is gathered and kept warm; nothing is asked or sent."""
+        now = self.clock.now()
+        observer = Observer(self.resources, self.cluster, self.probes, self.fleet)
+        observer.observe(known, memory, frozenset(), listed=False, now=now)
+        self._note_silence(known, known.resource.status)
+        return now + RESERVE
 
     def _forget(self, key: Key) -> None:
         self._memories.pop(key, None)
@@ -146,15 +159,18 @@ class Reconciler:
         now = self.clock.now()
         observed = observer.observe(known, memory, state.live_reads, listed=state.listed, now=now)
         plan = decide(known.resource.spec, observed, now)
-        silent = bool(plan.status.repairs.doubts)
+        self._note_silence(known, plan.status)
+        self._plans[known.key] = plan
+        return plan
+
+    def _note_silence(self, known: KnownSet, status: ScaleSetStatus) -> None:
+        doubts = status.repairs.doubts
         self.fleet.note(
             known.key,
             watched=known.resource.spec.health_probe_ref is not None,
-            silent=silent,
-            witness=any(d.witness for d in plan.status.repairs.doubts),
+            silent=bool(doubts),
+            witness=any(d.witness for d in doubts),
         )
-        self._plans[known.key] = plan
-        return plan
 
     async def _look_closer(self, owner: Owner, plan: Plan, state: _Round) -> bool:
         """Read live what the plan asks for; True when there is more to decide on now."""

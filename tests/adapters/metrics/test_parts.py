@@ -76,11 +76,14 @@ class Parts:
         self.sets, self.probes = Queue(), Queue()
         self.pods, self.prober = Pods(), Prober()
         self.watch_starts = 1
+        self.leads, self.voted = True, False
         gauges = PartGauges(
             queues={"ScaleSet": self.sets, "HealthProbe": self.probes},
             pods=self.pods,
             prober=self.prober,
             watch_starts=lambda: self.watch_starts,
+            leads=lambda: self.leads,
+            voted=lambda: self.voted,
             monotonic=lambda: NOW,
         )
         self.metrics.watch(gauges)
@@ -175,6 +178,13 @@ def test_the_watch_of_the_pods_tells_how_long_it_has_been_gone(
 def test_starts_of_the_watch_of_the_resources_are_counted(parts: Parts) -> None:
     parts.watch_starts = 3
     assert parts.scrape().value(series.WATCH_STARTS) == 3
+
+
+def test_of_several_replicas_each_tells_whether_it_leads_and_is_answered(parts: Parts) -> None:
+    """R-17."""
+    assert (parts.scrape().value(series.LEADER), parts.scrape().value(series.VANTAGE_UP)) == (1, 0)
+    parts.leads, parts.voted = False, True
+    assert (parts.scrape().value(series.LEADER), parts.scrape().value(series.VANTAGE_UP)) == (0, 1)
 
 
 def everything(parts: Parts) -> Scrape:

@@ -74,6 +74,7 @@ class Connection:
     Attributes:
         told: of each request that has ended, and of each watch that was accepted or not.
         heard: when a request last ended, well or not, by time.monotonic; None before the first.
+        fence: called right before the bytes of anything but a read go out, as a call's own check.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Connection:
     ) -> None:
         self.told: Told = lambda _verb, _code, _seconds: None
         self.heard: float | None = None
+        self.fence: Callable[[], None] = lambda: None
         self._credentials = credentials
         whom = {"Impersonate-User": impersonate} if impersonate else {}
         self.limit = limit or AdaptiveLimit()
@@ -166,7 +168,9 @@ class Connection:
                 yield response.content.iter_any()
 
     async def _once(self, call: Call) -> dict[str, Any]:
-        body = None if call.body is None else _Body(call)
+        body = None if call.body is None else _Body(call, self.fence)
+        if call.method != "GET":
+            self.fence()
         try:
             with _weather(), self._timed(_verb(call)) as answer:
                 async with self._session.request(
@@ -235,20 +239,20 @@ class _Body(BytesPayload):
     The headers may be gone by then; a request without its body is one the server never acts on.
     """
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, fence: Callable[[], None]) -> None:
         super().__init__(orjson.dumps(call.body), content_type=call.content_type)
-        self._check = call.check
+        self._checks = [fence] if call.check is None else [fence, call.check]
         self.kept_back: Exception | None = None
 
     async def write_with_length(
         self, writer: AbstractStreamWriter, content_length: int | None
     ) -> None:
-        if self._check is not None:
-            try:
-                self._check()
-            except Exception as objection:
-                self.kept_back = objection
-                raise
+        try:
+            for check in self._checks:
+                check()
+        except Exception as objection:
+            self.kept_back = objection
+            raise
         await super().write_with_length(writer, content_length)
 
 

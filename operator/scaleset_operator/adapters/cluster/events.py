@@ -18,7 +18,7 @@ from scaleset_operator.adapters.cluster.connection import MERGE, Call, Connectio
 from scaleset_operator.adapters.cluster.errors import cut
 from scaleset_operator.adapters.cluster.pacing import Urgency
 from scaleset_operator.adapters.cluster.pods import SCALE_SET
-from scaleset_operator.api.base import API_VERSION, FIELD_MANAGER, GROUP
+from scaleset_operator.api.base import API_VERSION, FIELD_MANAGER, GROUP, format_micro_time
 from scaleset_operator.core.plan import Note
 from scaleset_operator.reconciler.ports import Clock, Gone, Key, Owner, Unavailable
 
@@ -171,9 +171,7 @@ class EventRecorder:
         return self._clock.boottime_ns() / _NS_PER_S
 
     def _timestamp(self) -> str:
-        """metav1.MicroTime: always six digits."""
-        moment = self._clock.now().isoformat(timespec="microseconds")
-        return moment.replace("+00:00", "Z")
+        return format_micro_time(self._clock.now())
 
 
 def _path(owner: Key) -> str:

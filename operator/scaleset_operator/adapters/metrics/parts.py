@@ -65,12 +65,16 @@ class PartGauges(Collector):
         pods: the cache.
         prober: what it counted and how it is.
         watch_starts: how often the watch of the custom resources began.
+        leads: whether this operator does.
+        voted: whether another one answers it.
     """
 
     queues: Mapping[str, Waiting]
     pods: PodWatch
     prober: Prober
     watch_starts: Callable[[], int]
+    leads: Callable[[], bool] = lambda: True
+    voted: Callable[[], bool] = lambda: False
     monotonic: Callable[[], float] = time.monotonic
 
     def collect(self) -> Iterator[Metric]:
@@ -83,6 +87,8 @@ class PartGauges(Collector):
         cut_for = self.pods.cut_for()
         yield _family(series.POD_CACHE_CUT, [] if cut_for is None else [((), cut_for)])
         yield _family(series.WATCH_STARTS, [((), self.watch_starts())])
+        yield _family(series.LEADER, [((), self.leads())])
+        yield _family(series.VANTAGE_UP, [((), self.voted())])
         processes = ProcessCollector(
             namespace=series.PROBER_PREFIX.rstrip("_"), pid=self._pid, registry=None
         )

@@ -192,6 +192,18 @@ WATCH_STARTS: Final = Series(
     text="Starts of the watch of the custom resources (kopf); above 1, it had ended and was begun "
     "again.",
 )
+LEADER: Final = Series(
+    name="scaleset_leader",
+    kind=Kind.GAUGE,
+    text="1 while this operator takes turns and writes, 0 while it stands by; without "
+    "--leader-elect always 1. The series of sets are the leader's: a standby has none.",
+)
+VANTAGE_UP: Final = Series(
+    name="scaleset_vantage_up",
+    kind=Kind.GAUGE,
+    text="1 while another replica answers this one, the leader, about instances that are silent "
+    "here.",
+)
 BUILD: Final = Series(
     name="scaleset_operator_info",
     kind=Kind.GAUGE,
@@ -238,6 +250,7 @@ SECTIONS: Final[Mapping[str, tuple[Series, ...]]] = {
         PROBER_STARTS,
     ),
     "The loop": (TURN_DURATION, QUEUE_DEPTH, QUEUE_OLDEST, WATCH_STARTS, BUILD),
+    "Several replicas": (LEADER, VANTAGE_UP),
     "The API server": (API_REQUESTS, API_DURATION, POD_CACHE_CUT),
     "The processes": (
         *_process("", "the operator"),

@@ -254,7 +254,8 @@ class ProberLink:
         while not child.gone.is_set():
             self._tell_state()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(child.gone.wait(), _LOOK_EVERY_S)
+                async with asyncio.timeout(_LOOK_EVERY_S):
+                    await child.gone.wait()
             if self._dead(begun_ns):
                 # It may be this loop that stood still: read what waits in the socket, look again.
                 await asyncio.sleep(_LOOK_EVERY_S)

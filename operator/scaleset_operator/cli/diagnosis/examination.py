@@ -94,30 +94,41 @@ async def _rights(scope: Scope) -> list[Check]:
     """Of the caller for the plugin and for the operator's work, and of the operator itself."""
     needed = dict.fromkeys((*rights.READING, *rights.WRITING, *rights.OPERATOR))
     try:
-        own = await _ask(scope, needed, None)
+        own = await _ask(scope, needed, None, scope.namespace)
     except Forbidden as fault:
         message = str(fault)
         return [Check(name="rights of the plugin", verdict=Verdict.UNKNOWN, message=message)]
-    user = scope.operator or await _operators_user(scope)
-    theirs: dict[Right, bool] | None = None
-    if user is not None:
-        try:
-            theirs = await _ask(scope, rights.OPERATOR, user)
-        except Forbidden:
-            theirs = None
     return [
         rights.of_the_caller(own),
         rights.of_the_caller_as_operator(own),
-        rights.of_the_operator(user, theirs),
+        await _operators_rights(scope),
     ]
 
 
-async def _ask(scope: Scope, needed: Iterable[Right], user: str | None) -> dict[Right, bool]:
+async def _operators_rights(scope: Scope) -> Check:
+    """Those of its work, and of the election where there is one."""
+    pods = await _read(lambda: scope.access.items(PODS, None, labels=OPERATOR_LABEL))
+    user = scope.operator or _user_of(pods)
+    if user is None:
+        return rights.of_the_operator(None, None)
+    place = rights.place_of_election(pods, await _leases(scope))
+    try:
+        theirs = await _ask(scope, rights.OPERATOR, user, scope.namespace)
+        if place is not None:
+            theirs |= await _ask(scope, rights.ELECTION, user, place)
+    except Forbidden:
+        return rights.of_the_operator(user, None)
+    return rights.of_the_operator(user, theirs, elects=place is not None)
+
+
+async def _ask(
+    scope: Scope, needed: Iterable[Right], user: str | None, namespace: str | None
+) -> dict[Right, bool]:
     """One review for each right, all at once."""
     kind = OWN_ACCESS_REVIEWS if user is None else ACCESS_REVIEWS
 
     async def allowed(right: Right) -> bool:
-        body = rights.review(kind.word, right, scope.namespace, user)
+        body = rights.review(kind.word, right, namespace, user)
         answer = await scope.access.create(kind, None, body)
         return bool((answer.get("status") or {}).get("allowed"))
 
@@ -126,8 +137,7 @@ async def _ask(scope: Scope, needed: Iterable[Right], user: str | None) -> dict[
     return dict(zip(asked, answers, strict=True))
 
 
-async def _operators_user(scope: Scope) -> str | None:
-    pods = await _read(lambda: scope.access.items(PODS, None, labels=OPERATOR_LABEL))
+def _user_of(pods: Iterable[Json]) -> str | None:
     for pod in pods:
         account = pod["spec"].get("serviceAccountName") or "default"
         return f"system:serviceaccount:{pod['metadata']['namespace']}:{account}"

@@ -1,10 +1,11 @@
 """Which rights the operator and the plugin need, and what it means that some are missing."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from scaleset_operator.api.base import GROUP
 from scaleset_operator.cli.diagnosis.check import Check, Verdict, named
+from scaleset_operator.cli.ports import Json
 
 
 class Right(NamedTuple):
@@ -50,6 +51,8 @@ OPERATOR: Final = (
     *_each("list", "networking.k8s.io", "networkpolicies"),
 )
 """What `scaleset-operator run` asks of the API server."""
+ELECTION: Final = _each("get create update", "coordination.k8s.io", "leases")
+"""What `--leader-elect` asks beyond that, in the namespace of the Lease alone."""
 READING: Final = (
     *_each("get list watch", GROUP, "scalesets"),
     *_each("get", GROUP, "healthprobes"),
@@ -91,12 +94,15 @@ def of_the_caller_as_operator(answers: Mapping[Right, bool]) -> Check:
     return Check(name=name, verdict=Verdict.OK, message=message)
 
 
-def of_the_operator(user: str | None, answers: Mapping[Right, bool] | None) -> Check:
+def of_the_operator(
+    user: str | None, answers: Mapping[Right, bool] | None, *, elects: bool = False
+) -> Check:
     """What the operator's own account may do.
 
     Args:
         user: whom it runs as; None where that is not known.
         answers: None where the API server does not tell us.
+        elects: whether it is one of several replicas.
     """
     name = "rights of the operator"
     if user is None:
@@ -106,12 +112,40 @@ def of_the_operator(user: str | None, answers: Mapping[Right, bool] | None) -> C
     if answers is None:
         message = f"{user} cannot be asked about: you may not create subjectaccessreviews"
         return Check(name=name, verdict=Verdict.UNKNOWN, message=message)
-    missing = _missing(answers, OPERATOR)
+    needed = (*OPERATOR, *ELECTION) if elects else OPERATOR
+    missing = _missing(answers, needed)
     if missing:
         message = f"{user} may not {named(missing)}"
         return Check(name=name, verdict=Verdict.FAILED, message=message)
-    message = f"{user} holds all {len(OPERATOR)}"
+    message = f"{user} holds all {len(needed)}"
     return Check(name=name, verdict=Verdict.OK, message=message)
+
+
+def place_of_election(pods: Iterable[Json], leases: Iterable[Json]) -> str | None:
+    """The namespace of the operator's Lease: where one is, else where its pods would make one.
+
+    Returns:
+        None where nothing says that it elects a leader.
+    """
+    for lease in leases:
+        return str(lease["metadata"]["namespace"])
+    for pod in pods:
+        for container in pod["spec"].get("containers") or ():
+            words = [*(container.get("command") or ()), *(container.get("args") or ())]
+            variables = {e["name"]: e.get("value") for e in container.get("env") or ()}
+            given = _options(words)
+            if "--leader-elect" in given or variables.get("SCALESET_RUN_LEADER_ELECT") == "true":
+                told = variables.get("SCALESET_RUN_LEADER_ELECT_NAMESPACE")
+                namespace = given.get("--leader-elect-namespace") or told
+                return namespace or str(pod["metadata"]["namespace"])
+    return None
+
+
+def _options(words: Sequence[str]) -> Mapping[str, str]:
+    """Option -> its value, whether behind `=` or in the next word."""
+    pairs = zip(words, [*words[1:], ""], strict=True)
+    split = ((*word.partition("="), after) for word, after in pairs)
+    return {option: value if equals else after for option, equals, value, after in split}
 
 
 def review(kind: str, right: Right, namespace: str | None, user: str | None) -> dict[str, Any]:
