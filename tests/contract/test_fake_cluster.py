@@ -15,12 +15,49 @@ from scaleset_operator.reconciler.ports import (
     TooOld,
     Unavailable,
 )
+from scaleset_operator.rehearsal.api_server import Change, FakeApiServer
+from scaleset_operator.rehearsal.cluster import FakeCluster
+from scaleset_operator.rehearsal.requests import (
+    WRITES,
+    Crash,
+    Fault,
+    Faults,
+    Hooks,
+    Request,
+    Verb,
+)
 from tests.contract.fake_world import FakeWorld
 from tests.contract.worlds import FAR_FUTURE, creation, in_view, running
-from tests.support.fake_api_server import Change, FakeApiServer
 from tests.support.fake_clock import FakeClock
-from tests.support.fake_cluster import FakeCluster
-from tests.support.faults import Crash, CrashAt, Fault, Faults, Hooks, Request, Verb
+
+
+class CrashAt(Hooks):
+    """kill -9 before or after the n-th write, both counted from 1 in one row.
+
+    Points 1 and 2 are before and after the first write, 3 and 4 around the second, and so on.
+
+    Attributes:
+        passed: how many points have been reached.
+    """
+
+    def __init__(self, point: int) -> None:
+        self.point = point
+        self.passed = 0
+
+    async def before(self, request: Request) -> None:
+        """Counts, and crashes at its point."""
+        self._pass(request)
+
+    async def after(self, request: Request) -> None:
+        """Counts, and crashes at its point."""
+        self._pass(request)
+
+    def _pass(self, request: Request) -> None:
+        if request.verb not in WRITES:
+            return
+        self.passed += 1
+        if self.passed == self.point:
+            raise Crash(request)
 
 
 @pytest.fixture(name="fake")

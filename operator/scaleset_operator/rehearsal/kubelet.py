@@ -11,8 +11,8 @@ from datetime import timedelta
 from itertools import count
 from typing import Any
 
-from tests.support.fake_api_server import Change, FakeApiServer
-from tests.support.fake_objects import FakePod, PodCondition, Run, whole_second
+from scaleset_operator.rehearsal.api_server import Change, FakeApiServer
+from scaleset_operator.rehearsal.objects import FakePod, PodCondition, Run, whole_second
 
 Seconds = float
 

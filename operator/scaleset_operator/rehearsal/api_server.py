@@ -15,9 +15,18 @@ from typing import Any, Final
 
 from scaleset_operator.api import base
 from scaleset_operator.api.base import format_time
-from tests.support.fake_clock import FakeClock
-from tests.support.fake_objects import FakeNode, FakePod, ObjectKey, pod_manifest, whole_second
-from tests.support.fake_resources import (
+from scaleset_operator.rehearsal.clock import VirtualClock
+from scaleset_operator.rehearsal.errors import (
+    CONFLICT,
+    EXISTS,
+    FORBIDDEN,
+    INVALID,
+    NOT_FOUND,
+    ServerError,
+)
+from scaleset_operator.rehearsal.manifests import pod_manifest
+from scaleset_operator.rehearsal.objects import FakeNode, FakePod, ObjectKey, whole_second
+from scaleset_operator.rehearsal.resources import (
     Raw,
     checked_status,
     merged,
@@ -29,25 +38,9 @@ from tests.support.fake_resources import (
 HISTORY: Final = 5_000
 """Changes a server remembers; a watcher further behind lists anew."""
 
-FORBIDDEN, NOT_FOUND, CONFLICT, INVALID, EXISTS = 403, 404, 409, 422, 4_091
-"""HTTP codes; EXISTS is the 409 whose reason is AlreadyExists."""
-
 NOBODY: Final = ObjectKey("", "", "")
 
 Stored = FakePod | FakeNode | Raw
-
-
-class ServerError(Exception):
-    """What the server answers instead of an object.
-
-    Attributes:
-        code: the HTTP code, or EXISTS.
-    """
-
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(f"{code}: {message}")
-        self.code = code
-        self.message = message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +75,7 @@ class FakeApiServer:
         writes: how many changes each kind has seen, for budgets.
     """
 
-    def __init__(self, clock: FakeClock, *, history: int = HISTORY) -> None:
+    def __init__(self, clock: VirtualClock, *, history: int = HISTORY) -> None:
         self.clock = clock
         self.version = 1_000
         self.history: deque[Change] = deque(maxlen=history)

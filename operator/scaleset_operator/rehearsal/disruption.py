@@ -10,9 +10,10 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
-from scaleset_operator.adapters.cluster.budgets import selects
-from tests.support.fake_api_server import Change, FakeApiServer, ServerError
-from tests.support.fake_objects import FakePod, ObjectKey
+from scaleset_operator.reconciler.budgets import selects
+from scaleset_operator.rehearsal.api_server import Change, FakeApiServer
+from scaleset_operator.rehearsal.errors import ServerError
+from scaleset_operator.rehearsal.objects import FakePod, ObjectKey
 
 KIND: Final = "PodDisruptionBudget"
 

@@ -8,16 +8,16 @@ from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from scaleset_operator.adapters.cluster.budgets import budget_of, selects
 from scaleset_operator.api.base import LABEL_NAME
 from scaleset_operator.core.disruption import Disruption
 from scaleset_operator.core.observed import Instance
+from scaleset_operator.reconciler.budgets import budget_of, selects
 from scaleset_operator.reconciler.ports import Key, Owner, Pods, Wake
-from tests.support.fake_api_server import FakeApiServer
-from tests.support.fake_cache import LaggingCache, Seen
-from tests.support.fake_objects import FakeNode, FakePod, ObjectKey, instance_of
-from tests.support.fake_resources import Raw
-from tests.support.pod_writes import selected
+from scaleset_operator.rehearsal.api_server import FakeApiServer
+from scaleset_operator.rehearsal.cache import LaggingCache, Seen
+from scaleset_operator.rehearsal.objects import FakeNode, FakePod, ObjectKey, instance_of
+from scaleset_operator.rehearsal.pod_writes import selected
+from scaleset_operator.rehearsal.resources import Raw
 
 EXPECTED_FOR: Final = timedelta(minutes=5)
 """After so long an own write that never showed is given up, as a ReplicaSet does."""

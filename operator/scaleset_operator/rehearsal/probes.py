@@ -7,20 +7,22 @@ It must not know a verdict.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from typing import Final
 from zlib import crc32
 
 from scaleset_operator.core.observed import Evidence, Neighbour, Outcome, ProberView
 from scaleset_operator.reconciler.ports import Key, ProbeTarget, for_rotation
-from tests.support.fake_clock import T0, FakeClock
-from tests.support.fake_endpoints import HANG, Answer, FakeEndpoints
+from scaleset_operator.rehearsal.clock import VirtualClock
+from scaleset_operator.rehearsal.endpoints import HANG, Answer, FakeEndpoints
 
 LATENCY: Final = timedelta(milliseconds=2)
 """How long an attempt takes that is answered or refused."""
 HEART: Final = timedelta(seconds=2)
 """A heart silent for longer has stopped (design.md section 2)."""
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""The intervals of all targets are laid from here."""
 FIRST_WITHIN: Final = timedelta(seconds=1)
 """A new target is asked for the first time within so long, or within its interval."""
 
@@ -61,7 +63,7 @@ class Watched:
 
     def on_grid(self, not_before: datetime) -> datetime:
         """The first begin of its phase that is not before a moment."""
-        missing = (T0 + self.phase() - not_before) % self.interval
+        missing = (EPOCH + self.phase() - not_before) % self.interval
         return not_before + missing
 
 
@@ -74,7 +76,7 @@ class FakeProbes:
         reference_lag: how long after its sight was lost or came back the reference targets say so.
     """
 
-    def __init__(self, clock: FakeClock, endpoints: FakeEndpoints) -> None:
+    def __init__(self, clock: VirtualClock, endpoints: FakeEndpoints) -> None:
         self.clock = clock
         self.endpoints = endpoints
         self.on_change: Callable[[str], None] = lambda _: None
