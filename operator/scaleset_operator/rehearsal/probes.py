@@ -92,8 +92,6 @@ class FakeProbes:
         self._watched: dict[str, Watched] = {}
         endpoints.watch(self.sync)
 
-    # The port.
-
     def watch(self, owner: Key, targets: Mapping[str, ProbeTarget]) -> None:
         """See the port."""
         assert owner.name, "watch without an owner"
@@ -143,8 +141,6 @@ class FakeProbes:
             frequent_restarts=self.frequent_restarts,
         )
 
-    # The script.
-
     def blind(self, blindness: Blindness) -> None:
         """From now on the prober reaches so little."""
         self.sync()
@@ -192,13 +188,21 @@ class FakeProbes:
         self.sync()
         return min((self._end_of_next(watched) for watched in self._watched.values()), default=None)
 
+    def next_change(self) -> datetime | None:
+        """When an outcome of another kind is in, or sight or heart turns; None if nothing does."""
+        now, moments = self.clock.now(), [self._sees_from[0]]
+        if self._frozen_since is not None:
+            moments.append(self._frozen_since + HEART + timedelta(microseconds=1))
+        else:
+            self.sync()
+            moments += filter(None, map(self._next_news, self._watched.values()))
+        return min((moment for moment in moments if moment > now), default=None)
+
     def sync(self) -> None:
         """Make up every attempt until now; then look at what answers from here on."""
         for watched in self._watched.values():
             self._catch_up(watched)
         self._refresh()
-
-    # Inside.
 
     def _new(self, target: ProbeTarget) -> Watched:
         now = self.clock.now()
@@ -230,6 +234,15 @@ class FakeProbes:
     def _end_of_next(self, watched: Watched) -> datetime:
         if watched.in_air is not None:
             return watched.in_air[1]
+        return watched.next_begin + self._takes(watched)
+
+    def _next_news(self, watched: Watched) -> datetime | None:
+        """The end of the next attempt of another outcome than the last; None if none is due."""
+        known = watched.evidence.outcome
+        if watched.in_air is not None and watched.in_air[2].outcome is not known:
+            return watched.in_air[1]
+        if watched.answer.outcome is known:
+            return None
         return watched.next_begin + self._takes(watched)
 
     def _catch_up(self, watched: Watched) -> None:

@@ -56,6 +56,7 @@ class FakeView:
         self._asked: set[Key] = set()
         self._cut_since: datetime | None = None
         self._expected: dict[str, Expected] = {}
+        self._mapped: dict[str, tuple[int, Instance]] = {}
 
     def sync(self) -> None:
         """Take in what has arrived by now, and wake the sets that it concerns."""
@@ -120,7 +121,7 @@ class FakeView:
     def pods_on(self, node: str) -> tuple[Instance, ...]:
         """Live instances of any set on a node."""
         return tuple(
-            instance_of(pod)
+            self._instance(pod)
             for pod in self._cached()
             if pod.node == node and pod.live and LABEL_NAME in pod.labels
         )
@@ -132,17 +133,24 @@ class FakeView:
             if pod.controller is None:
                 ours = pod.labels.get(LABEL_NAME) == owner.key.name
                 if ours and selected(pod, owner.match_labels):
-                    adoptable.append(instance_of(pod))
+                    adoptable.append(self._instance(pod))
             elif pod.controller.uid == owner.uid:
-                owned.append(instance_of(pod))
+                owned.append(self._instance(pod))
                 if not selected(pod, owner.match_labels):
-                    released.append(instance_of(pod))
+                    released.append(self._instance(pod))
         return Pods(
             instances=tuple(owned),
             adoptable=tuple(adoptable),
             released=tuple(released),
             fresh=self.is_fresh(owner.uid),
         )
+
+    def _instance(self, pod: FakePod) -> Instance:
+        """The pod as an instance, mapped once for each version of it."""
+        known = self._mapped.get(pod.uid)
+        if known is None or known[0] != pod.resource_version:
+            known = self._mapped[pod.uid] = (pod.resource_version, instance_of(pod))
+        return known[1]
 
     def expect(self, owner: Owner, pod: FakePod) -> None:
         """A write of ours to this pod was answered: the view is not fresh until it shows."""
