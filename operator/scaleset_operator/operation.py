@@ -30,9 +30,23 @@ from scaleset_operator.adapters.vitals import Vitals
 from scaleset_operator.handlers.supervision import CustomResourceWatch
 from scaleset_operator.handlers.watching import KINDS, SCALE_SETS
 from scaleset_operator.reconciler.journal import Journal
-from scaleset_operator.reconciler.ports import Clock, Gone, Key, Refused, Unavailable
+from scaleset_operator.reconciler.ports import (
+    Clock,
+    Cluster,
+    Gone,
+    Key,
+    Probes,
+    Refused,
+    Unavailable,
+)
 from scaleset_operator.reconciler.probe_turn import ProbeReporter
 from scaleset_operator.reconciler.queue import KeyQueue
+from scaleset_operator.reconciler.recorder import (
+    Recorder,
+    RecordingCluster,
+    RecordingProbes,
+    Write,
+)
 from scaleset_operator.reconciler.resources import KnownSet, Resources, key_of
 from scaleset_operator.reconciler.turn import Reconciler
 from scaleset_operator.settings import Settings
@@ -49,13 +63,16 @@ class SteadyCalendar(Clock, Calendar, Protocol):
 class Operation:
     """An async context: inside it, the operator runs."""
 
-    def __init__(self, settings: Settings, clock: SteadyCalendar) -> None:
+    def __init__(
+        self, settings: Settings, clock: SteadyCalendar, record: Write | None = None
+    ) -> None:
         self._settings = settings
         self._clock = clock
         self._resources = Resources()
         self._vitals = Vitals()
         self._journal = Journal()
         self._metrics = Metrics(__version__)
+        self._recorder = None if record is None else Recorder(clock, record, __version__)
         self._watch_starts = 0
         self._exits = contextlib.AsyncExitStack()
         self._recount = asyncio.Event()
@@ -92,15 +109,7 @@ class Operation:
             connection, self._clock, self._wake, self._settings.namespaces
         )
         self._exits.push_async_callback(self._cluster.close)
-        self._reconciler = Reconciler(
-            resources=self._resources,
-            cluster=self._cluster,
-            probes=self._probes,
-            clock=self._clock,
-            revisions=RevisionStore(connection),
-            account=self._metrics,
-            policies=self._policies(connection),
-        )
+        self._reconciler = self._loop(connection)
         self._queue = KeyQueue[Key](
             turn=self._turn, clock=self._clock, ended=self._metrics.turns_of("ScaleSet")
         )
@@ -118,6 +127,23 @@ class Operation:
         self._run("probe reports", self._probe_queue.run())
         self._listen()
         self._run("census", self._count_again(connection))
+
+    def _loop(self, connection: Connection) -> Reconciler:
+        """The loop on its ports, with a recorder before them where one is wanted."""
+        cluster: Cluster = self._cluster
+        probes: Probes = self._probes
+        if self._recorder is not None:
+            cluster = RecordingCluster(cluster, self._clock, self._resources, self._recorder)
+            probes = RecordingProbes(probes, self._recorder)
+        return Reconciler(
+            resources=self._resources,
+            cluster=cluster,
+            probes=probes,
+            clock=self._clock,
+            revisions=RevisionStore(connection),
+            account=self._metrics,
+            policies=self._policies(connection),
+        )
 
     def _show(self) -> None:
         """Let health and metrics see the parts, now that there are some."""
@@ -191,7 +217,8 @@ class Operation:
 
     async def _turn(self, key: Key) -> Any:
         about(namespace=key.namespace, scaleset=key.name)
-        again = await self._reconciler.turn(key)
+        turn = self._reconciler.turn
+        again = await (turn(key) if self._recorder is None else self._recorder.turn(key, turn))
         plan = self._reconciler.last_plan(key)
         self._journal.note(key, plan)
         if plan is not None:
@@ -208,6 +235,9 @@ class Operation:
     def _heard(self, kind: str, gone: bool, body: Mapping[str, Any]) -> None:  # noqa: FBT001 - shape of Heard
         """An event of a custom resource: keep it, and wake whom it concerns."""
         key = key_of(body)
+        if self._recorder is not None:
+            word = "ScaleSet" if kind == SCALE_SETS else "HealthProbe"
+            self._recorder.heard(word, body, gone=gone)
         if kind == SCALE_SETS:
             self._heard_of_set(key, gone=gone, body=body)
             return

@@ -45,6 +45,7 @@ class Settings:
         log_level: the least level that is logged, one of LEVELS.
         pod_namespace: of the pod this process runs in, and pod_name its name; empty outside of one,
             or where the manifest does not tell.
+        record: file to which what the loop had and did is added; empty for none.
     """
 
     namespaces: tuple[str, ...] = ()
@@ -54,6 +55,15 @@ class Settings:
     log_level: str = "info"
     pod_namespace: str = ""
     pod_name: str = ""
+    record: str = ""
+
+
+_EPILOG: Final = (
+    f"Each option may also be given as a variable: {PREFIX}NAMESPACE (several with commas), "
+    f"{PREFIX}METRICS_ADDRESS, {PREFIX}PORT, {PREFIX}LOG_FORMAT, {PREFIX}LOG_LEVEL, "
+    f"{PREFIX}RECORD. In a pod, POD_NAMESPACE and POD_NAME tell which one, so that a "
+    "NetworkPolicy in the prober's way can be named."
+)
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
@@ -86,12 +96,13 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--verbose", "-v", action="store_true", help="the same as --log-level debug"
     )
-    parser.epilog = (
-        f"Each option may also be given as a variable: {PREFIX}NAMESPACE (several with commas), "
-        f"{PREFIX}METRICS_ADDRESS, {PREFIX}PORT, {PREFIX}LOG_FORMAT, {PREFIX}LOG_LEVEL. In a pod, "
-        "POD_NAMESPACE and POD_NAME tell which one, so that a NetworkPolicy in the prober's way "
-        "can be named."
+    parser.add_argument(
+        "--record",
+        metavar="FILE",
+        help="add what the operator saw and did to this file, for `kubectl scaleset simulate "
+        "--replay`; it grows without end, and holds pod templates",
     )
+    parser.epilog = _EPILOG
 
 
 def from_arguments(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Settings:
@@ -110,6 +121,7 @@ def from_arguments(arguments: argparse.Namespace, environment: Mapping[str, str]
         log_level="debug" if arguments.verbose else level,
         pod_namespace=environment.get("POD_NAMESPACE", ""),
         pod_name=environment.get("POD_NAME", ""),
+        record=given.read("record", str, ""),
     )
 
 

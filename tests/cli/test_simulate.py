@@ -10,6 +10,7 @@ import yaml
 from tests.simulation.world import probe_spec, set_spec
 from tests.support.fake_plugin import FakeEntrance
 
+RECORDING = Path(__file__).parents[1] / "rehearsal" / "recordings" / "batches.jsonl"
 API = "scaleset.dev/v1alpha1"
 FAST = ("--start-after", "5s", "--until", "6m")
 
@@ -101,9 +102,39 @@ def test_budgets_of_the_file_are_counted(tmp_path: Path) -> None:
     assert "DisruptionBudget" in simulated(file, "at=1m protect=2; at=2m fail=1 as=hang", code=2)
 
 
+def recording(folder: Path, change: str = "") -> str:
+    """The stored recording of a live operator, in which one word may be another."""
+    text = RECORDING.read_text()
+    old, _, new = change.partition("=")
+    assert old in text
+    file = folder / "recording"
+    file.write_text(text.replace(old, new) if old else text)
+    return str(file)
+
+
+def test_a_recording_of_a_live_operator_is_replayed_with_the_same_acts(tmp_path: Path) -> None:
+    """X-12: recorded on a real control plane."""
+    said = FakeEntrance(away="no").run("simulate", "--replay", recording(tmp_path)).stdout
+    assert "does the same, in the same order" in said
+
+
+def test_a_replay_that_differs_says_where(tmp_path: Path) -> None:
+    """X-12: a longer grace is another operator."""
+    file = recording(tmp_path, '"gracePeriod": "PT40S"="gracePeriod": "PT9M"')
+    entrance = FakeEntrance(away="no")
+    said = entrance.run("simulate", "--replay", file, code=2).stdout
+    assert "and then differs" in said
+    assert "recorded  0:0" in said
+    data = json.loads(entrance.run("simulate", "--replay", file, "-o", "json", code=2).stdout)
+    assert data["difference"]["recorded"]["act"] == "Begin"
+    assert not data["same"]
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
+        (("--replay", "{tmp}/none"), "--replay is"),
+        (("--replay", "{tmp}/text.yaml"), "which is no recording"),
         ((), "nothing to rehearse: give -f FILE, or the name of a SET"),
         (("-f", "{tmp}/none.yaml"), "cannot be read: No such file"),
         (("-f", "{tmp}/web.yaml", "api"), "has the ScaleSets web: name the one that is meant"),

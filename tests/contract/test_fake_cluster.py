@@ -112,9 +112,9 @@ async def test_a_lost_history_means_a_list_in_which_missed_deletes_show(fake: Fa
     owner = await fake.make_set()
     await running(fake, owner, creation())
     await fake.remove("web-1")
-    fake.server.compact()
+    fake.server.history.clear()
     await fake.cluster.create_instance(owner, creation(2), FAR_FUTURE)
-    fake.server.compact()
+    fake.server.history.clear()
     assert [pod.name for pod in fake.cluster.pods(owner).instances] == ["web-2"]
 
 

@@ -5,15 +5,16 @@ with them.
 """
 
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 from pydantic import ValidationError
 
-from scaleset_operator.api.base import Model
+from scaleset_operator.api.base import GROUP, Model
 from scaleset_operator.api.healthprobe import HealthProbeSpec
 from scaleset_operator.api.scaleset import ScaleSetSpec
 from scaleset_operator.cli.failures import Failure
@@ -22,6 +23,8 @@ from scaleset_operator.reconciler.resources import in_words
 Json = dict[str, Any]
 
 STDIN: Final = "-"
+SNAPSHOT_TIME: Final = f"{GROUP}/snapshot-time"
+"""Annotation of the List that a snapshot is kept as."""
 MAX_BYTES: Final = 64 * 1024 * 1024
 """A snapshot of a set of thousands of pods fits; an endless file does not."""
 SPECS: Final[dict[str, type[Model]]] = {"ScaleSet": ScaleSetSpec, "HealthProbe": HealthProbeSpec}
@@ -36,11 +39,18 @@ class Manifests:
         scale_set: the one that is rehearsed.
         others: of the other kinds, in the order of the file.
         ignored: kinds that stand there and mean nothing here.
+        taken: when, if it is a snapshot that says so.
     """
 
     scale_set: Json
     others: Sequence[Json] = ()
     ignored: Sequence[str] = field(default=())
+    taken: datetime | None = None
+
+    @property
+    def is_snapshot(self) -> bool:
+        """Whether the set is one that an API server holds, and not one that is to be made."""
+        return bool(self.scale_set["metadata"].get("uid"))
 
     def of(self, kind: str) -> list[Json]:
         """The others of one kind."""
@@ -58,7 +68,18 @@ def read_file(path: str, name: str | None, namespace: str | None) -> Manifests:
     Raises:
         Failure: it cannot be read, or holds no ScaleSet that can be used.
     """
-    return sort_out(list(_documents(path)), path, name, namespace)
+    documents = _documents(path)
+    times = [_taken(document) for document in documents if document.get("kind") == "List"]
+    found = sort_out(_bodies(documents, path), path, name, namespace)
+    return replace(found, taken=next((time for time in times if time is not None), None))
+
+
+def _taken(document: Json) -> datetime | None:
+    marks = (document.get("metadata") or {}).get("annotations") or {}
+    try:
+        return datetime.fromisoformat(str(marks.get(SNAPSHOT_TIME)))
+    except ValueError:
+        return None
 
 
 def sort_out(
@@ -87,13 +108,22 @@ def _near(body: Json, namespace: str) -> bool:
 
 def _documents(path: str) -> list[Json]:
     try:
-        documents = [d for d in yaml.safe_load_all(_text(path)) if d is not None]
+        found = [d for d in yaml.safe_load_all(_text(path)) if d is not None]
     except yaml.YAMLError as fault:
         line = f"{path} is no YAML: {fault}"
         raise Failure(line) from fault
+    for number, document in enumerate(found, 1):
+        if not isinstance(document, dict):
+            line = f"{path}, document {number} is no manifest: it has no kind"
+            raise Failure(line)
+    return found
+
+
+def _bodies(documents: Sequence[Json], path: str) -> list[Json]:
+    """The objects of the documents, those of lists included."""
     found: list[Json] = []
     for number, document in enumerate(documents, 1):
-        rows = document.get("items") if isinstance(document, Mapping) else None
+        rows = document.get("items")
         for body in rows if isinstance(rows, list) else [document]:
             if not isinstance(body, dict) or not isinstance(body.get("kind"), str):
                 line = f"{path}, document {number} is no manifest: it has no kind"

@@ -16,10 +16,12 @@ from scaleset_operator.cli.failures import Failure
 from scaleset_operator.cli.manifest_file import Manifests, read_file
 from scaleset_operator.cli.rehearsed import as_data, exit_of, show
 from scaleset_operator.cli.scenario import read_scenario
+from scaleset_operator.cli.snapshot import saved, taken
 from scaleset_operator.cli.spans import read_span
 from scaleset_operator.reconciler.ports import Key
 from scaleset_operator.rehearsal.events import Event, NobodyMeantError
 from scaleset_operator.rehearsal.rehearsal import Rehearsal
+from scaleset_operator.rehearsal.snapshot import restore
 from scaleset_operator.rehearsal.summary import summary_of
 
 BEGIN: Final = datetime(2026, 1, 1, tzinfo=UTC)
@@ -39,6 +41,7 @@ class Wish:
     nodes: int
     seed: int
     html: str | None
+    save: str | None
 
 
 def events_of(text: str, file: str | None) -> tuple[Event, ...]:
@@ -68,7 +71,9 @@ async def rehearse(call: Call, wish: Wish) -> int:
     Raises:
         Failure: the manifests or the scenario cannot be used.
     """
-    manifests = read_file(wish.file or "", wish.name, call.given_namespace)
+    manifests = await _manifests(call, wish)
+    if wish.save is not None:
+        saved(manifests, wish.save)
     run = staged(manifests, wish)
     try:
         await run.run(wish.until, wish.events)
@@ -96,12 +101,26 @@ def _write(file: str, text: str) -> None:
     sys.stderr.write(f"{file} written\n")
 
 
+async def _manifests(call: Call, wish: Wish) -> Manifests:
+    """Of the file, or of the cluster as it is now."""
+    if wish.file is not None:
+        return read_file(wish.file, wish.name, call.given_namespace)
+    async with call.access() as access:
+        namespace = call.namespace(access)
+        return await taken(access, namespace, wish.name or "", call.entrance.now())
+
+
 def staged(manifests: Manifests, wish: Wish) -> Rehearsal:
     """The rehearsal with everything in it, before its first moment."""
     meta = manifests.scale_set["metadata"]
     key = Key(meta["namespace"], meta["name"])
-    run = Rehearsal(key, BEGIN, seed=wish.seed, nodes=wish.nodes)
+    begin = (manifests.taken or BEGIN).replace(microsecond=0)
+    nodes = 0 if manifests.is_snapshot else wish.nodes
+    run = Rehearsal(key, begin, seed=wish.seed, nodes=nodes)
     run.start_after = wish.start_after.total_seconds()
+    if manifests.is_snapshot:
+        restore(run, manifests.scale_set, manifests.others)
+        return run
     for body in (*manifests.others, manifests.scale_set):
         where = (body["kind"], key.namespace, body["metadata"]["name"])
         if body["kind"] in ("ScaleSet", "HealthProbe", "PodDisruptionBudget"):

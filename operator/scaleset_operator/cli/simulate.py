@@ -38,6 +38,14 @@ Seed = Annotated[int, typer.Option(help="Of the lots that percentages draw.")]
 Html = Annotated[
     str | None, typer.Option(metavar="FILE", help="Write a timeline as one HTML page.")
 ]
+Save = Annotated[
+    str | None,
+    typer.Option("--save-snapshot", metavar="FILE", help="Keep what is rehearsed, for -f."),
+]
+Replay = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="Replay a recording of `scaleset-operator run --record`."),
+]
 
 
 async def simulate(
@@ -52,14 +60,18 @@ async def simulate(
     nodes: Nodes = 3,
     seed: Seed = 0,
     html: Html = None,
+    save: Save = None,
+    replay: Replay = None,
 ) -> int:
     """Rehearse a ScaleSet: the operator's own loop in virtual time, hours in seconds.
 
     Nothing is sent to the cluster. Exit code: 0 all healthy at the end, 1 error, 2 degraded,
-    3 repairs suspended.
+    3 repairs suspended; of --replay 0 the same acts, 2 others.
     """
-    from scaleset_operator.cli import rehearsing
+    from scaleset_operator.cli import rehearsing, replaying
 
+    if replay is not None:
+        return await replaying.replay(call, replay)
     if file is None and name is None:
         line = "nothing to rehearse: give -f FILE, or the name of a SET in the cluster"
         raise Failure(line)
@@ -72,5 +84,6 @@ async def simulate(
         nodes=nodes,
         seed=seed,
         html=html,
+        save=save,
     )
     return await rehearsing.rehearse(call, wish)

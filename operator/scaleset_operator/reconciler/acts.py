@@ -74,6 +74,7 @@ class Act:
         reason: a reason code, where there is one.
         detail: in words.
         failed: name of the port's error; empty when it was carried out.
+        turn: of its set's turns, where they are counted.
     """
 
     number: int
@@ -85,6 +86,7 @@ class Act:
     reason: str = ""
     detail: str = ""
     failed: str = ""
+    turn: int = 0
 
 
 Said = tuple[ActKind, str, str, str, str]

@@ -1,9 +1,8 @@
 """A deterministic API server in memory: what the operator's safety rests on, and nothing more.
 
 One increasing resourceVersion for all kinds, a UID for each object, preconditions, graceful
-deletion, and a bounded history that clients follow at their own pace. Nobody is served from here
-directly but tests and the fake kubelet; the operator's view goes through `fake_cluster`.
-It must not know why anything is written.
+deletion, and a bounded history that clients follow at their own pace; the operator's view goes
+through `cluster`. It must not know why anything is written.
 """
 
 from collections import deque
@@ -72,7 +71,7 @@ class FakeApiServer:
         version: the latest resourceVersion given out.
         history: the latest changes, oldest first.
         quota: namespace -> how many pods it may hold; no entry is no limit.
-        writes: how many changes each kind has seen, for budgets.
+        writes: how many changes each kind has seen.
     """
 
     def __init__(self, clock: VirtualClock, *, history: int = HISTORY) -> None:
@@ -91,10 +90,6 @@ class FakeApiServer:
     def subscribe(self, listener: Listener) -> None:
         """Call `listener` with every change from now on, in order; it must not write itself."""
         self._listeners.append(listener)
-
-    def compact(self) -> None:
-        """Forget the history: every watcher that lags lists anew (410)."""
-        self.history.clear()
 
     def oldest(self) -> int:
         """The first version from which a watch can go on without a gap."""
@@ -154,6 +149,10 @@ class FakeApiServer:
             raise ServerError(INVALID, f"{pod.name}: spec.containers[].image: Required value")
         return current if changed == current else self._store("MODIFIED", changed)
 
+    def restore_pod(self, pod: FakePod) -> FakePod:
+        """Put a pod there as it stood, its UID and times included."""
+        return self._store("ADDED", pod)
+
     def delete_pod(
         self, namespace: str, name: str, *, uid: str | None = None, version: str | None = None
     ) -> FakePod:
@@ -203,6 +202,14 @@ class FakeApiServer:
             made = format_time(whole_second(self.clock.now()))
             return self._store_raw("ADDED", key, new_resource(key, self._uid(), spec, made))
         return self._store_raw("MODIFIED", key, with_spec(stored, spec))
+
+    def restore(self, kind: str, body: Mapping[str, Any]) -> Raw:
+        """Put a custom resource there as it stood; where there is one, its status stays."""
+        key = ObjectKey(kind, body["metadata"]["namespace"], body["metadata"]["name"])
+        known = self._objects.get(key)
+        if isinstance(known, dict):
+            return self._store_raw("MODIFIED", key, {**known, **body, "status": known["status"]})
+        return self._store_raw("ADDED", key, {"status": {}, **body, "kind": kind})
 
     def annotate(self, kind: str, namespace: str, name: str, **texts: str | None) -> Raw:
         """Set annotations under our prefix, `_` standing for `-`; None takes one away."""

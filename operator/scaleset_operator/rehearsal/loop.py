@@ -4,7 +4,7 @@ A stretch in which nothing changes is one step, however long. Must not know: wha
 anything changes.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -13,9 +13,7 @@ from scaleset_operator.reconciler.acts import Act, NotedCluster
 from scaleset_operator.reconciler.ports import Key, Probes, Unavailable
 from scaleset_operator.reconciler.resources import Resources
 from scaleset_operator.reconciler.turn import Reconciler
-from scaleset_operator.rehearsal.api_server import FakeApiServer
 from scaleset_operator.rehearsal.cluster import FakeCluster
-from scaleset_operator.rehearsal.requests import Faults
 from scaleset_operator.rehearsal.resources import Raw
 from scaleset_operator.rehearsal.revisions import FakeRevisions, RevisionBook
 
@@ -24,6 +22,7 @@ RETRY: Final = timedelta(seconds=1)
 MOST_TURNS: Final = 200
 """Turns of one set at one moment; more would go on without end."""
 
+Turn = Callable[[Key], Awaitable[datetime | None]]
 NextChange = Callable[[], datetime | None]
 
 
@@ -32,31 +31,34 @@ class Loop:
 
     Attributes:
         turns: how many have been taken.
+        turn: takes one.
+        arrived: called when time has come to a moment, before turns are taken.
+        settled: called when all turns of a moment have been taken.
     """
 
     def __init__(
         self,
-        server: FakeApiServer,
+        client: FakeCluster,
         probes: Probes,
         next_change: NextChange,
         note: Callable[[Act], None],
-        *,
-        faults: Faults | None = None,
     ) -> None:
         """Starts it; it knows nothing yet.
 
         Args:
-            server: of the cluster.
+            client: of the cluster; it wakes this loop from now on.
             probes: its prober.
             next_change: when the prober has news next.
             note: told of each act.
-            faults: of its requests.
         """
         self.turns = 0
+        self.arrived: Callable[[], None] = lambda: None
+        self.settled: Callable[[], None] = lambda: None
         self.resources = Resources()
-        self._clock = server.clock
+        self._clock = client.server.clock
         self._next_change = next_change
-        self._client = FakeCluster(server, wake=self.wake, faults=faults)
+        self._client = client
+        client.view.wake = self.wake
         self.reconciler = Reconciler(
             resources=self.resources,
             cluster=NotedCluster(self._client, self._clock, self._status, note),
@@ -64,6 +66,7 @@ class Loop:
             clock=self._clock,
             revisions=FakeRevisions(RevisionBook(), self._client.wire),
         )
+        self.turn: Turn = self.reconciler.turn
         self._ready: dict[Key, None] = {}
         self._due: dict[Key, datetime] = {}
 
@@ -75,7 +78,21 @@ class Loop:
         """The same for every set."""
         self._ready.update(dict.fromkeys(self.resources.keys()))
 
-    async def settle(self) -> None:
+    async def take(self, key: Key) -> None:
+        """Take one turn of one set, whatever else is due."""
+        self._hear()
+        await self._turn(key)
+
+    async def run_until(self, end: datetime) -> None:
+        """Let time pass until then, from one moment at which something changes to the next."""
+        await self._settle()
+        while (moment := self._next_moment()) is not None and moment <= end:
+            self._clock.advance_to(max(moment, self._clock.now()))
+            self._arrive()
+            await self._settle()
+        self._clock.advance_to(end)
+
+    async def _settle(self) -> None:
         """Take turns until nothing is left to be done at this moment."""
         taken: dict[Key, int] = {}
         self._hear()
@@ -86,8 +103,9 @@ class Loop:
             assert taken[key] < MOST_TURNS, f"{key}: turns without end at {self._clock.now()}"
             await self._turn(key)
             self._hear()
+        self.settled()
 
-    def next_moment(self) -> datetime | None:
+    def _next_moment(self) -> datetime | None:
         """When something is due or changes; None when nothing ever does by itself."""
         moments = [
             self._clock.next_timer(),
@@ -97,8 +115,9 @@ class Loop:
         ]
         return min((moment for moment in moments if moment is not None), default=None)
 
-    def arrive(self) -> None:
+    def _arrive(self) -> None:
         """It has become this late: what was due is to be done."""
+        self.arrived()
         now = self._clock.now()
         for key in [key for key, due in self._due.items() if due <= now]:
             del self._due[key]
@@ -108,7 +127,7 @@ class Loop:
         self.turns += 1
         now = self._clock.now()
         try:
-            again = await self.reconciler.turn(key)
+            again = await self.turn(key)
         except Unavailable as fault:
             again = now + max(RETRY, timedelta(seconds=fault.retry_after))
         self._due.pop(key, None)
@@ -125,7 +144,11 @@ class Loop:
             if known is None or known.metadata.resource_version != _version(body):
                 self.resources.put_probe(body)
                 self.wake_all()
-        for key, body in view.scale_sets().items():
+        there = view.scale_sets()
+        for key in set(self.resources.keys()) - there.keys():
+            self.resources.drop_scale_set(key)
+            self.wake(key)
+        for key, body in there.items():
             heard = self.resources.scale_set(key)
             if heard is None or heard.resource.metadata.resource_version != _version(body):
                 self.resources.put_scale_set(body)

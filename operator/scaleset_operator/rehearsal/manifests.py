@@ -1,14 +1,22 @@
-"""Pods as the wire shows them.
+"""Pods as the wire shows them, and back.
 
-Pure. It must not know where a manifest goes.
+Pure. It must not know where a manifest goes or comes from.
 """
 
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from scaleset_operator.api import base
 from scaleset_operator.api.base import format_time
-from scaleset_operator.rehearsal.objects import FakePod, Run, image_id, whole_second
+from scaleset_operator.rehearsal.objects import (
+    Controller,
+    FakePod,
+    PodCondition,
+    Run,
+    image_id,
+    whole_second,
+)
 
 GRACE_SECONDS: Final = 30
 """terminationGracePeriodSeconds of every pod."""
@@ -75,3 +83,80 @@ def _container_status(run: Run, pod: FakePod) -> dict[str, Any]:
         "state": {"running": {"startedAt": format_time(run.started)}},
         "lastState": {"terminated": before} if before else {},
     }
+
+
+KUBELETS: Final = frozenset(
+    {
+        "PodScheduled",
+        "Initialized",
+        "PodReadyToStartContainers",
+        "DisruptionTarget",
+        "ContainersReady",
+        "Ready",
+    }
+)
+"""Conditions that the cluster in memory makes up by itself."""
+
+
+def pod_of(manifest: Mapping[str, Any]) -> FakePod:
+    """A pod from its manifest, as it stood in a real API server."""
+    meta, spec = manifest["metadata"], manifest.get("spec") or {}
+    status = manifest.get("status") or {}
+    created = datetime.fromisoformat(meta["creationTimestamp"])
+    rows = {row["type"]: row for row in status.get("conditions") or ()}
+    runs = _runs(spec, status)
+    deleted = meta.get("deletionTimestamp")
+    return FakePod(
+        namespace=meta["namespace"],
+        name=meta["name"],
+        uid=meta["uid"],
+        labels=dict(meta.get("labels") or {}),
+        annotations=dict(meta.get("annotations") or {}),
+        controller=_controller(meta),
+        created=created,
+        phase=status.get("phase", "Pending"),
+        ip=status.get("podIP") or None,
+        node=spec.get("nodeName") or None,
+        started=max((run.started for run in runs), default=None),
+        containers_ready=_condition(rows.get("ContainersReady")),
+        deleted_at=datetime.fromisoformat(deleted) if deleted else None,
+        conditions={
+            kind: PodCondition(
+                row["status"],
+                row.get("reason") or "",
+                row.get("message") or "",
+                datetime.fromisoformat(row.get("lastTransitionTime") or meta["creationTimestamp"]),
+            )
+            for kind, row in rows.items()
+            if kind not in KUBELETS
+        },
+        spec={**spec, "containers": spec.get("containers") or []},
+        runs=runs,
+    )
+
+
+def _controller(meta: Mapping[str, Any]) -> Controller | None:
+    for row in meta.get("ownerReferences") or ():
+        if row.get("controller"):
+            return Controller(row["kind"], row["name"], row["uid"])
+    return None
+
+
+def _condition(row: Mapping[str, Any] | None) -> bool:
+    return row is not None and row["status"] == "True"
+
+
+def _runs(spec: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[Run, ...]:
+    """The present run of each container, in the order of the spec; none while any is missing."""
+    said = {row["name"]: row for row in status.get("containerStatuses") or ()}
+    found = []
+    for container in spec.get("containers") or ():
+        row = said.get(container["name"]) or {}
+        state = row.get("state") or {}
+        began = (state.get("running") or state.get("terminated") or {}).get("startedAt")
+        if began is None:
+            return ()
+        count = row.get("restartCount") or 0
+        moment = datetime.fromisoformat(began)
+        found.append(Run(container["name"], container["image"], count, moment))
+    return tuple(found)

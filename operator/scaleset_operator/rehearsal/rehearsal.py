@@ -14,6 +14,7 @@ from scaleset_operator.reconciler.acts import Act
 from scaleset_operator.reconciler.ports import Key
 from scaleset_operator.rehearsal.api_server import FakeApiServer
 from scaleset_operator.rehearsal.clock import VirtualClock
+from scaleset_operator.rehearsal.cluster import FakeCluster
 from scaleset_operator.rehearsal.disruption import FakeDisruption
 from scaleset_operator.rehearsal.endpoints import OK, Answer, FakeEndpoints
 from scaleset_operator.rehearsal.events import Event
@@ -84,7 +85,10 @@ class Rehearsal:
         self.happened: list[Happened] = []
         self._standing: dict[str, Decision] = {}
         self.prober = FakeProbes(self.clock, self.endpoints)
-        self.loop = Loop(self.server, self.prober, self.prober.next_change, self._note_act)
+        self.loop = Loop(
+            FakeCluster(self.server), self.prober, self.prober.next_change, self._note_act
+        )
+        self.loop.arrived, self.loop.settled = self.prober.sync, self._note_decisions
         self.prober.on_change = lambda _: self.loop.wake_all()
 
     @property
@@ -109,21 +113,11 @@ class Rehearsal:
         for event in sorted(scenario, key=lambda one: one.after):
             if event.after > until:
                 break
-            await self._pass(self.begin + event.after)
+            await self.loop.run_until(self.begin + event.after)
             words = carry_out(event.what, self)
             self.happened.append(Happened(at=self.clock.now(), event=event, words=words))
-        await self._pass(self.begin + until)
+        await self.loop.run_until(self.begin + until)
         self.acts.sort(key=lambda act: act.number)
-
-    async def _pass(self, end: datetime) -> None:
-        """Let time pass until then, from one moment at which something changes to the next."""
-        await self._settle()
-        while (moment := self.loop.next_moment()) is not None and moment <= end:
-            self.clock.advance_to(max(moment, self.clock.now()))
-            self.prober.sync()
-            self.loop.arrive()
-            await self._settle()
-        self.clock.advance_to(end)
 
     def _script(self, pod: FakePod) -> PodScript:
         """What becomes of a new pod."""
@@ -143,9 +137,8 @@ class Rehearsal:
     def _note_act(self, act: Act) -> None:
         self.acts.append(act)
 
-    async def _settle(self) -> None:
-        """Let the operator do what there is to be done now, and note what it decided in the end."""
-        await self.loop.settle()
+    def _note_decisions(self) -> None:
+        """What the operator decided in the end, at one moment."""
         plan = self.loop.reconciler.last_plan(self.key)
         at, now = self.clock.now(), {d.instance: d for d in plan.decisions} if plan else {}
         for name, decision in now.items():
