@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -180,8 +180,12 @@ class FakeOperation:
     runs: list[tuple[Settings, object]]
     ended = 0
 
-    def __init__(self, settings: Settings, clock: object) -> None:
+    def __init__(
+        self, settings: Settings, clock: object, record: Callable[[str], object] | None = None
+    ) -> None:
         self.runs.append((settings, clock))
+        if record is not None:
+            record("a line\n")
 
     async def __aenter__(self) -> Self:
         os.kill(os.getpid(), self.stopped_by)
@@ -222,6 +226,22 @@ def test_run_serves_until_a_signal_and_ends_with_success(
     assert settings == Settings(namespaces=("shop",))
     assert isinstance(clock, SteadyClock)
     assert fake_operation.ended == 1
+
+
+@pytest.mark.usefixtures("fake_operation")
+def test_what_is_recorded_is_added_to_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "recording"
+    file.write_text("the run before\n")
+    assert main(["run", "--record", str(file)]) == 0
+    assert file.read_text() == "the run before\na line\n"
+
+
+def test_a_recording_that_cannot_be_written_ends_the_program_with_its_reason(
+    fake_operation: type[FakeOperation], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", "--record", str(tmp_path)]) == 1
+    assert "--record" in capfd.readouterr().err
+    assert fake_operation.ended == 0
 
 
 class Terminal(io.StringIO):

@@ -5,7 +5,9 @@ r"""Scale sets for Kubernetes, watched from outside and repaired with care.
             /  operation            wires the parts together and keeps them running
            /  /   |     \
         cli handlers settings adapters    we are asked | we are driven | how we run | we drive
-           \  \   |     /
+         |  \  \   |     /
+   rehearsal \  \  |    /           a cluster in memory, in virtual time: what `simulate` runs on
+          \   \  \ |   /
              reconciler             the loop: observe, decide, record, act
                   |
                 core                the decisions: no I/O, no clock, no logging

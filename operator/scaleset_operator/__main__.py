@@ -6,16 +6,17 @@ plugin, a console script of its own.
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import os
 import signal
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from scaleset_operator import __version__
 from scaleset_operator.settings import (
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from scaleset_operator.cli.ports import Client, Target
     from scaleset_operator.core.attempts import Attempted
     from scaleset_operator.reconciler.ports import ProbeTarget
+    from scaleset_operator.reconciler.recorder import Write
 
 SWITCH_INTERVAL_S = 0.0005
 
@@ -116,11 +118,25 @@ def _run(settings: Settings) -> int:
     logs.set_up(sys.stderr, settings.log_level, as_json=as_json)
     # The loop must not wait 5 ms for the processor while kopf reads the echo of our own write.
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    return uvloop.run(_serve(settings))
+    with contextlib.ExitStack() as files:
+        record = None
+        if settings.record:
+            try:
+                record = files.enter_context(_opened(settings.record)).write
+            except OSError as fault:
+                line = f"--record: {settings.record!r} cannot be written: {fault.strerror}"
+                logging.getLogger(__name__).critical("%s", line)
+                return 1
+        return uvloop.run(_serve(settings, record))
 
 
-async def _serve(settings: Settings) -> int:
-    """Run the operator until a signal ends it."""
+def _opened(file: str) -> AbstractContextManager[TextIO]:
+    """A file that is added to, line by line: what a killed operator wrote is there."""
+    return Path(file).open("a", encoding="utf-8", buffering=1)
+
+
+async def _serve(settings: Settings, record: "Write | None" = None) -> int:
+    """Run the operator until a signal ends it; `record` takes the lines of its recording."""
     from scaleset_operator.adapters.pages import CannotListenError  # noqa: PLC0415 - as below
     from scaleset_operator.operation import Operation  # noqa: PLC0415 - imports every client
 
@@ -129,7 +145,7 @@ async def _serve(settings: Settings) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     try:
-        async with Operation(settings, SteadyClock()):
+        async with Operation(settings, SteadyClock(), record):
             await stop.wait()
     except CannotListenError as fault:
         logging.getLogger(__name__).critical("%s", fault)

@@ -34,11 +34,25 @@ from scaleset_operator.adapters.starts import Starts
 from scaleset_operator.adapters.vitals import Vitals
 from scaleset_operator.handlers.supervision import CustomResourceWatch
 from scaleset_operator.handlers.watching import HEALTH_PROBES, KINDS, SCALE_SETS
+from scaleset_operator.reconciler.ear import Ear
 from scaleset_operator.reconciler.journal import Journal
-from scaleset_operator.reconciler.ports import Gone, Key, Refused, Unavailable
+from scaleset_operator.reconciler.ports import (
+    Cluster,
+    Gone,
+    Key,
+    Probes,
+    Refused,
+    Unavailable,
+)
 from scaleset_operator.reconciler.probe_turn import ProbeReporter
 from scaleset_operator.reconciler.queue import KeyQueue
-from scaleset_operator.reconciler.resources import KnownSet, Resources, key_of
+from scaleset_operator.reconciler.recorder import (
+    Recorder,
+    RecordingCluster,
+    RecordingProbes,
+    Write,
+)
+from scaleset_operator.reconciler.resources import Resources, key_of
 from scaleset_operator.reconciler.turn import Reconciler
 from scaleset_operator.settings import Settings
 
@@ -50,13 +64,16 @@ _log = logging.getLogger(__name__)
 class Operation:
     """An async context: inside it, the operator runs."""
 
-    def __init__(self, settings: Settings, clock: SteadyCalendar) -> None:
+    def __init__(
+        self, settings: Settings, clock: SteadyCalendar, record: Write | None = None
+    ) -> None:
         self._settings = settings
         self._clock = clock
         self._resources = Resources()
         self._vitals = Vitals()
         self._journal = Journal()
         self._metrics = Metrics(__version__)
+        self._recorder = None if record is None else Recorder(clock, record, __version__)
         self._watch_starts = 0
         self._exits = contextlib.AsyncExitStack()
         self._recount = asyncio.Event()
@@ -95,17 +112,7 @@ class Operation:
             connection, self._clock, self._wake, self._settings.namespaces
         )
         self._exits.push_async_callback(self._cluster.close)
-        self._reconciler = Reconciler(
-            resources=self._resources,
-            cluster=self._cluster,
-            probes=self._probes,
-            clock=self._clock,
-            revisions=RevisionStore(connection),
-            account=self._metrics,
-            policies=self._policies(connection),
-            leadership=self._replica.leadership,
-            vantage=self._replica.vantage(self._probes),
-        )
+        self._reconciler = self._loop(connection)
         self._line_up()
         reference = await address_of(connection.server)
         self._probes.start([reference])
@@ -132,6 +139,8 @@ class Operation:
             ended=self._metrics.turns_of("HealthProbe"),
         )
 
+        self._ear = Ear(self._resources, self._queue.wake, self._probe_queue.wake)
+
     def _is_fit(self) -> bool:
         return all(check.fine for check in self._vitals.alive())
 
@@ -146,6 +155,25 @@ class Operation:
         for name in ("turns", "probe reports"):
             await _end(self._vitals.tasks[name])
         await self._replica.close()
+
+    def _loop(self, connection: Connection) -> Reconciler:
+        """The loop on its ports, with a recorder before them where one is wanted."""
+        cluster: Cluster = self._cluster
+        probes: Probes = self._probes
+        if self._recorder is not None:
+            cluster = RecordingCluster(cluster, self._clock, self._resources, self._recorder)
+            probes = RecordingProbes(probes, self._recorder)
+        return Reconciler(
+            resources=self._resources,
+            cluster=cluster,
+            probes=probes,
+            clock=self._clock,
+            revisions=RevisionStore(connection),
+            account=self._metrics,
+            policies=self._policies(connection),
+            leadership=self._replica.leadership,
+            vantage=self._replica.vantage(self._probes),
+        )
 
     def _show(self) -> None:
         """Let health and metrics see the parts, now that there are some."""
@@ -229,55 +257,25 @@ class Operation:
 
     async def _turn(self, key: Key) -> Any:
         about(namespace=key.namespace, scaleset=key.name)
-        again = await self._reconciler.turn(key)
+        turn = self._reconciler.turn
+        again = await (turn(key) if self._recorder is None else self._recorder.turn(key, turn))
         plan = self._reconciler.last_plan(key)
         self._journal.note(key, plan)
         if plan is not None:
             _log.debug("%s/%s: %s", *key, plan)
-        self._wake_probes_of(self._resources.scale_set(key))
+        self._ear.wake_probes_of(self._resources.scale_set(key))
         return again
-
-    def _wake_probes_of(self, known: KnownSet | None) -> None:
-        """What the set's probes say of their users may be another now."""
-        if known is not None:
-            for name in known.resource.spec.probe_names:
-                self._probe_queue.wake(Key(known.key.namespace, name))
 
     def _heard(self, kind: str, gone: bool, body: Mapping[str, Any]) -> None:  # noqa: FBT001 - shape of Heard
         """An event of a custom resource: keep it, and wake whom it concerns."""
         key = key_of(body)
+        if self._recorder is not None:
+            word = "ScaleSet" if kind == SCALE_SETS else "HealthProbe"
+            self._recorder.heard(word, body, gone=gone)
         if kind == SCALE_SETS:
-            self._heard_of_set(key, gone=gone, body=body)
-            return
-        if gone:
-            self._resources.drop_probe(key)
+            self._ear.heard_of_set(key, gone=gone, body=body)
         else:
-            self._resources.put_probe(body)
-            self._probe_queue.wake(key)
-        for user in tuple(self._resources.users_of(key)):
-            self._wake(user.key)
-
-    def _heard_of_set(self, key: Key, *, gone: bool, body: Mapping[str, Any]) -> None:
-        before = self._resources.scale_set(key)
-        if gone:
-            self._resources.drop_scale_set(key)
-        else:
-            self._resources.put_scale_set(body)
-        problem = self._resources.unreadable.get(("ScaleSet", key))
-        if problem is not None:
-            _log.error("%s/%s cannot be read and is left alone: %s", *key, problem)
-        self._wake(key)
-        after = self._resources.scale_set(key)
-        if _generation(before) != _generation(after):
-            self._wake_neighbours(key)
-            self._wake_probes_of(before)
-
-    def _wake_neighbours(self, key: Key) -> None:
-        """Sets of the same namespace may overlap with this one now, or no longer."""
-        known = self._resources.keys()
-        for other in known:
-            if other != key and other.namespace == key.namespace:
-                self._wake(other)
+            self._ear.heard_of_probe(key, gone=gone, body=body)
 
 
 def _candidacy(settings: Settings, clock: SteadyCalendar) -> Candidacy:
@@ -288,10 +286,6 @@ def _candidacy(settings: Settings, clock: SteadyCalendar) -> Candidacy:
         secret=settings.vantage_secret,
     )
     return Candidacy(member, clock)
-
-
-def _generation(known: KnownSet | None) -> int | None:
-    return None if known is None else known.resource.metadata.generation
 
 
 async def _end(task: "asyncio.Task[None]") -> None:

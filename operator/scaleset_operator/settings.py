@@ -52,6 +52,7 @@ class Settings:
         vantage_secret: file with what the replicas share, so that they vote; empty for no votes.
         pod_namespace: of the pod this process runs in, and pod_name its name; empty outside of one,
             or where the manifest does not tell.
+        record: file to which what the loop had and did is added; empty for none.
     """
 
     namespaces: tuple[str, ...] = ()
@@ -65,6 +66,17 @@ class Settings:
     vantage_secret: str = ""
     pod_namespace: str = ""
     pod_name: str = ""
+    record: str = ""
+
+
+_EPILOG: Final = (
+    f"Each option may also be given as a variable: {PREFIX}NAMESPACE (several with commas), "
+    f"{PREFIX}METRICS_ADDRESS, {PREFIX}PORT, {PREFIX}LOG_FORMAT, {PREFIX}LOG_LEVEL, "
+    f"{PREFIX}LEADER_ELECT (true or false), {PREFIX}LEADER_ELECT_NAMESPACE, "
+    f"{PREFIX}LEADER_ELECT_NAME, {PREFIX}VANTAGE_SECRET_FILE, {PREFIX}RECORD. In a pod, "
+    "POD_NAMESPACE and POD_NAME tell which one, so that a NetworkPolicy in the prober's way can be "
+    "named."
+)
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
@@ -98,13 +110,13 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         "--verbose", "-v", action="store_true", help="the same as --log-level debug"
     )
     _add_replica_options(parser)
-    parser.epilog = (
-        f"Each option may also be given as a variable: {PREFIX}NAMESPACE (several with commas), "
-        f"{PREFIX}METRICS_ADDRESS, {PREFIX}PORT, {PREFIX}LOG_FORMAT, {PREFIX}LOG_LEVEL, "
-        f"{PREFIX}LEADER_ELECT (true or false), {PREFIX}LEADER_ELECT_NAMESPACE, "
-        f"{PREFIX}LEADER_ELECT_NAME, {PREFIX}VANTAGE_SECRET_FILE. In a pod, POD_NAMESPACE and "
-        "POD_NAME tell which one, so that a NetworkPolicy in the prober's way can be named."
+    parser.add_argument(
+        "--record",
+        metavar="FILE",
+        help="add what the operator saw and did to this file, for `kubectl scaleset simulate "
+        "--replay`; it grows without end, and holds pod templates",
     )
+    parser.epilog = _EPILOG
 
 
 def _add_replica_options(parser: argparse.ArgumentParser) -> None:
@@ -157,6 +169,7 @@ def from_arguments(arguments: argparse.Namespace, environment: Mapping[str, str]
         vantage_secret=given.read("vantage_secret_file", str, ""),
         pod_namespace=environment.get("POD_NAMESPACE", ""),
         pod_name=environment.get("POD_NAME", ""),
+        record=given.read("record", str, ""),
     )
 
 

@@ -6,17 +6,19 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from scaleset_operator.reconciler.ports import Key, Owner
+from scaleset_operator.rehearsal.api_server import FakeApiServer
+from scaleset_operator.rehearsal.cluster import FakeCluster
+from scaleset_operator.rehearsal.disruption import FakeDisruption
+from scaleset_operator.rehearsal.errors import ServerError
+from scaleset_operator.rehearsal.kubelet import FakeKubelet, PodScript
+from scaleset_operator.rehearsal.manifests import pod_manifest
+from scaleset_operator.rehearsal.objects import FakePod
+from scaleset_operator.rehearsal.pod_writes import controller_of
+from scaleset_operator.rehearsal.revisions import FakeRevisions, RevisionBook
 from tests.contract.worlds import NEVER_READY, SELECTOR, STUCK
 from tests.support.builders import TEMPLATE, raw_spec
-from tests.support.fake_api_server import FakeApiServer, ServerError
 from tests.support.fake_clock import FakeClock
-from tests.support.fake_cluster import FakeCluster
-from tests.support.fake_disruption import FakeDisruption
-from tests.support.fake_kubelet import FakeKubelet, PodScript
-from tests.support.fake_objects import FakePod, pod_manifest
 from tests.support.fake_policies import FakePolicies
-from tests.support.fake_revisions import FakeRevisions, RevisionBook
-from tests.support.pod_writes import controller_of
 
 NAMESPACE: Final = "default"
 LAG: Final = timedelta(seconds=0.5)

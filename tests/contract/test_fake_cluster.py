@@ -15,12 +15,49 @@ from scaleset_operator.reconciler.ports import (
     TooOld,
     Unavailable,
 )
+from scaleset_operator.rehearsal.api_server import Change, FakeApiServer
+from scaleset_operator.rehearsal.cluster import FakeCluster
+from scaleset_operator.rehearsal.requests import (
+    WRITES,
+    Crash,
+    Fault,
+    Faults,
+    Hooks,
+    Request,
+    Verb,
+)
 from tests.contract.fake_world import FakeWorld
 from tests.contract.worlds import FAR_FUTURE, creation, in_view, running
-from tests.support.fake_api_server import Change, FakeApiServer
 from tests.support.fake_clock import FakeClock
-from tests.support.fake_cluster import FakeCluster
-from tests.support.faults import Crash, CrashAt, Fault, Faults, Hooks, Request, Verb
+
+
+class CrashAt(Hooks):
+    """kill -9 before or after the n-th write, both counted from 1 in one row.
+
+    Points 1 and 2 are before and after the first write, 3 and 4 around the second, and so on.
+
+    Attributes:
+        passed: how many points have been reached.
+    """
+
+    def __init__(self, point: int) -> None:
+        self.point = point
+        self.passed = 0
+
+    async def before(self, request: Request) -> None:
+        """Counts, and crashes at its point."""
+        self._pass(request)
+
+    async def after(self, request: Request) -> None:
+        """Counts, and crashes at its point."""
+        self._pass(request)
+
+    def _pass(self, request: Request) -> None:
+        if request.verb not in WRITES:
+            return
+        self.passed += 1
+        if self.passed == self.point:
+            raise Crash(request)
 
 
 @pytest.fixture(name="fake")
@@ -75,9 +112,9 @@ async def test_a_lost_history_means_a_list_in_which_missed_deletes_show(fake: Fa
     owner = await fake.make_set()
     await running(fake, owner, creation())
     await fake.remove("web-1")
-    fake.server.compact()
+    fake.server.history.clear()
     await fake.cluster.create_instance(owner, creation(2), FAR_FUTURE)
-    fake.server.compact()
+    fake.server.history.clear()
     assert [pod.name for pod in fake.cluster.pods(owner).instances] == ["web-2"]
 
 

@@ -9,13 +9,20 @@ from hypothesis import strategies as st
 from scaleset_operator.api.healthprobe import HealthProbeSpec
 from scaleset_operator.core.observed import Evidence, Outcome
 from scaleset_operator.reconciler.ports import Key, ProbeKey, ProbeTarget
+from scaleset_operator.rehearsal.api_server import FakeApiServer
+from scaleset_operator.rehearsal.endpoints import (
+    HANG,
+    OK,
+    REFUSED,
+    STATUS_500,
+    Answer,
+    FakeEndpoints,
+)
+from scaleset_operator.rehearsal.kubelet import FakeKubelet
+from scaleset_operator.rehearsal.objects import FakePod
+from scaleset_operator.rehearsal.probes import LATENCY, Blindness, FakeProbes
 from tests.support.builders import TEMPLATE, raw_probe
-from tests.support.fake_api_server import FakeApiServer
 from tests.support.fake_clock import FakeClock
-from tests.support.fake_endpoints import HANG, OK, REFUSED, STATUS_500, Answer, FakeEndpoints
-from tests.support.fake_kubelet import FakeKubelet
-from tests.support.fake_objects import FakePod
-from tests.support.fake_probes import LATENCY, Blindness, FakeProbes
 
 OWNER = Key("default", "web")
 INTERVAL = timedelta(seconds=5)

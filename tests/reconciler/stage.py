@@ -9,9 +9,9 @@ from typing import Any
 
 from scaleset_operator.core.plan import CreateInstance, DeleteInstance, Purpose
 from scaleset_operator.reconciler.ports import Key, Owner
+from scaleset_operator.rehearsal.objects import FakePod
+from scaleset_operator.rehearsal.requests import Hooks, Request, Verb
 from tests.simulation.world import KEY, NAMESPACE, World, probe_spec, set_spec
-from tests.support.fake_objects import FakePod
-from tests.support.faults import Hooks, Request, Verb
 
 FAR_FUTURE = 10**18
 

@@ -7,10 +7,10 @@ import pytest
 from scaleset_operator.api.ledger import RepairRecord, RepairResult
 from scaleset_operator.core.plan import Purpose
 from scaleset_operator.reconciler.ports import Key
+from scaleset_operator.rehearsal.endpoints import STATUS_500
+from scaleset_operator.rehearsal.requests import Fault, Verb
 from tests.reconciler.stage import Stage
 from tests.simulation.world import KEY, NAMESPACE
-from tests.support.fake_endpoints import STATUS_500
-from tests.support.faults import Fault, Verb
 
 
 class Book:

@@ -18,10 +18,10 @@ from scaleset_operator.core.plan import (
 from scaleset_operator.reconciler.act import LARGEST_BATCH, Actor
 from scaleset_operator.reconciler.memory import Memory
 from scaleset_operator.reconciler.ports import Unavailable
+from scaleset_operator.rehearsal.objects import FakePod
+from scaleset_operator.rehearsal.requests import Fault, Verb
 from tests.reconciler.stage import FAR_FUTURE, Gathered, Stage, creation, deletion
 from tests.support.fake_clock import T0
-from tests.support.fake_objects import FakePod
-from tests.support.faults import Fault, Verb
 
 
 class Acting:

@@ -9,9 +9,9 @@ from scaleset_operator.core.disruption import Disruption
 from scaleset_operator.reconciler.disruption import disruption_over
 from scaleset_operator.reconciler.ports import Key
 from scaleset_operator.reconciler.resources import KnownSet
+from scaleset_operator.rehearsal.endpoints import STATUS_500
 from tests.reconciler.stage import Stage
 from tests.simulation.world import KEY, NAMESPACE, set_spec
-from tests.support.fake_endpoints import STATUS_500
 
 
 async def sick_stage(**policy: Any) -> Stage:

@@ -12,10 +12,10 @@ from scaleset_operator.reconciler.memory import Memory
 from scaleset_operator.reconciler.observe import Observer
 from scaleset_operator.reconciler.ports import Key, ProbeTarget
 from scaleset_operator.reconciler.watching import declared_ports
+from scaleset_operator.rehearsal.endpoints import HANG, STATUS_500
+from scaleset_operator.rehearsal.probes import FakeProbes
 from tests.reconciler.stage import Stage
 from tests.simulation.world import KEY, NAMESPACE, probe_spec, set_spec
-from tests.support.fake_endpoints import HANG, STATUS_500
-from tests.support.fake_probes import FakeProbes
 
 
 class NotedProbes(FakeProbes):

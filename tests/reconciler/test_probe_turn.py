@@ -8,11 +8,11 @@ import pytest
 from scaleset_operator.api.base import Reason
 from scaleset_operator.reconciler.ports import Key, Refused, Unavailable
 from scaleset_operator.reconciler.probe_turn import PAUSE, ProbeReporter
+from scaleset_operator.rehearsal.endpoints import STATUS_500
+from scaleset_operator.rehearsal.requests import Fault, Verb
 from tests.reconciler.stage import Stage
 from tests.simulation.world import KEY, NAMESPACE, probe_spec, set_spec
-from tests.support.fake_endpoints import STATUS_500
 from tests.support.fake_leadership import FakeLeadership
-from tests.support.faults import Fault, Verb
 
 PROBE = Key(NAMESPACE, "web-http")
 

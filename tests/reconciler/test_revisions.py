@@ -1,9 +1,9 @@
 """Keeping the history: on a change of the model only, and never in anybody's way."""
 
 from scaleset_operator.reconciler.revisions import RETRY, RETRY_REFUSED
+from scaleset_operator.rehearsal.requests import Fault, Verb
 from tests.reconciler.stage import Stage
 from tests.simulation.world import NAMESPACE, set_spec
-from tests.support.faults import Fault, Verb
 
 KEPT = (Verb.REVISIONS, Verb.REVISION)
 

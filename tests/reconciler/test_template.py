@@ -7,10 +7,10 @@ import pytest
 from scaleset_operator.api.base import Reason
 from scaleset_operator.reconciler.ports import Unavailable
 from scaleset_operator.reconciler.turn import RESERVE, TEMPLATE_RETRY
+from scaleset_operator.rehearsal.objects import FakePod
+from scaleset_operator.rehearsal.requests import Fault, Verb
 from tests.reconciler.stage import Stage
 from tests.simulation.world import KEY, NAMESPACE
-from tests.support.fake_objects import FakePod
-from tests.support.faults import Fault, Verb
 
 GOOD: Final[dict[str, Any]] = {
     "metadata": {"labels": {"app": "web"}},

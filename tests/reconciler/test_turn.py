@@ -5,10 +5,10 @@ import pytest
 from scaleset_operator.api.base import Reason
 from scaleset_operator.reconciler.ports import Key, Unavailable
 from scaleset_operator.reconciler.turn import RESERVE, STATUS_PAUSE, STATUS_SETTLE
+from scaleset_operator.rehearsal.endpoints import STATUS_500
+from scaleset_operator.rehearsal.requests import WRITES, Fault, Hooks, Request, Verb
 from tests.reconciler.stage import Gathered, Stage, yield_to_all
 from tests.simulation.world import KEY, NAMESPACE, set_spec
-from tests.support.fake_endpoints import STATUS_500
-from tests.support.faults import WRITES, Fault, Hooks, Request, Verb
 
 ACTS = (Verb.CREATE, Verb.DELETE)
 

@@ -4,10 +4,10 @@ from scaleset_operator.api.base import Reason
 from scaleset_operator.core.observed import Outcome
 from scaleset_operator.reconciler.ports import Key, for_rotation
 from scaleset_operator.reconciler.probe_turn import ProbeReporter
+from scaleset_operator.rehearsal.endpoints import STATUS_503
+from scaleset_operator.rehearsal.requests import Verb
 from tests.reconciler.stage import Stage
 from tests.simulation.world import KEY, NAMESPACE, probe_spec
-from tests.support.fake_endpoints import STATUS_503
-from tests.support.faults import Verb
 
 LB = Key(NAMESPACE, "web-lb")
 

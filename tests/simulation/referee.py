@@ -22,8 +22,8 @@ from scaleset_operator.api.base import (
 )
 from scaleset_operator.core.images import plain
 from scaleset_operator.core.plan import DeleteInstance, Purpose, RenewInstance
-from tests.support.fake_api_server import Change, FakeApiServer
-from tests.support.fake_objects import FakePod, ObjectKey, start_of
+from scaleset_operator.rehearsal.api_server import Change, FakeApiServer
+from scaleset_operator.rehearsal.objects import FakePod, ObjectKey, start_of
 
 GRACE: Final = timedelta(seconds=20)
 SLOT_GRACE: Final = timedelta(seconds=20)

@@ -1,7 +1,7 @@
 """The grace adviser over a whole life: slow starters, a restart, and no write at rest."""
 
+from scaleset_operator.rehearsal.endpoints import OK, STATUS_500
 from tests.simulation.world import KEY, NAMESPACE, World, probe_spec, set_spec
-from tests.support.fake_endpoints import OK, STATUS_500
 
 
 def accepted(world: World) -> tuple[str, str]:

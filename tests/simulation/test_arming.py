@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from scaleset_operator.rehearsal.endpoints import OK, STATUS_500, Answer
+from scaleset_operator.rehearsal.objects import FakePod
 from tests.simulation.world import KEY, NAMESPACE, World, probe_spec, ready_world, set_spec
-from tests.support.fake_endpoints import OK, STATUS_500, Answer
-from tests.support.fake_objects import FakePod
 
 
 def everybody(world: World, answer: Answer) -> None:

@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
+from scaleset_operator.rehearsal.endpoints import OK, STATUS_500, Answer
+from scaleset_operator.rehearsal.objects import FakePod
 from tests.simulation.world import NAMESPACE, World, ready_world
-from tests.support.fake_endpoints import OK, STATUS_500, Answer
-from tests.support.fake_objects import FakePod
 
 
 def good_newcomers(pod: FakePod) -> Answer:

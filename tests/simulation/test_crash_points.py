@@ -7,8 +7,8 @@ import pytest
 
 from scaleset_operator.api.base import ANNOTATION_APPROVE_TERMINATION as APPROVED
 from scaleset_operator.api.base import CONDITION_HEALTHY
+from scaleset_operator.rehearsal.endpoints import HANG, STATUS_500
 from tests.simulation.world import KEY, NAMESPACE, World, ready_world, set_spec
-from tests.support.fake_endpoints import HANG, STATUS_500
 
 SIZE: Final = 6
 SURGE: Final = {"maxSurge": True, "maxBatchInstancePercent": 34}

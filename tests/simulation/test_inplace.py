@@ -6,9 +6,9 @@ import pytest
 
 from scaleset_operator.api import base
 from scaleset_operator.core.images import plain
+from scaleset_operator.rehearsal.endpoints import STATUS_500
+from scaleset_operator.rehearsal.objects import FakePod
 from tests.simulation.world import KEY, NAMESPACE, World, ready_world, set_spec
-from tests.support.fake_endpoints import STATUS_500
-from tests.support.fake_objects import FakePod
 
 
 def pods_of(world: World) -> dict[str, FakePod]:

@@ -8,9 +8,9 @@ from scaleset_operator.api.base import (
     LABEL_PROTECT_FROM_SCALE_IN,
 )
 from scaleset_operator.core.plan import Purpose
+from scaleset_operator.rehearsal.endpoints import OK, STATUS_500
+from scaleset_operator.rehearsal.objects import FakePod
 from tests.simulation.world import KEY, NAMESPACE, World, ready_world, set_spec
-from tests.support.fake_endpoints import OK, STATUS_500
-from tests.support.fake_objects import FakePod
 
 
 async def told(world: World, count: int) -> list[FakePod]:

@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from scaleset_operator.rehearsal.endpoints import HANG
+from scaleset_operator.rehearsal.probes import Blindness
 from tests.simulation.world import NAMESPACE, World, ready_world
-from tests.support.fake_endpoints import HANG
 from tests.support.fake_policies import FakePolicies
-from tests.support.fake_probes import Blindness
 
 DENY: dict[str, Any] = {"podSelector": {"matchLabels": {"app": "web"}}, "policyTypes": ["Ingress"]}
 

@@ -5,9 +5,9 @@ from typing import Any, Final
 
 import pytest
 
+from scaleset_operator.rehearsal.endpoints import OK, STATUS_500, Answer
+from scaleset_operator.rehearsal.objects import FakePod
 from tests.simulation.world import KEY, NAMESPACE, World, ready_world, set_spec
-from tests.support.fake_endpoints import OK, STATUS_500, Answer
-from tests.support.fake_objects import FakePod
 
 SIZE = 20
 SURGE: Final[dict[str, Any]] = {"maxSurge": True}

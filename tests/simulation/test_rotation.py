@@ -1,8 +1,8 @@
 """Rotation in virtual time: load that is shed, and instances on their way out."""
 
+from scaleset_operator.rehearsal.endpoints import HANG, STATUS_500, STATUS_503
+from scaleset_operator.rehearsal.probes import Blindness
 from tests.simulation.world import KEY, NAMESPACE, World, probe_spec, set_spec
-from tests.support.fake_endpoints import HANG, STATUS_500, STATUS_503
-from tests.support.fake_probes import Blindness
 
 LB = "/lb"
 

@@ -1,7 +1,7 @@
 """Which health source is in force, and what each can see."""
 
+from scaleset_operator.rehearsal.endpoints import STATUS_500
 from tests.simulation.world import KEY, NAMESPACE, World, probe_spec, ready_world, set_spec
-from tests.support.fake_endpoints import STATUS_500
 
 
 def healthy_message(world: World) -> str:

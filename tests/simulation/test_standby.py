@@ -1,11 +1,11 @@
 """A second replica that stands by: it does nothing, and knows everything when it is its turn."""
 
 from scaleset_operator.reconciler.ports import Key
+from scaleset_operator.rehearsal.endpoints import STATUS_500
+from scaleset_operator.rehearsal.objects import FakePod
+from scaleset_operator.rehearsal.probes import Blindness
 from tests.simulation.world import NAMESPACE, Operator, World, ready_world
-from tests.support.fake_endpoints import STATUS_500
 from tests.support.fake_leadership import FakeLeadership
-from tests.support.fake_objects import FakePod
-from tests.support.fake_probes import Blindness
 
 TIMEOUT_S = 11
 

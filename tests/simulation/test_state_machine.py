@@ -22,10 +22,10 @@ from scaleset_operator.api.base import (
     LABEL_PROTECT_FROM_ACTIONS,
     LABEL_PROTECT_FROM_SCALE_IN,
 )
+from scaleset_operator.rehearsal.endpoints import GARBAGE, HANG, REFUSED, STATUS_500, STATUS_503
+from scaleset_operator.rehearsal.objects import FakePod
+from scaleset_operator.rehearsal.probes import Blindness
 from tests.simulation.world import KEY, NAMESPACE, Operator, World, probe_spec, set_spec
-from tests.support.fake_endpoints import GARBAGE, HANG, REFUSED, STATUS_500, STATUS_503
-from tests.support.fake_objects import FakePod
-from tests.support.fake_probes import Blindness
 
 SIZES = st.sampled_from([10, 20, 40, 60])
 PICK = st.integers(0, 59)

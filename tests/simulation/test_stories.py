@@ -1,7 +1,7 @@
 """The repair loop from end to end in virtual time: the stories that the issue tells."""
 
+from scaleset_operator.rehearsal.endpoints import HANG, OK, STATUS_500
 from tests.simulation.world import ready_world, set_spec
-from tests.support.fake_endpoints import HANG, OK, STATUS_500
 
 
 async def test_two_of_forty_are_repaired_at_a_time_until_all_are_healthy() -> None:

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from scaleset_operator.rehearsal.endpoints import OK, STATUS_500
+from scaleset_operator.rehearsal.objects import FakePod
 from tests.simulation.world import KEY, NAMESPACE, World, ready_world, set_spec
-from tests.support.fake_endpoints import OK, STATUS_500
-from tests.support.fake_objects import FakePod
 
 
 def service(world: World) -> dict[str, Any]:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from scaleset_operator.api.base import LABEL_PROTECT_FROM_ACTIONS, LABEL_PROTECT_FROM_SCALE_IN
+from scaleset_operator.rehearsal.api_server import Change
+from scaleset_operator.rehearsal.endpoints import STATUS_500
 from tests.simulation.world import KEY, NAMESPACE, World, ready_world, set_spec
 from tests.support.auditor import Auditor
-from tests.support.fake_api_server import Change
-from tests.support.fake_endpoints import STATUS_500
 
 if TYPE_CHECKING:
-    from tests.support.fake_objects import FakePod
+    from scaleset_operator.rehearsal.objects import FakePod
 
 SIZE: Final = 20
 FEWER: Final = 16

@@ -2,9 +2,9 @@
 
 import pytest
 
+from scaleset_operator.rehearsal.endpoints import HANG, OK, STATUS_500
+from scaleset_operator.rehearsal.probes import Blindness
 from tests.simulation.world import World, ready_world
-from tests.support.fake_endpoints import HANG, OK, STATUS_500
-from tests.support.fake_probes import Blindness
 from tests.support.fake_vantage import FakeVantage
 
 

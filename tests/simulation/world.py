@@ -16,17 +16,17 @@ from scaleset_operator.core.plan import DeleteInstance, RenewInstance
 from scaleset_operator.reconciler.ports import Key, Owner, Unavailable
 from scaleset_operator.reconciler.resources import Resources
 from scaleset_operator.reconciler.turn import Reconciler
+from scaleset_operator.rehearsal.api_server import FakeApiServer
+from scaleset_operator.rehearsal.cluster import FakeCluster
+from scaleset_operator.rehearsal.disruption import FakeDisruption
+from scaleset_operator.rehearsal.endpoints import FakeEndpoints
+from scaleset_operator.rehearsal.kubelet import FakeKubelet, PodScript
+from scaleset_operator.rehearsal.objects import FakePod
+from scaleset_operator.rehearsal.probes import FakeProbes
+from scaleset_operator.rehearsal.requests import WRITES, Crash, Fault, Faults, Hooks, Request
+from scaleset_operator.rehearsal.revisions import FakeRevisions, RevisionBook
 from tests.simulation.referee import Referee
-from tests.support.fake_api_server import FakeApiServer
 from tests.support.fake_clock import FakeClock
-from tests.support.fake_cluster import FakeCluster
-from tests.support.fake_disruption import FakeDisruption
-from tests.support.fake_endpoints import FakeEndpoints
-from tests.support.fake_kubelet import FakeKubelet, PodScript
-from tests.support.fake_objects import FakePod
-from tests.support.fake_probes import FakeProbes
-from tests.support.fake_revisions import FakeRevisions, RevisionBook
-from tests.support.faults import WRITES, Crash, Fault, Faults, Hooks, Request
 
 HTTP_OK: Final = 200
 NAMESPACE: Final = "shop"

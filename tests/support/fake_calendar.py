@@ -2,7 +2,8 @@
 
 from datetime import datetime, timedelta
 
-from tests.support.fake_clock import BOOT, T0, FakeClock
+from scaleset_operator.rehearsal.clock import BOOT
+from tests.support.fake_clock import T0, FakeClock
 
 
 class FakeCalendar:

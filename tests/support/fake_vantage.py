@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from scaleset_operator.core.observed import Outcome
+from scaleset_operator.rehearsal.endpoints import FakeEndpoints
 from tests.support.fake_clock import FakeClock
-from tests.support.fake_endpoints import FakeEndpoints
 
 INTERVAL: Final = timedelta(seconds=5)
 

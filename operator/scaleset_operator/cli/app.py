@@ -23,6 +23,7 @@ from scaleset_operator.cli import (
     probe,
     repairs,
     rollout,
+    simulate,
     status,
     why,
 )
@@ -32,7 +33,7 @@ PROGRAM: Final = "kubectl scaleset"
 COMPLETION: Final = completion_script.VARIABLE
 """The variable by which a shell asks for completions."""
 EXIT_CODES: Final = """Exit codes: 0 done; 1 error; 2 a command line that makes no sense.
-Of status: 0 healthy, 1 error, 2 degraded, 3 repairs suspended, 4 timeout."""
+Of status and simulate: 0 healthy, 1 error, 2 degraded, 3 repairs suspended, 4 timeout."""
 
 
 def build() -> typer.Typer:
@@ -53,6 +54,7 @@ def build() -> typer.Typer:
     repairs.add_to(app)
     instances.add_to(app)
     rollout.add_to(app)
+    simulate.add_to(app)
     import_csdef.add_to(app)
     doctor.add_to(app)
     completion_script.add_to(app)

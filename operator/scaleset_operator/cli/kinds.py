@@ -48,6 +48,7 @@ NETWORK_POLICIES: Final = Kind("networking.k8s.io", "v1", "networkpolicies", "Ne
 DEFINITIONS: Final = Kind(
     "apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition"
 )
+DISRUPTION_BUDGETS: Final = Kind("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
 LEASES: Final = Kind("coordination.k8s.io", "v1", "leases", "Lease")
 OWN_ACCESS_REVIEWS: Final = Kind(
     "authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview"

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scaleset_operator.adapters.cluster.budgets import BudgetView, budget_of, selects
+from scaleset_operator.adapters.cluster.budgets import BudgetView
 from scaleset_operator.adapters.cluster.pods import pod_record
 from scaleset_operator.core.disruption import Budget
+from scaleset_operator.reconciler.budgets import budget_of, selects
 from tests.adapters.cluster.fake_api import BUDGETS, event
 from tests.adapters.cluster.objects import OWNER, pod
 

@@ -1,9 +1,8 @@
 """A deterministic API server in memory: what the operator's safety rests on, and nothing more.
 
 One increasing resourceVersion for all kinds, a UID for each object, preconditions, graceful
-deletion, and a bounded history that clients follow at their own pace. Nobody is served from here
-directly but tests and the fake kubelet; the operator's view goes through `fake_cluster`.
-It must not know why anything is written.
+deletion, and a bounded history that clients follow at their own pace; the operator's view goes
+through `cluster`. It must not know why anything is written.
 """
 
 from collections import deque
@@ -15,9 +14,18 @@ from typing import Any, Final
 
 from scaleset_operator.api import base
 from scaleset_operator.api.base import format_time
-from tests.support.fake_clock import FakeClock
-from tests.support.fake_objects import FakeNode, FakePod, ObjectKey, pod_manifest, whole_second
-from tests.support.fake_resources import (
+from scaleset_operator.rehearsal.clock import VirtualClock
+from scaleset_operator.rehearsal.errors import (
+    CONFLICT,
+    EXISTS,
+    FORBIDDEN,
+    INVALID,
+    NOT_FOUND,
+    ServerError,
+)
+from scaleset_operator.rehearsal.manifests import pod_manifest
+from scaleset_operator.rehearsal.objects import FakeNode, FakePod, ObjectKey, whole_second
+from scaleset_operator.rehearsal.resources import (
     Raw,
     checked_status,
     merged,
@@ -29,25 +37,9 @@ from tests.support.fake_resources import (
 HISTORY: Final = 5_000
 """Changes a server remembers; a watcher further behind lists anew."""
 
-FORBIDDEN, NOT_FOUND, CONFLICT, INVALID, EXISTS = 403, 404, 409, 422, 4_091
-"""HTTP codes; EXISTS is the 409 whose reason is AlreadyExists."""
-
 NOBODY: Final = ObjectKey("", "", "")
 
 Stored = FakePod | FakeNode | Raw
-
-
-class ServerError(Exception):
-    """What the server answers instead of an object.
-
-    Attributes:
-        code: the HTTP code, or EXISTS.
-    """
-
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(f"{code}: {message}")
-        self.code = code
-        self.message = message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,10 +71,10 @@ class FakeApiServer:
         version: the latest resourceVersion given out.
         history: the latest changes, oldest first.
         quota: namespace -> how many pods it may hold; no entry is no limit.
-        writes: how many changes each kind has seen, for budgets.
+        writes: how many changes each kind has seen.
     """
 
-    def __init__(self, clock: FakeClock, *, history: int = HISTORY) -> None:
+    def __init__(self, clock: VirtualClock, *, history: int = HISTORY) -> None:
         self.clock = clock
         self.version = 1_000
         self.history: deque[Change] = deque(maxlen=history)
@@ -98,10 +90,6 @@ class FakeApiServer:
     def subscribe(self, listener: Listener) -> None:
         """Call `listener` with every change from now on, in order; it must not write itself."""
         self._listeners.append(listener)
-
-    def compact(self) -> None:
-        """Forget the history: every watcher that lags lists anew (410)."""
-        self.history.clear()
 
     def oldest(self) -> int:
         """The first version from which a watch can go on without a gap."""
@@ -161,6 +149,10 @@ class FakeApiServer:
             raise ServerError(INVALID, f"{pod.name}: spec.containers[].image: Required value")
         return current if changed == current else self._store("MODIFIED", changed)
 
+    def restore_pod(self, pod: FakePod) -> FakePod:
+        """Put a pod there as it stood, its UID and times included."""
+        return self._store("ADDED", pod)
+
     def delete_pod(
         self, namespace: str, name: str, *, uid: str | None = None, version: str | None = None
     ) -> FakePod:
@@ -210,6 +202,14 @@ class FakeApiServer:
             made = format_time(whole_second(self.clock.now()))
             return self._store_raw("ADDED", key, new_resource(key, self._uid(), spec, made))
         return self._store_raw("MODIFIED", key, with_spec(stored, spec))
+
+    def restore(self, kind: str, body: Mapping[str, Any]) -> Raw:
+        """Put a custom resource there as it stood; where there is one, its status stays."""
+        key = ObjectKey(kind, body["metadata"]["namespace"], body["metadata"]["name"])
+        known = self._objects.get(key)
+        if isinstance(known, dict):
+            return self._store_raw("MODIFIED", key, {**known, **body, "status": known["status"]})
+        return self._store_raw("ADDED", key, {"status": {}, **body, "kind": kind})
 
     def annotate(self, kind: str, namespace: str, name: str, **texts: str | None) -> Raw:
         """Set annotations under our prefix, `_` standing for `-`; None takes one away."""

@@ -106,32 +106,3 @@ class Hooks:
 
     async def after(self, request: Request) -> None:
         """When it was carried out, before the client knows."""
-
-
-class CrashAt(Hooks):
-    """kill -9 before or after the n-th write, both counted from 1 in one row.
-
-    Points 1 and 2 are before and after the first write, 3 and 4 around the second, and so on.
-
-    Attributes:
-        passed: how many points have been reached.
-    """
-
-    def __init__(self, point: int) -> None:
-        self.point = point
-        self.passed = 0
-
-    async def before(self, request: Request) -> None:
-        """Counts, and crashes at its point."""
-        self._pass(request)
-
-    async def after(self, request: Request) -> None:
-        """Counts, and crashes at its point."""
-        self._pass(request)
-
-    def _pass(self, request: Request) -> None:
-        if request.verb not in WRITES:
-            return
-        self.passed += 1
-        if self.passed == self.point:
-            raise Crash(request)

@@ -11,8 +11,8 @@ from datetime import timedelta
 from itertools import count
 from typing import Any
 
-from tests.support.fake_api_server import Change, FakeApiServer
-from tests.support.fake_objects import FakePod, PodCondition, Run, whole_second
+from scaleset_operator.rehearsal.api_server import Change, FakeApiServer
+from scaleset_operator.rehearsal.objects import FakePod, PodCondition, Run, whole_second
 
 Seconds = float
 
@@ -147,7 +147,10 @@ class FakeKubelet:
     def _see_pod(self, verb: str, stored: FakePod) -> None:
         if verb == "ADDED":
             self._scripts[stored.uid] = script = self.script_for(stored)
-            self._later(script.schedule, lambda: self._schedule(stored.uid))
+            if stored.node is None:
+                self._later(script.schedule, lambda: self._schedule(stored.uid))
+            else:
+                self._take_over(stored, script)
         elif verb == "DELETED":
             self._free_address(stored)
         elif stored.terminating:
@@ -159,6 +162,15 @@ class FakeKubelet:
             self._renewing.add(stored.uid)
             self._after(0.1, lambda: self._write(stored.uid, containers_ready=False))
             self._later(self._scripts[stored.uid].renew, lambda: self._run_again(stored.uid))
+
+    def _take_over(self, pod: FakePod, script: PodScript) -> None:
+        """A pod that was on its node already when this world began."""
+        if pod.ip is not None:
+            self._held[pod.ip] = pod.uid
+        if pod.terminating:
+            self._end(pod)
+        elif not pod.runs and not pod.over:
+            self._later(script.start, lambda: self._start(pod.uid))
 
     def _end(self, pod: FakePod) -> None:
         self._later(self._scripts[pod.uid].terminate, lambda: self._gone(pod.uid))

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from scaleset_operator.api.base import LABEL_INSTANCE_ID, LABEL_NAME, Reason
+from scaleset_operator.api.base import LABEL_NAME, Reason
 from scaleset_operator.api.healthprobe import HealthProbeStatus
 from scaleset_operator.core.disruption import Disruption
 from scaleset_operator.core.observed import Instance
@@ -34,12 +34,13 @@ from scaleset_operator.reconciler.ports import (
     Unavailable,
     Wake,
 )
-from tests.support import pod_writes
-from tests.support.fake_api_server import CONFLICT, EXISTS, NOT_FOUND, FakeApiServer, ServerError
-from tests.support.fake_objects import Controller, FakePod, ObjectKey, instance_of
-from tests.support.fake_view import FakeView
-from tests.support.fake_wire import Wire
-from tests.support.faults import Faults, Hooks, Request, Verb
+from scaleset_operator.rehearsal import pod_writes
+from scaleset_operator.rehearsal.api_server import FakeApiServer
+from scaleset_operator.rehearsal.errors import EXISTS, NOT_FOUND, ServerError
+from scaleset_operator.rehearsal.objects import Controller, FakePod, ObjectKey, instance_of
+from scaleset_operator.rehearsal.requests import Faults, Hooks, Request, Verb
+from scaleset_operator.rehearsal.view import FakeView
+from scaleset_operator.rehearsal.wire import Wire
 
 MAX_FOREIGN: Final = 10
 
@@ -98,7 +99,7 @@ class FakeCluster:
                 self.view.feed_absence(ObjectKey("Pod", owner.key.namespace, name))
                 return None
             self.view.feed(pod)
-            return instance_of(pod) if self._is_instance(owner, pod) else None
+            return instance_of(pod) if pod_writes.is_instance(owner, pod) else None
 
         return await self.wire.call(Request(Verb.READ, name), send)
 
@@ -170,7 +171,9 @@ class FakeCluster:
             except ServerError as error:
                 if error.code != EXISTS:
                     raise
-                self._check_ours(owner, action)
+                pod_writes.check_ours(
+                    owner, action, self.server.pod(owner.key.namespace, action.name)
+                )
                 return Created.ALREADY_OURS
             return Created.CREATED
 
@@ -295,14 +298,3 @@ class FakeCluster:
         if pod.uid != uid:
             raise ServerError(NOT_FOUND, f"{name} is another pod now")
         return pod
-
-    def _is_instance(self, owner: Owner, pod: FakePod) -> bool:
-        controlled = pod.controller is not None and pod.controller.uid == owner.uid
-        return controlled and pod.instance_id is not None
-
-    def _check_ours(self, owner: Owner, action: CreateInstance) -> None:
-        """AlreadyExists is success for our own pod of this id that stays (design.md section 2)."""
-        pod = self.server.pod(owner.key.namespace, action.name)
-        same = pod.labels.get(LABEL_INSTANCE_ID) == str(action.instance_id)
-        if not (self._is_instance(owner, pod) and same) or pod.terminating:
-            raise ServerError(CONFLICT, f"{action.name} is taken")

@@ -8,7 +8,8 @@ from typing import TypeVar
 
 from scaleset_operator.api.base import Reason
 from scaleset_operator.reconciler.ports import Conflict, Gone, Refused, TooOld, Unavailable
-from tests.support.fake_api_server import (
+from scaleset_operator.rehearsal.clock import VirtualClock
+from scaleset_operator.rehearsal.errors import (
     CONFLICT,
     EXISTS,
     FORBIDDEN,
@@ -16,8 +17,7 @@ from tests.support.fake_api_server import (
     NOT_FOUND,
     ServerError,
 )
-from tests.support.fake_clock import FakeClock
-from tests.support.faults import Crash, Fault, Faults, Hooks, Request
+from scaleset_operator.rehearsal.requests import Crash, Fault, Faults, Hooks, Request
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ class Wire:
         requests: every request made, oldest first, those that failed included.
     """
 
-    def __init__(self, clock: FakeClock, faults: Faults, hooks: Hooks) -> None:
+    def __init__(self, clock: VirtualClock, faults: Faults, hooks: Hooks) -> None:
         self.clock = clock
         self.faults = faults
         self.hooks = hooks

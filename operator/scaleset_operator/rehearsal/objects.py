@@ -1,22 +1,20 @@
 """The objects a fake API server holds: pods and nodes, and how a client reads them.
 
 A pod is a frozen value with what the operator can see of it; `instance_of` is how a client's cache
-maps it, `pod_manifest` how the wire shows it. Times have whole seconds, as in Kubernetes.
+maps it; how the wire shows it is in `manifests`. Times have whole seconds, as in Kubernetes.
 It must not know who stores or changes an object.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 from scaleset_operator.api import base
-from scaleset_operator.api.base import VMHealth, format_time
+from scaleset_operator.api.base import VMHealth
 from scaleset_operator.core.observed import Containers, Instance, Published
 
-GRACE_SECONDS: Final = 30
-"""terminationGracePeriodSeconds of every pod."""
 OVER: Final = frozenset({"Succeeded", "Failed"})
 
 HEALTH_OF: Final = {
@@ -179,8 +177,6 @@ def instance_of(pod: FakePod) -> Instance:
     assert pod.instance_id is not None, f"{pod.name} is no instance"
     assert pod.created is not None, f"{pod.name} was never created"
     recorded = pod.annotations.get(base.ANNOTATION_STATE_CHANGE_TIME)
-    rows = pod.spec.get("containers", ())
-    counts = {run.name: run.restarts for run in pod.runs}
     return Instance(
         name=pod.name,
         uid=pod.uid,
@@ -204,17 +200,23 @@ def instance_of(pod: FakePod) -> Instance:
         in_rotation=pod.in_rotation,
         attempt=int(pod.annotations.get(base.ANNOTATION_REPAIR_ATTEMPT, "0")),
         replaces=pod.annotations.get(base.ANNOTATION_REPLACES),
-        containers=Containers(
-            names=tuple(row["name"] for row in rows),
-            images=tuple(row["image"] for row in rows),
-            image_ids=tuple(image_id(run.image) for run in pod.runs) or ("",) * len(rows),
-            restarts=tuple(counts.get(row["name"], -1) for row in rows),
-        ),
+        containers=_containers(pod),
         renewing=recorded is None and base.ANNOTATION_RENEWED_FROM in pod.annotations,
         repair_request=pod.annotations.get(base.ANNOTATION_REPAIR, ""),
         operation=pod.annotations.get(base.ANNOTATION_OPERATION, ""),
         terminate_at=_time(pod.annotations.get(base.ANNOTATION_TERMINATE_AT)),
         termination_approved=pod.annotations.get(base.ANNOTATION_APPROVE_TERMINATION) == "true",
+    )
+
+
+def _containers(pod: FakePod) -> Containers:
+    rows = pod.spec.get("containers", ())
+    counts = {run.name: run.restarts for run in pod.runs}
+    return Containers(
+        names=tuple(row["name"] for row in rows),
+        images=tuple(row["image"] for row in rows),
+        image_ids=tuple(image_id(run.image) for run in pod.runs) or ("",) * len(rows),
+        restarts=tuple(counts.get(row["name"], -1) for row in rows),
     )
 
 
@@ -247,66 +249,3 @@ def _reports(pod: FakePod, since: datetime) -> tuple[tuple[str, VMHealth, dateti
     )
     health = VMHealth.HEALTHY if pod.containers_ready else VMHealth.UNHEALTHY
     return (("Ready", health, since), *own)
-
-
-def pod_manifest(pod: FakePod) -> dict[str, Any]:
-    """The pod as the API server sends it; what the auditor is fed with."""
-    metadata: dict[str, Any] = {
-        "name": pod.name,
-        "namespace": pod.namespace,
-        "uid": pod.uid,
-        "resourceVersion": str(pod.resource_version),
-        "labels": dict(pod.labels),
-        "annotations": dict(pod.annotations),
-    }
-    if pod.created is not None:
-        metadata["creationTimestamp"] = format_time(pod.created)
-    if pod.controller is not None:
-        metadata["ownerReferences"] = [
-            {**pod.controller._asdict(), "apiVersion": base.API_VERSION, "controller": True}
-        ]
-    if pod.deleted_at is not None:
-        due = pod.deleted_at + timedelta(seconds=GRACE_SECONDS)
-        metadata["deletionTimestamp"] = format_time(whole_second(due))
-        metadata["deletionGracePeriodSeconds"] = GRACE_SECONDS
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": metadata,
-        "spec": {**pod.spec, **({"nodeName": pod.node} if pod.node else {})},
-        "status": _pod_status(pod),
-    }
-
-
-def _pod_status(pod: FakePod) -> dict[str, Any]:
-    rows: list[dict[str, Any]] = [
-        {
-            "type": kind,
-            "status": condition.status,
-            "reason": condition.reason,
-            "message": condition.message,
-            "lastTransitionTime": format_time(condition.since),
-        }
-        for kind, condition in pod.conditions.items()
-    ]
-    rows.append({"type": "ContainersReady", "status": str(pod.containers_ready)})
-    rows.append({"type": "Ready", "status": str(pod.ready)})
-    return {
-        "phase": pod.phase,
-        "conditions": rows,
-        "containerStatuses": [_container_status(run, pod) for run in pod.runs],
-        **({"podIP": pod.ip} if pod.ip else {}),
-    }
-
-
-def _container_status(run: Run, pod: FakePod) -> dict[str, Any]:
-    before = {} if run.before is None else {"startedAt": format_time(run.before), "exitCode": 0}
-    return {
-        "name": run.name,
-        "image": run.image,
-        "imageID": image_id(run.image),
-        "restartCount": run.restarts,
-        "ready": pod.containers_ready,
-        "state": {"running": {"startedAt": format_time(run.started)}},
-        "lastState": {"terminated": before} if before else {},
-    }

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from scaleset_operator.core.revisions import Revision
 from scaleset_operator.reconciler.ports import Owner
-from tests.support.fake_api_server import CONFLICT, EXISTS, NOT_FOUND, ServerError
-from tests.support.fake_wire import Wire
-from tests.support.faults import Request, Verb
+from scaleset_operator.rehearsal.errors import CONFLICT, EXISTS, NOT_FOUND, ServerError
+from scaleset_operator.rehearsal.requests import Request, Verb
+from scaleset_operator.rehearsal.wire import Wire
 
 
 class Kept(NamedTuple):

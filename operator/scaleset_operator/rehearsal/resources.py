@@ -14,7 +14,7 @@ from scaleset_operator.api.base import API_VERSION, Model
 from scaleset_operator.api.healthprobe import HealthProbeSpec
 from scaleset_operator.api.scaleset import ScaleSetSpec
 from scaleset_operator.api.scalesetstatus import ScaleSetStatus
-from tests.support.fake_objects import ObjectKey
+from scaleset_operator.rehearsal.objects import ObjectKey
 
 SPECS: Final[dict[str, type[Model]]] = {"ScaleSet": ScaleSetSpec, "HealthProbe": HealthProbeSpec}
 FOREIGN: Final = frozenset({"PodDisruptionBudget"})

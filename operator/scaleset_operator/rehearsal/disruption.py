@@ -2,7 +2,7 @@
 
 As the real one does: pods that are Ready and not on their way out are healthy, evicted ones are
 taken off until they are gone, and the status speaks about the generation it was counted for. It
-counts a moment after each change of a pod or a budget. Integers only, as no test needs percents.
+counts a moment after each change of a pod or a budget.
 It must not know who asks.
 """
 
@@ -10,9 +10,10 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
-from scaleset_operator.adapters.cluster.budgets import selects
-from tests.support.fake_api_server import Change, FakeApiServer, ServerError
-from tests.support.fake_objects import FakePod, ObjectKey
+from scaleset_operator.reconciler.budgets import selects
+from scaleset_operator.rehearsal.api_server import Change, FakeApiServer
+from scaleset_operator.rehearsal.errors import ServerError
+from scaleset_operator.rehearsal.objects import FakePod, ObjectKey
 
 KIND: Final = "PodDisruptionBudget"
 
@@ -61,9 +62,10 @@ class FakeDisruption:
         evicted: dict[str, str] = body["status"].get("disruptedPods", {})
         there = [p for p in pods if p.live]
         healthy = sum(p.ready and p.name not in evicted for p in there)
-        desired = spec.get("minAvailable")
-        if desired is None:
-            desired = max(0, self._expected(there) - spec["maxUnavailable"])
+        expected = self._expected(there)
+        desired = _share(spec.get("minAvailable", 0), expected)
+        if "maxUnavailable" in spec:
+            desired = max(0, expected - _share(spec["maxUnavailable"], expected))
         status = {
             "observedGeneration": meta["generation"],
             "currentHealthy": healthy,
@@ -82,6 +84,13 @@ class FakeDisruption:
         return sum(
             int(self.server.resource("ScaleSet", *owner)["spec"]["replicas"]) for owner in owners
         )
+
+
+def _share(wanted: int | str, expected: int) -> int:
+    """A number, or a percentage of the pods, rounded up as the controller does."""
+    if isinstance(wanted, int):
+        return wanted
+    return -(-expected * int(wanted.removesuffix("%")) // 100)
 
 
 def _names(pods: list[FakePod]) -> set[str]:

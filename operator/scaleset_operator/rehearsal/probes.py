@@ -7,20 +7,22 @@ It must not know a verdict.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from typing import Final
 from zlib import crc32
 
 from scaleset_operator.core.observed import Evidence, Neighbour, Outcome, ProberView
 from scaleset_operator.reconciler.ports import Key, ProbeTarget, for_rotation
-from tests.support.fake_clock import T0, FakeClock
-from tests.support.fake_endpoints import HANG, Answer, FakeEndpoints
+from scaleset_operator.rehearsal.clock import VirtualClock
+from scaleset_operator.rehearsal.endpoints import HANG, Answer, FakeEndpoints
 
 LATENCY: Final = timedelta(milliseconds=2)
 """How long an attempt takes that is answered or refused."""
 HEART: Final = timedelta(seconds=2)
 """A heart silent for longer has stopped (design.md section 2)."""
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""The intervals of all targets are laid from here."""
 FIRST_WITHIN: Final = timedelta(seconds=1)
 """A new target is asked for the first time within so long, or within its interval."""
 
@@ -61,7 +63,7 @@ class Watched:
 
     def on_grid(self, not_before: datetime) -> datetime:
         """The first begin of its phase that is not before a moment."""
-        missing = (T0 + self.phase() - not_before) % self.interval
+        missing = (EPOCH + self.phase() - not_before) % self.interval
         return not_before + missing
 
 
@@ -74,7 +76,7 @@ class FakeProbes:
         reference_lag: how long after its sight was lost or came back the reference targets say so.
     """
 
-    def __init__(self, clock: FakeClock, endpoints: FakeEndpoints) -> None:
+    def __init__(self, clock: VirtualClock, endpoints: FakeEndpoints) -> None:
         self.clock = clock
         self.endpoints = endpoints
         self.on_change: Callable[[str], None] = lambda _: None
@@ -89,8 +91,6 @@ class FakeProbes:
         self._wanted: dict[Key, frozenset[str]] = {}
         self._watched: dict[str, Watched] = {}
         endpoints.watch(self.sync)
-
-    # The port.
 
     def watch(self, owner: Key, targets: Mapping[str, ProbeTarget]) -> None:
         """See the port."""
@@ -141,8 +141,6 @@ class FakeProbes:
             frequent_restarts=self.frequent_restarts,
         )
 
-    # The script.
-
     def blind(self, blindness: Blindness) -> None:
         """From now on the prober reaches so little."""
         self.sync()
@@ -190,13 +188,21 @@ class FakeProbes:
         self.sync()
         return min((self._end_of_next(watched) for watched in self._watched.values()), default=None)
 
+    def next_change(self) -> datetime | None:
+        """When an outcome of another kind is in, or sight or heart turns; None if nothing does."""
+        now, moments = self.clock.now(), [self._sees_from[0]]
+        if self._frozen_since is not None:
+            moments.append(self._frozen_since + HEART + timedelta(microseconds=1))
+        else:
+            self.sync()
+            moments += filter(None, map(self._next_news, self._watched.values()))
+        return min((moment for moment in moments if moment > now), default=None)
+
     def sync(self) -> None:
         """Make up every attempt until now; then look at what answers from here on."""
         for watched in self._watched.values():
             self._catch_up(watched)
         self._refresh()
-
-    # Inside.
 
     def _new(self, target: ProbeTarget) -> Watched:
         now = self.clock.now()
@@ -228,6 +234,15 @@ class FakeProbes:
     def _end_of_next(self, watched: Watched) -> datetime:
         if watched.in_air is not None:
             return watched.in_air[1]
+        return watched.next_begin + self._takes(watched)
+
+    def _next_news(self, watched: Watched) -> datetime | None:
+        """The end of the next attempt of another outcome than the last; None if none is due."""
+        known = watched.evidence.outcome
+        if watched.in_air is not None and watched.in_air[2].outcome is not known:
+            return watched.in_air[1]
+        if watched.answer.outcome is known:
+            return None
         return watched.next_begin + self._takes(watched)
 
     def _catch_up(self, watched: Watched) -> None:

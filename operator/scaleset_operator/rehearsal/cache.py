@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from tests.support.fake_api_server import Change, FakeApiServer, Stored
-from tests.support.fake_objects import ObjectKey
+from scaleset_operator.rehearsal.api_server import Change, FakeApiServer, Stored
+from scaleset_operator.rehearsal.objects import ObjectKey
 
 
 class Seen(NamedTuple):

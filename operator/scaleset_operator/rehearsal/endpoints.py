@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 from weakref import WeakMethod
 
 from scaleset_operator.core.observed import Outcome
-from tests.support.fake_kubelet import FakeKubelet
-from tests.support.fake_objects import FakePod
+from scaleset_operator.rehearsal.kubelet import FakeKubelet
+from scaleset_operator.rehearsal.objects import FakePod
 
 
 class Answer(NamedTuple):

@@ -22,7 +22,8 @@ from scaleset_operator.core.plan import (
     RenewInstance,
 )
 from scaleset_operator.reconciler.ports import Owner
-from tests.support.fake_objects import (
+from scaleset_operator.rehearsal.errors import CONFLICT, ServerError
+from scaleset_operator.rehearsal.objects import (
     STATUS_OF,
     Controller,
     FakePod,
@@ -86,6 +87,19 @@ def instance_body(owner: Owner, action: CreateInstance) -> FakePod:
     }
     annotations = {key: text for key, text in lineage.items() if text is not None}
     return body(owner, action.name, labels, annotations)
+
+
+def is_instance(owner: Owner, pod: FakePod) -> bool:
+    """Whether the pod is one of the set's own instances."""
+    controlled = pod.controller is not None and pod.controller.uid == owner.uid
+    return controlled and pod.instance_id is not None
+
+
+def check_ours(owner: Owner, action: CreateInstance, pod: FakePod) -> None:
+    """AlreadyExists is success for our own pod of this id that stays (design.md section 2)."""
+    same = pod.labels.get(base.LABEL_INSTANCE_ID) == str(action.instance_id)
+    if not (is_instance(owner, pod) and same) or pod.terminating:
+        raise ServerError(CONFLICT, f"{action.name} is taken")
 
 
 def check_target(owner: Owner, action: Targeted) -> None:

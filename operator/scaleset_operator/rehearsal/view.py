@@ -8,16 +8,16 @@ from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from scaleset_operator.adapters.cluster.budgets import budget_of, selects
 from scaleset_operator.api.base import LABEL_NAME
 from scaleset_operator.core.disruption import Disruption
 from scaleset_operator.core.observed import Instance
+from scaleset_operator.reconciler.budgets import budget_of, selects
 from scaleset_operator.reconciler.ports import Key, Owner, Pods, Wake
-from tests.support.fake_api_server import FakeApiServer
-from tests.support.fake_cache import LaggingCache, Seen
-from tests.support.fake_objects import FakeNode, FakePod, ObjectKey, instance_of
-from tests.support.fake_resources import Raw
-from tests.support.pod_writes import selected
+from scaleset_operator.rehearsal.api_server import FakeApiServer
+from scaleset_operator.rehearsal.cache import LaggingCache, Seen
+from scaleset_operator.rehearsal.objects import FakeNode, FakePod, ObjectKey, instance_of
+from scaleset_operator.rehearsal.pod_writes import selected
+from scaleset_operator.rehearsal.resources import Raw
 
 EXPECTED_FOR: Final = timedelta(minutes=5)
 """After so long an own write that never showed is given up, as a ReplicaSet does."""
@@ -56,6 +56,7 @@ class FakeView:
         self._asked: set[Key] = set()
         self._cut_since: datetime | None = None
         self._expected: dict[str, Expected] = {}
+        self._mapped: dict[str, tuple[int, Instance]] = {}
 
     def sync(self) -> None:
         """Take in what has arrived by now, and wake the sets that it concerns."""
@@ -120,7 +121,7 @@ class FakeView:
     def pods_on(self, node: str) -> tuple[Instance, ...]:
         """Live instances of any set on a node."""
         return tuple(
-            instance_of(pod)
+            self._instance(pod)
             for pod in self._cached()
             if pod.node == node and pod.live and LABEL_NAME in pod.labels
         )
@@ -132,11 +133,11 @@ class FakeView:
             if pod.controller is None:
                 ours = pod.labels.get(LABEL_NAME) == owner.key.name
                 if ours and selected(pod, owner.match_labels):
-                    adoptable.append(instance_of(pod))
+                    adoptable.append(self._instance(pod))
             elif pod.controller.uid == owner.uid:
-                owned.append(instance_of(pod))
+                owned.append(self._instance(pod))
                 if not selected(pod, owner.match_labels):
-                    released.append(instance_of(pod))
+                    released.append(self._instance(pod))
         return Pods(
             instances=tuple(owned),
             adoptable=tuple(adoptable),
@@ -144,8 +145,20 @@ class FakeView:
             fresh=self.is_fresh(owner.uid),
         )
 
+    def _instance(self, pod: FakePod) -> Instance:
+        """The pod as an instance, mapped once for each version of it."""
+        known = self._mapped.get(pod.uid)
+        if known is None or known[0] != pod.resource_version:
+            known = self._mapped[pod.uid] = (pod.resource_version, instance_of(pod))
+        return known[1]
+
     def expect(self, owner: Owner, pod: FakePod) -> None:
-        """A write of ours to this pod was answered: the view is not fresh until it shows."""
+        """A write of ours to this pod was answered: the view is not fresh until it shows.
+
+        One that changed nothing shows already.
+        """
+        if self.cache.position >= pod.resource_version:
+            return
         before = self._expected.get(owner.uid)
         version = max(pod.resource_version, before.version if before else 0)
         self._expected[owner.uid] = Expected(owner.key, version, self.server.clock.now())

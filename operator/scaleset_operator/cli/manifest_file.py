@@ -1,0 +1,162 @@
+"""Manifests from a file: the documents in it, and the one ScaleSet with what belongs to it.
+
+Refuses what the rehearsal could not use, naming document and field. Must not know: what is done
+with them.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from pydantic import ValidationError
+
+from scaleset_operator.api.base import GROUP, Model
+from scaleset_operator.api.healthprobe import HealthProbeSpec
+from scaleset_operator.api.scaleset import ScaleSetSpec
+from scaleset_operator.cli.failures import Failure
+from scaleset_operator.reconciler.resources import in_words
+
+Json = dict[str, Any]
+
+STDIN: Final = "-"
+SNAPSHOT_TIME: Final = f"{GROUP}/snapshot-time"
+"""Annotation of the List that a snapshot is kept as."""
+MAX_BYTES: Final = 64 * 1024 * 1024
+"""A snapshot of a set of thousands of pods fits; an endless file does not."""
+SPECS: Final[dict[str, type[Model]]] = {"ScaleSet": ScaleSetSpec, "HealthProbe": HealthProbeSpec}
+KINDS: Final = ("ScaleSet", "HealthProbe", "PodDisruptionBudget", "Pod", "Node")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifests:
+    """What a rehearsal begins with.
+
+    Attributes:
+        scale_set: the one that is rehearsed.
+        others: of the other kinds, in the order of the file.
+        ignored: kinds that stand there and mean nothing here.
+        taken: when, if it is a snapshot that says so.
+    """
+
+    scale_set: Json
+    others: Sequence[Json] = ()
+    ignored: Sequence[str] = field(default=())
+    taken: datetime | None = None
+
+    @property
+    def is_snapshot(self) -> bool:
+        """Whether the set is one that an API server holds, and not one that is to be made."""
+        return bool(self.scale_set["metadata"].get("uid"))
+
+    def of(self, kind: str) -> list[Json]:
+        """The others of one kind."""
+        return [body for body in self.others if body["kind"] == kind]
+
+
+def read_file(path: str, name: str | None, namespace: str | None) -> Manifests:
+    """The manifests of a file.
+
+    Args:
+        path: of the file; - for standard input.
+        name: of the ScaleSet that is meant; None where there is but one.
+        namespace: for objects that name none.
+
+    Raises:
+        Failure: it cannot be read, or holds no ScaleSet that can be used.
+    """
+    documents = _documents(path)
+    times = [_taken(document) for document in documents if document.get("kind") == "List"]
+    found = sort_out(_bodies(documents, path), path, name, namespace)
+    return replace(found, taken=next((time for time in times if time is not None), None))
+
+
+def _taken(document: Json) -> datetime | None:
+    marks = (document.get("metadata") or {}).get("annotations") or {}
+    try:
+        return datetime.fromisoformat(str(marks.get(SNAPSHOT_TIME)))
+    except ValueError:
+        return None
+
+
+def sort_out(
+    found: Sequence[Json], path: str, name: str | None, namespace: str | None
+) -> Manifests:
+    """The manifests among the documents of a file; raises as `read_file`."""
+    bodies = [_placed(body, namespace or "default") for body in found]
+    sets = [b for b in bodies if b["kind"] == "ScaleSet" and name in (None, b["metadata"]["name"])]
+    if len(sets) != 1:
+        names = ", ".join(b["metadata"]["name"] for b in bodies if b["kind"] == "ScaleSet")
+        why = f"has the ScaleSets {names}: name the one that is meant" if names else "has none"
+        line = f"one ScaleSet is rehearsed, and {path} {why}"
+        raise Failure(line)
+    home = sets[0]["metadata"]["namespace"]
+    others = [b for b in bodies if b["kind"] in KINDS[1:] and _near(b, home)]
+    ignored = sorted({b["kind"] for b in bodies if b["kind"] not in KINDS})
+    for body in (sets[0], *others):
+        _check(body, path)
+    return Manifests(scale_set=sets[0], others=others, ignored=ignored)
+
+
+def _near(body: Json, namespace: str) -> bool:
+    place: str = body["metadata"]["namespace"]
+    return body["kind"] == "Node" or place == namespace
+
+
+def _documents(path: str) -> list[Json]:
+    try:
+        found = [d for d in yaml.safe_load_all(_text(path)) if d is not None]
+    except yaml.YAMLError as fault:
+        line = f"{path} is no YAML: {fault}"
+        raise Failure(line) from fault
+    for number, document in enumerate(found, 1):
+        if not isinstance(document, dict):
+            line = f"{path}, document {number} is no manifest: it has no kind"
+            raise Failure(line)
+    return found
+
+
+def _bodies(documents: Sequence[Json], path: str) -> list[Json]:
+    """The objects of the documents, those of lists included."""
+    found: list[Json] = []
+    for number, document in enumerate(documents, 1):
+        rows = document.get("items")
+        for body in rows if isinstance(rows, list) else [document]:
+            if not isinstance(body, dict) or not isinstance(body.get("kind"), str):
+                line = f"{path}, document {number} is no manifest: it has no kind"
+                raise Failure(line)
+            if not isinstance((body.get("metadata") or {}).get("name"), str):
+                line = f"{path}, document {number}: {body['kind']} has no metadata.name"
+                raise Failure(line)
+            found.append(body)
+    return found
+
+
+def _text(path: str) -> str:
+    try:
+        if path == STDIN:
+            return sys.stdin.read(MAX_BYTES)
+        with Path(path).open(encoding="utf-8") as opened:
+            return opened.read(MAX_BYTES)
+    except (OSError, UnicodeDecodeError) as fault:
+        line = f"-f is {path!r}, which cannot be read: {getattr(fault, 'strerror', fault)}"
+        raise Failure(line) from fault
+
+
+def _placed(body: Json, namespace: str) -> Json:
+    meta = {"namespace": namespace, **body["metadata"]}
+    return {**body, "metadata": meta}
+
+
+def _check(body: Json, path: str) -> None:
+    model = SPECS.get(body["kind"])
+    if model is None:
+        return
+    try:
+        model.model_validate(body.get("spec") or {})
+    except ValidationError as fault:
+        line = f"{path}: {body['kind']} {body['metadata']['name']}: {in_words(fault)}"
+        raise Failure(line) from fault

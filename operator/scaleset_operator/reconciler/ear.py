@@ -1,0 +1,72 @@
+"""What is heard of the custom resources: kept, and told to whom it concerns.
+
+Decides nothing of what a turn does. Must not know who brings the events.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from scaleset_operator.reconciler.ports import Key, Wake
+from scaleset_operator.reconciler.resources import KnownSet, Resources
+
+_log = logging.getLogger(__name__)
+
+
+class Ear:
+    """Takes in events, one after the other."""
+
+    def __init__(self, resources: Resources, wake: Wake, wake_probe: Callable[[Key], None]) -> None:
+        """Prepares it.
+
+        Args:
+            resources: where they are kept.
+            wake: a set is to take a turn.
+            wake_probe: what a probe says of its users may be another now.
+        """
+        self._resources = resources
+        self._wake = wake
+        self._wake_probe = wake_probe
+
+    def heard_of_probe(self, key: Key, *, gone: bool, body: Mapping[str, Any]) -> None:
+        """A HealthProbe was made, changed or deleted."""
+        if gone:
+            self._resources.drop_probe(key)
+        else:
+            self._resources.put_probe(body)
+            self._wake_probe(key)
+        for user in tuple(self._resources.users_of(key)):
+            self._wake(user.key)
+
+    def heard_of_set(self, key: Key, *, gone: bool, body: Mapping[str, Any]) -> None:
+        """A ScaleSet was made, changed or deleted."""
+        before = self._resources.scale_set(key)
+        if gone:
+            self._resources.drop_scale_set(key)
+        else:
+            self._resources.put_scale_set(body)
+        problem = self._resources.unreadable.get(("ScaleSet", key))
+        if problem is not None:
+            _log.error("%s/%s cannot be read and is left alone: %s", *key, problem)
+        self._wake(key)
+        after = self._resources.scale_set(key)
+        if _generation(before) != _generation(after):
+            self._wake_neighbours(key)
+            self.wake_probes_of(before)
+
+    def wake_probes_of(self, known: KnownSet | None) -> None:
+        """What the set's probes say of their users may be another now."""
+        if known is not None:
+            for name in known.resource.spec.probe_names:
+                self._wake_probe(Key(known.key.namespace, name))
+
+    def _wake_neighbours(self, key: Key) -> None:
+        """Sets of the same namespace may overlap with this one now, or no longer."""
+        known = self._resources.keys()
+        for other in known:
+            if other != key and other.namespace == key.namespace:
+                self._wake(other)
+
+
+def _generation(known: KnownSet | None) -> int | None:
+    return None if known is None else known.resource.metadata.generation

@@ -1,0 +1,299 @@
+"""A recording replayed: its inputs fed to the same loop, turn by turn, over a cluster in memory.
+
+Pods live as they were seen to; what the operator itself does to them it does anew, and their
+recorded ends wait for that. Names are decided, so an instance made again lives the recorded life of
+its name. Must not know: what the recorded operator decided, beyond which ends were its own doing.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from itertools import groupby
+from typing import Any
+
+from scaleset_operator.api.base import (
+    ANNOTATION_RENEWED_FROM,
+    ANNOTATION_STATE_CHANGE_TIME,
+    Reason,
+)
+from scaleset_operator.core.disruption import Disruption
+from scaleset_operator.core.observed import Evidence, Instance, Neighbour, ProberView
+from scaleset_operator.core.plan import CreateInstance
+from scaleset_operator.reconciler.acts import Act, ActKind
+from scaleset_operator.reconciler.ports import (
+    Conflict,
+    Created,
+    Key,
+    Owner,
+    Pods,
+    ProbeTarget,
+    Refused,
+    for_rotation,
+)
+from scaleset_operator.reconciler.recorder import BUDGETS, EVIDENCE, INSTANCE, VIEW
+from scaleset_operator.rehearsal.api_server import Change, FakeApiServer
+from scaleset_operator.rehearsal.clock import VirtualClock
+from scaleset_operator.rehearsal.cluster import FakeCluster
+from scaleset_operator.rehearsal.comparison import Difference, first_difference
+from scaleset_operator.rehearsal.errors import ServerError
+from scaleset_operator.rehearsal.loop import Loop
+from scaleset_operator.rehearsal.objects import FakePod
+from scaleset_operator.rehearsal.recording import Input, Recording
+from scaleset_operator.rehearsal.restoring import as_seen, pod_of
+
+
+@dataclass(slots=True)
+class Seen:
+    """The inputs as of now.
+
+    Attributes:
+        evidence: name of an instance, or of its second watch -> what was found.
+        refused: set -> why its template is refused, if it is.
+    """
+
+    evidence: dict[str, Evidence] = field(default_factory=dict)
+    prober: ProberView = field(default_factory=ProberView)
+    fresh: dict[Key, bool] = field(default_factory=dict)
+    budgets: dict[Key, Disruption] = field(default_factory=dict)
+    refused: dict[Key, tuple[Reason, str]] = field(default_factory=dict)
+
+
+class RecordedProbes:
+    """The port `Probes`: says what was recorded, under the names of the instances."""
+
+    def __init__(self, server: FakeApiServer, seen: Seen) -> None:
+        self._server = server
+        self._seen = seen
+
+    def watch(self, owner: Key, targets: Mapping[str, ProbeTarget]) -> None:
+        """See the port; what was watched is recorded."""
+
+    def evidence(self, watch: str) -> Evidence | None:
+        """See the port."""
+        uid, slash, second = watch.partition("/")
+        pod = self._server.find(uid)
+        return None if pod is None else self._seen.evidence.get(pod.name + slash + second)
+
+    def neighbour(self, pod_uid: str) -> Neighbour | None:
+        """See the port."""
+        found = self.evidence(pod_uid) or self.evidence(for_rotation(pod_uid))
+        if found is None:
+            return None
+        since = found.watched_since if found.last_ended is None else None
+        return Neighbour(
+            uid=pod_uid, silent=found.silent, last_ended=found.last_ended, watched_since=since
+        )
+
+    def view(self) -> ProberView:
+        """See the port."""
+        return self._seen.prober
+
+
+class RecordedCluster(FakeCluster):
+    """The port `Cluster` over the cluster in memory; what others refused is refused again.
+
+    Attributes:
+        seen: the inputs as of now.
+        refusals: names whose create was not let through at first -> by which errors, in order.
+    """
+
+    seen: Seen
+    refusals: dict[str, list[str]]
+
+    def pods(self, owner: Owner) -> Pods:
+        """See the port."""
+        return replace(super().pods(owner), fresh=self.seen.fresh.get(owner.key, True))
+
+    def disruption(
+        self,
+        owner: Owner,
+        names: Collection[str],  # noqa: ARG002 - the port's signature
+    ) -> Disruption:
+        """See the port."""
+        return self.seen.budgets.get(owner.key, Disruption())
+
+    async def dry_run(self, owner: Owner) -> None:
+        """See the port."""
+        refused = self.seen.refused.get(owner.key)
+        if refused is not None:
+            raise Refused(*refused)
+
+    async def create_instance(
+        self, owner: Owner, action: CreateInstance, not_after: int
+    ) -> Created:
+        """See the port."""
+        waiting = self.refusals.get(action.name)
+        if waiting:
+            fault = waiting.pop(0)
+            words = f"{action.name}: as it was recorded"
+            raise (
+                Conflict(words) if fault == "Conflict" else Refused(Reason.CREATE_FORBIDDEN, words)
+            )
+        return await super().create_instance(owner, action, not_after)
+
+
+class Replay:
+    """One recording, replayed.
+
+    Attributes:
+        acts: what the operator of this version did.
+    """
+
+    def __init__(self, recording: Recording) -> None:
+        self.acts: list[Act] = []
+        self._turns: Counter[Key] = Counter()
+        self._recording = recording
+        self.clock = VirtualClock(recording.begin)
+        self.server = FakeApiServer(self.clock)
+        self._seen = Seen()
+        self._lives: dict[tuple[str, str], Instance] = {}
+        self._ended: set[tuple[str, str]] = set()
+        done = [act for act in recording.acts if not act.failed]
+        self._made = _names(done, ActKind.CREATE)
+        self._deleted = _names(done, ActKind.DELETE)
+        client = RecordedCluster(self.server)
+        client.seen, client.refusals = self._seen, _refusals(recording.acts)
+        probes = RecordedProbes(self.server, self._seen)
+        self.loop = Loop(client, probes, lambda: None, self._note)
+        self.server.subscribe(self._see)
+
+    async def run(self) -> None:
+        """Feed the inputs, each at its time, and take a turn whenever one was taken."""
+        for at, inputs in groupby(self._recording.inputs, key=lambda one: one.at):
+            together = list(inputs)
+            self.clock.at(at, lambda rows=together: self._take(rows))  # type: ignore[misc]
+        for turn in self._recording.turns:
+            self.clock.advance_to(turn.at)
+            self._turns[turn.key] += 1
+            await self.loop.take(turn.key)
+        self.acts.sort(key=lambda act: act.number)
+
+    def _note(self, act: Act) -> None:
+        self.acts.append(replace(act, turn=self._turns[act.key]))
+
+    def difference(self) -> Difference | None:
+        """Where the acts first differ from the recorded ones; None where they are the same."""
+        late = max((turn.at for turn in self._recording.turns), default=None)
+        return first_difference(self._recording.acts, self.acts, late)
+
+    # The inputs.
+
+    def _take(self, inputs: Collection[Input]) -> None:
+        for one in inputs:
+            self._take_one(one.kind, one.fields)
+
+    def _take_one(self, kind: str, said: Mapping[str, Any]) -> None:
+        """What this version does not know is left out; the acts show whether it mattered."""
+        takes: dict[str, Callable[[Mapping[str, Any]], None]] = {
+            "resource": self._resource,
+            "pods": self._pods,
+            "nodes": self._nodes,
+            "evidence": self._evidence,
+            "prober": self._prober,
+            "fresh": self._fresh,
+            "budgets": self._budgets,
+            "template": self._template,
+        }
+        take = takes.get(kind)
+        if take is not None:
+            take(said)
+
+    def _nodes(self, said: Mapping[str, Any]) -> None:
+        for name, ready in said["value"].items():
+            self.server.set_node(name, ready=ready)
+
+    def _evidence(self, said: Mapping[str, Any]) -> None:
+        self._seen.evidence[said["of"][0]] = EVIDENCE.validate_python(said["value"])
+
+    def _prober(self, said: Mapping[str, Any]) -> None:
+        self._seen.prober = VIEW.validate_python(said["value"])
+
+    def _fresh(self, said: Mapping[str, Any]) -> None:
+        self._seen.fresh[Key(*said["of"])] = said["value"]
+
+    def _budgets(self, said: Mapping[str, Any]) -> None:
+        self._seen.budgets[Key(*said["of"])] = BUDGETS.validate_python(said["value"])
+
+    def _template(self, said: Mapping[str, Any]) -> None:
+        key = Key(*said["of"])
+        self._seen.refused.pop(key, None)
+        if said["value"]:
+            self._seen.refused[key] = (Reason(said["value"][0]), said["value"][1])
+
+    def _resource(self, said: Mapping[str, Any]) -> None:
+        kind, meta = said["of"], said["body"]["metadata"]
+        if said["gone"]:
+            self.server.delete_resource(kind, meta["namespace"], meta["name"])
+        else:
+            self.server.restore(kind, said["body"])
+
+    def _pods(self, said: Mapping[str, Any]) -> None:
+        key = Key(*said["set"])
+        for row in said["there"]:
+            seen = INSTANCE.validate_python(row)
+            place = (key.namespace, seen.name)
+            self._lives[place] = seen
+            pod = self._pod(place)
+            if pod is not None:
+                self._live_on(pod, seen)
+            elif place not in self._made:
+                self.server.restore_pod(pod_of(seen, self.server.resource("ScaleSet", *key)))
+        for name in said["gone"]:
+            place = (key.namespace, name)
+            self._ended.add(place)
+            pod = self._pod(place)
+            if pod is not None and (pod.terminating or place not in self._deleted):
+                self.server.remove_pod(pod)
+
+    def _live_on(self, pod: FakePod, seen: Instance) -> None:
+        """What kubelet, the scheduler and people did; what the operator does it does itself.
+
+        A renewal that was seen waits until the operator has made it here too.
+        """
+        if seen.renewing and not _is_renewing(pod):
+            return
+        self.server.change_pod(pod, **as_seen(pod, seen))
+        if seen.terminating and not pod.terminating and pod.key[1:] not in self._deleted:
+            self.server.delete_pod(pod.namespace, pod.name)
+
+    def _pod(self, place: tuple[str, str]) -> FakePod | None:
+        try:
+            return self.server.pod(*place)
+        except ServerError:
+            return None
+
+    def _see(self, change: Change) -> None:
+        """The operator's own act on a pod whose recorded life is further on already."""
+        pod = change.stored
+        if not isinstance(pod, FakePod):
+            return
+        if change.verb == "ADDED" or pod.terminating or _is_renewing(pod):
+            self.clock.after(timedelta(), lambda: self._catch_up((pod.namespace, pod.name)))
+
+    def _catch_up(self, place: tuple[str, str]) -> None:
+        pod, seen = self._pod(place), self._lives.get(place)
+        if pod is None or seen is None:
+            return
+        if pod.terminating and place in self._ended:
+            self.server.remove_pod(pod)
+        elif pod.live and not seen.terminating:
+            self._live_on(pod, seen)
+
+
+def _is_renewing(pod: FakePod) -> bool:
+    """Whether it was told to renew its containers, and their start does not stand on it yet."""
+    marks = pod.annotations
+    return ANNOTATION_RENEWED_FROM in marks and ANNOTATION_STATE_CHANGE_TIME not in marks
+
+
+def _names(acts: Collection[Act], kind: ActKind) -> set[tuple[str, str]]:
+    return {(act.key.namespace, act.instance) for act in acts if act.kind is kind}
+
+
+def _refusals(acts: Collection[Act]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for act in acts:
+        if act.kind is ActKind.CREATE and act.failed in ("Conflict", "Refused"):
+            found.setdefault(act.instance, []).append(act.failed)
+    return found

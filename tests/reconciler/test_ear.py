@@ -1,0 +1,83 @@
+"""Who is woken by what is heard of the custom resources."""
+
+from typing import Any
+
+import pytest
+
+from scaleset_operator.reconciler.ear import Ear
+from scaleset_operator.reconciler.ports import Key
+from scaleset_operator.reconciler.resources import Resources
+from tests.simulation.world import probe_spec, set_spec
+
+WEB, API, PROBE = Key("shop", "web"), Key("shop", "api"), Key("shop", "web-http")
+ELSEWHERE = Key("bank", "web")
+
+
+def body(key: Key, kind: str, spec: dict[str, Any], generation: int = 1) -> dict[str, Any]:
+    meta = {
+        "namespace": key.namespace,
+        "name": key.name,
+        "uid": f"{kind}-{key.name}",
+        "resourceVersion": str(generation),
+        "generation": generation,
+        "creationTimestamp": "2026-11-21T08:00:00Z",
+    }
+    return {"kind": kind, "metadata": meta, "spec": spec}
+
+
+class Heard:
+    """An ear, and whom it has woken."""
+
+    def __init__(self) -> None:
+        self.resources = Resources()
+        self.woken: list[Key] = []
+        self.probes: list[Key] = []
+        self.ear = Ear(self.resources, self.woken.append, self.probes.append)
+
+    def of_set(self, key: Key, generation: int = 1, *, gone: bool = False) -> set[Key]:
+        self.woken.clear()
+        self.ear.heard_of_set(key, gone=gone, body=body(key, "ScaleSet", set_spec(3), generation))
+        return set(self.woken)
+
+    def of_probe(self, *, gone: bool = False) -> set[Key]:
+        self.woken.clear()
+        self.ear.heard_of_probe(PROBE, gone=gone, body=body(PROBE, "HealthProbe", probe_spec()))
+        return set(self.woken)
+
+
+@pytest.fixture
+def heard() -> Heard:
+    return Heard()
+
+
+def test_a_set_that_changes_wakes_itself_and_those_it_may_overlap_with(heard: Heard) -> None:
+    heard.of_set(ELSEWHERE)
+    assert heard.of_set(WEB) == {WEB}
+    assert heard.of_set(API) == {API, WEB}
+    assert heard.of_set(WEB, generation=2) == {WEB, API}
+
+
+def test_a_status_that_is_written_wakes_nobody_else(heard: Heard) -> None:
+    heard.of_set(API)
+    heard.of_set(WEB)
+    assert heard.of_set(WEB) == {WEB}
+
+
+def test_a_probe_that_comes_changes_or_goes_wakes_every_set_that_names_it(heard: Heard) -> None:
+    """P-22, P-25."""
+    heard.of_set(WEB)
+    heard.of_set(API)
+    heard.of_set(ELSEWHERE)
+    assert heard.of_probe() == {WEB, API}
+    assert heard.probes == [PROBE]
+    assert heard.of_probe(gone=True) == {WEB, API}
+    assert heard.resources.probe_keys() == ()
+
+
+def test_a_set_that_goes_wakes_its_probes_and_is_known_no_more(heard: Heard) -> None:
+    heard.of_probe()
+    heard.of_set(WEB)
+    heard.probes.clear()
+    assert WEB in heard.of_set(WEB, gone=True)
+    assert heard.probes == [PROBE]
+    assert heard.resources.scale_set(WEB) is None
