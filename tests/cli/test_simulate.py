@@ -91,6 +91,12 @@ def test_a_scenario_may_stand_in_a_file(tmp_path: Path) -> None:
     assert "1 in 1 batches" in said
 
 
+def test_what_means_nothing_to_a_rehearsal_is_named(tmp_path: Path) -> None:
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}}
+    words = ("simulate", "-f", written(tmp_path, service, *manifests()), *FAST)
+    assert "left out: Service\n" in FakeEntrance().run(*words).stderr
+
+
 def test_budgets_of_the_file_are_counted(tmp_path: Path) -> None:
     budget = {
         "apiVersion": "policy/v1",

@@ -104,7 +104,10 @@ def _write(file: str, text: str) -> None:
 async def _manifests(call: Call, wish: Wish) -> Manifests:
     """Of the file, or of the cluster as it is now."""
     if wish.file is not None:
-        return read_file(wish.file, wish.name, call.given_namespace)
+        found = read_file(wish.file, wish.name, call.given_namespace)
+        if found.ignored:
+            sys.stderr.write(f"note: {wish.file}: left out: {', '.join(found.ignored)}\n")
+        return found
     async with call.access() as access:
         namespace = call.namespace(access)
         return await taken(access, namespace, wish.name or "", call.entrance.now())

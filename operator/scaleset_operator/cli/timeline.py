@@ -1,6 +1,6 @@
 """A rehearsal as one HTML page: an SVG timeline, the figures and the table, with nothing from afar.
 
-Instances are rows and health is colour; below them repairs in flight against the allowance. All
+Instances are rows and health is colour; repairs in flight stand above them, with the allowance. All
 text is escaped. Must not know: how the run came about.
 """
 
@@ -20,6 +20,8 @@ LEFT, RIGHT, WIDTH = 110, 16, 1180
 ROW, GAP, TOP = 12, 3, 44
 CURVE: Final = 90
 """Height of the curves."""
+ROWS: Final = TOP + 2 * CURVE + 40
+"""Where the instances begin, below the curves."""
 MOST_ROWS: Final = 400
 """Instances that are drawn; of more, those in which something happened come first."""
 STEPS: Final = (10, 30, 60, 300, 600, 900, 1800, 3600, 7200, 21600, 43200, 86400, 172800)
@@ -108,12 +110,11 @@ def _key() -> str:
 def _drawing(run: Rehearsal) -> str:
     scale = Scale(run.begin, run.clock.now())
     shown = _shown(run.film.instances)
-    foot = TOP + len(shown) * (ROW + GAP)
-    height = foot + 2 * CURVE + 70
+    height = ROWS + len(shown) * (ROW + GAP) + 30
     parts = [
         *_axis(scale, height),
         *(part for y, name in _rows(shown) for part in _instance(name, y, run, scale)),
-        *_curves(run.film.figures, foot + 24, scale),
+        *_curves(run.film.figures, TOP, scale),
         *_marks(run, scale, height),
     ]
     label = f"{len(shown)} instances over time, coloured by their health"
@@ -135,7 +136,7 @@ def _shown(instances: dict[str, list[Frame]]) -> list[str]:
 
 def _rows(names: Sequence[str]) -> Iterator[tuple[int, str]]:
     for number, name in enumerate(names):
-        yield TOP + number * (ROW + GAP), name
+        yield ROWS + number * (ROW + GAP), name
 
 
 def _instance(name: str, y: int, run: Rehearsal, scale: Scale) -> Iterator[str]:
