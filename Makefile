@@ -13,12 +13,16 @@ CLUSTER ?= local
 ARGS ?=
 # Tests side by side; each of them that needs a control plane starts one of its own.
 JOBS ?= 2
+# For `make image`.
+BASE_IMAGE ?= python:3.13-slim
+IMAGE ?= scaleset-operator:dev
+BUILDER ?= docker
 # The folder where the built control plane is kept; every copy of this repository shares it.
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/scaleset-operator/controlplane
 export CLUSTER
 
 # Folders that come with time are checked as soon as they stand.
-CODE := operator tests $(wildcard bench demo)
+CODE := operator tests manifests $(wildcard bench demo)
 YAML := .yamllint.yaml .pre-commit-config.yaml $(wildcard crds manifests)
 
 .PHONY: help
@@ -57,7 +61,7 @@ house: setup ## Check the rules of the house: sizes, docstrings, names, texts
 	$(PYTEST) -q tests/test_house.py tests/test_requirements_map.py
 
 .PHONY: check
-check: lint types imports crds-check requirements-check house ## All of the above and the generated files: what hooks and CI run
+check: lint types imports crds-check manifests-check requirements-check house ## All of the above and the generated files: what hooks and CI run
 
 .PHONY: test-fast
 test-fast: setup ## Run every test that needs no cluster
@@ -106,6 +110,18 @@ crds: setup ## Write crds/ from the models
 crds-check: setup ## Check that crds/ is what the models say
 	$(BIN)/scaleset-operator crds --output crds --check
 
+.PHONY: manifests
+manifests: setup ## Write roles, install.yaml and the Helm chart from the sources in manifests/
+	$(BIN)/python -m manifests.generator
+
+.PHONY: manifests-check
+manifests-check: setup ## Check that the generated files of manifests/ are what their sources say
+	$(BIN)/python -m manifests.generator --check
+
+.PHONY: image
+image: ## Build the operator's image (BASE_IMAGE=..., IMAGE=name:tag), with docker or podman
+	$(BUILDER) build --build-arg BASE_IMAGE=$(BASE_IMAGE) --tag $(IMAGE) .
+
 .PHONY: requirements
 requirements: setup ## Fill the tests into docs/requirements.md
 	$(BIN)/python tests/support/requirements_map.py
@@ -122,7 +138,7 @@ lock: setup ## Resolve the dependencies anew and write requirements.lock
 clean: ## Remove what make made in this folder: environment, caches, reports
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	rm -rf .coverage .coverage.* htmlcov dist build
-	find operator tests $(wildcard bench demo) -name __pycache__ -type d -prune -exec rm -rf {} +
+	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: clean-cache
 clean-cache: ## Remove the built control plane, which all copies of this repository share
