@@ -75,8 +75,12 @@ model: setup ## Explore the states of small sets and print what was looked at (A
 controlplane: setup ## Build the local control plane; minutes the first time, then kept
 	$(BIN)/python -m localcluster build
 
+.PHONY: chartrender
+chartrender: setup ## Build what renders the Helm chart in tests; minutes the first time, then kept
+	$(BIN)/python -m tests.integration.charts
+
 .PHONY: test-cluster
-test-cluster: controlplane ## Run the tests that need the local control plane
+test-cluster: controlplane chartrender ## Run the tests that need the local control plane
 	$(PYTEST) --cluster -m cluster -n $(JOBS) --dist loadfile $(ARGS)
 
 .PHONY: test

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from itertools import groupby
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
-import yaml
 
-from scaleset_operator.cli.diagnosis.rights import OPERATOR, Right
+from manifests.generator.roles import rules_of
+from scaleset_operator.cli.diagnosis.rights import OPERATOR
+from tests.integration.accounts import kubeconfig_of
 from tests.integration.operator_fixture import OperatorProcess
 from tests.integration.test_plugin_acts import Plugin
 from tests.integration.waiting import eventually
@@ -26,20 +26,6 @@ NAME: Final = "doctor-operator"
 WALL: Final = {"podSelector": {}, "policyTypes": ["Ingress"]}
 
 
-def rules() -> list[dict[str, Any]]:
-    """A ClusterRole of exactly the rights that doctor names for the operator."""
-
-    def what(right: Right) -> tuple[str, str]:
-        tail = f"/{right.subresource}" if right.subresource else ""
-        return right.group, f"{right.resource}{tail}"
-
-    grouped = groupby(sorted(OPERATOR, key=what), key=what)
-    return [
-        {"apiGroups": [group], "resources": [resource], "verbs": [right.verb for right in some]}
-        for (group, resource), some in grouped
-    ]
-
-
 @pytest.fixture
 def world(kinds: LocalCluster) -> Iterator[World]:
     """A namespace with an account that holds these rights and no others."""
@@ -49,7 +35,9 @@ def world(kinds: LocalCluster) -> Iterator[World]:
         api.create(
             f"/api/v1/namespaces/{made.namespace}/serviceaccounts", {"metadata": {"name": NAME}}
         )
-        api.create(f"{RBAC}/clusterroles", {"metadata": {"name": NAME}, "rules": rules()})
+        api.create(
+            f"{RBAC}/clusterroles", {"metadata": {"name": NAME}, "rules": rules_of(OPERATOR)}
+        )
         api.create(
             f"{RBAC}/clusterrolebindings",
             {
@@ -67,18 +55,6 @@ def world(kinds: LocalCluster) -> Iterator[World]:
             api.delete(f"{RBAC}/{kind}/{NAME}")
 
 
-def limited(world: World, folder: Path) -> Path:
-    """The kubeconfig of that account."""
-    path = f"/api/v1/namespaces/{world.namespace}/serviceaccounts/{NAME}/token"
-    token = world.api.create(path, {"spec": {"expirationSeconds": 3600}})["status"]["token"]
-    config = yaml.safe_load(world.cluster.user_kubeconfig("admin").read_text())
-    for user in config["users"]:
-        user["user"] = {"token": token}
-    file = folder / "limited.kubeconfig"
-    file.write_text(yaml.safe_dump(config))
-    return file
-
-
 def verdicts(plugin: Plugin, *words: str, code: int) -> dict[str, str]:
     """Check -> verdict."""
     found = json.loads(plugin.on("doctor", *words, "-o", "json", code=code))
@@ -91,7 +67,9 @@ def test_an_operator_with_the_rights_that_doctor_names_does_its_work(
     """It creates, probes, repairs, scales in and keeps its history, and is told no 'forbidden'."""
     plugin = Plugin(world)
     account = f"system:serviceaccount:{world.namespace}:{NAME}"
-    with OperatorProcess(world.cluster, tmp_path, kubeconfig=limited(world, tmp_path)) as operator:
+    with OperatorProcess(
+        world.cluster, tmp_path, kubeconfig=kubeconfig_of(world, world.namespace, NAME, tmp_path)
+    ) as operator:
         world.scale_set("web", 3, repairs={"gracePeriod": "PT0S"})
         world.await_ready("web")
         found = verdicts(plugin, "--operator", account, code=0)
