@@ -13,12 +13,16 @@ CLUSTER ?= local
 ARGS ?=
 # Tests side by side; each of them that needs a control plane starts one of its own.
 JOBS ?= 2
+# For `make image`.
+BASE_IMAGE ?= python:3.13-slim
+IMAGE ?= scaleset-operator:dev
+BUILDER ?= docker
 # The folder where the built control plane is kept; every copy of this repository shares it.
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/scaleset-operator/controlplane
 export CLUSTER
 
 # Folders that come with time are checked as soon as they stand.
-CODE := operator tests $(wildcard bench demo)
+CODE := operator tests manifests $(wildcard bench demo)
 YAML := .yamllint.yaml .pre-commit-config.yaml $(wildcard crds manifests)
 
 .PHONY: help
@@ -67,7 +71,7 @@ docs-check: setup ## Check the texts: links, anchors, commands, fields and tests
 	$(PYTEST) -q tests/test_docs.py
 
 .PHONY: check
-check: lint types imports crds-check requirements-check house docs-check ## All of the above and the generated files: what hooks and CI run
+check: lint types imports crds-check manifests-check requirements-check house docs-check ## All of the above and the generated files: what hooks and CI run
 
 .PHONY: test-fast
 test-fast: setup ## Run every test that needs no cluster
@@ -81,8 +85,12 @@ model: setup ## Explore the states of small sets and print what was looked at (A
 controlplane: setup ## Build the local control plane; minutes the first time, then kept
 	$(BIN)/python -m localcluster build
 
+.PHONY: chartrender
+chartrender: setup ## Build what renders the Helm chart in tests; minutes the first time, then kept
+	$(BIN)/python -m tests.integration.charts
+
 .PHONY: test-cluster
-test-cluster: controlplane ## Run the tests that need the local control plane
+test-cluster: controlplane chartrender ## Run the tests that need the local control plane
 	$(PYTEST) --cluster -m cluster -n $(JOBS) --dist loadfile $(ARGS)
 
 .PHONY: test
@@ -116,6 +124,18 @@ crds: setup ## Write crds/ from the models
 crds-check: setup ## Check that crds/ is what the models say
 	$(BIN)/scaleset-operator crds --output crds --check
 
+.PHONY: manifests
+manifests: setup ## Write roles, install.yaml and the Helm chart from the sources in manifests/
+	$(BIN)/python -m manifests.generator
+
+.PHONY: manifests-check
+manifests-check: setup ## Check that the generated files of manifests/ are what their sources say
+	$(BIN)/python -m manifests.generator --check
+
+.PHONY: image
+image: ## Build the operator's image (BASE_IMAGE=..., IMAGE=name:tag), with docker or podman
+	$(BUILDER) build --build-arg BASE_IMAGE=$(BASE_IMAGE) --tag $(IMAGE) .
+
 .PHONY: requirements
 requirements: setup ## Fill the tests into docs/requirements.md
 	$(BIN)/python tests/support/requirements_map.py
@@ -132,7 +152,7 @@ lock: setup ## Resolve the dependencies anew and write requirements.lock
 clean: ## Remove what make made in this folder: environment, caches, reports
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	rm -rf .coverage .coverage.* htmlcov dist build site .cache
-	find operator tests $(wildcard bench demo) -name __pycache__ -type d -prune -exec rm -rf {} +
+	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: clean-cache
 clean-cache: ## Remove the built control plane, which all copies of this repository share

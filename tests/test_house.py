@@ -150,7 +150,7 @@ def test_no_function_is_too_long_to_be_read_at_once() -> None:
 
 @pytest.mark.timeout(60)
 def test_every_module_says_what_it_is_for() -> None:
-    folders = [SOURCE, *(ROOT / name for name in ("tests", "bench", "demo"))]
+    folders = [SOURCE, *(ROOT / name for name in ("tests", "bench", "demo", "manifests"))]
     silent = [relative(path) for path in modules(*folders) if not ast.get_docstring(parsed(path))]
     assert silent == []
 

@@ -21,6 +21,7 @@ class Request:
 
     user: str
     verb: str
+    group: str
     resource: str
     """With its subresource, as in `pods/status`."""
     namespace: str
@@ -72,6 +73,7 @@ def _request(event: dict[str, Any]) -> Request:
     return Request(
         user=event["user"]["username"],
         verb=event["verb"],
+        group=thing.get("apiGroup", ""),
         resource=thing.get("resource", "") + (f"/{part}" if part else ""),
         namespace=thing.get("namespace", ""),
         name=thing.get("name", ""),

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-from itertools import groupby
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
-import yaml
 
-from scaleset_operator.cli.diagnosis.rights import ELECTION, OPERATOR, Right
+from manifests.generator.roles import rules_of
+from scaleset_operator.cli.diagnosis.rights import ELECTION, OPERATOR
+from tests.integration.accounts import kubeconfig_of
 from tests.integration.operator_fixture import OperatorProcess
 from tests.integration.test_plugin_acts import Plugin
 from tests.integration.waiting import eventually
 from tests.integration.world import World, new_world
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from localcluster.cluster import LocalCluster
@@ -24,20 +24,6 @@ if TYPE_CHECKING:
 RBAC: Final = "/apis/rbac.authorization.k8s.io/v1"
 NAME: Final = "doctor-operator"
 WALL: Final = {"podSelector": {}, "policyTypes": ["Ingress"]}
-
-
-def rules(rights: Iterable[Right]) -> list[dict[str, Any]]:
-    """Exactly these rights, as a role has them."""
-
-    def what(right: Right) -> tuple[str, str]:
-        tail = f"/{right.subresource}" if right.subresource else ""
-        return right.group, f"{right.resource}{tail}"
-
-    grouped = groupby(sorted(rights, key=what), key=what)
-    return [
-        {"apiGroups": [group], "resources": [resource], "verbs": [right.verb for right in some]}
-        for (group, resource), some in grouped
-    ]
 
 
 @pytest.fixture
@@ -54,7 +40,7 @@ def world(kinds: LocalCluster) -> Iterator[World]:
             (RBAC, "ClusterRole", OPERATOR),
             (here, "Role", ELECTION),
         ):
-            role = {"metadata": {"name": NAME}, "rules": rules(rights)}
+            role = {"metadata": {"name": NAME}, "rules": rules_of(rights)}
             api.create(f"{place}/{kind.lower()}s", role)
             reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": NAME}
             binding = {"metadata": {"name": NAME}, "subjects": [subject], "roleRef": reference}
@@ -62,18 +48,6 @@ def world(kinds: LocalCluster) -> Iterator[World]:
         yield made
         for kind in ("clusterrolebindings", "clusterroles"):
             api.delete(f"{RBAC}/{kind}/{NAME}")
-
-
-def limited(world: World, folder: Path) -> Path:
-    """The kubeconfig of that account."""
-    path = f"/api/v1/namespaces/{world.namespace}/serviceaccounts/{NAME}/token"
-    token = world.api.create(path, {"spec": {"expirationSeconds": 3600}})["status"]["token"]
-    config = yaml.safe_load(world.cluster.user_kubeconfig("admin").read_text())
-    for user in config["users"]:
-        user["user"] = {"token": token}
-    file = folder / "limited.kubeconfig"
-    file.write_text(yaml.safe_dump(config))
-    return file
 
 
 def verdicts(plugin: Plugin, *words: str, code: int) -> dict[str, str]:
@@ -91,7 +65,10 @@ def test_an_operator_with_the_rights_that_doctor_names_does_its_work(
     elects = ("--leader-elect", "--leader-elect-namespace", world.namespace)
     account = f"system:serviceaccount:{world.namespace}:{NAME}"
     with OperatorProcess(
-        world.cluster, tmp_path, *elects, kubeconfig=limited(world, tmp_path)
+        world.cluster,
+        tmp_path,
+        *elects,
+        kubeconfig=kubeconfig_of(world, world.namespace, NAME, tmp_path),
     ) as operator:
         world.scale_set("web", 3, repairs={"gracePeriod": "PT0S"})
         world.await_ready("web")

@@ -53,6 +53,9 @@ OPERATOR: Final = (
 """What `scaleset-operator run` asks of the API server."""
 ELECTION: Final = _each("get create update", "coordination.k8s.io", "leases")
 """What `--leader-elect` asks beyond that, in the namespace of the Lease alone."""
+OWN_PLACE: Final = (*_each("get", "", "namespaces"), *_each("get", "", "pods"))
+"""What it reads in its own namespace where it may: which labels and addresses a NetworkPolicy in
+its way would have to admit."""
 READING: Final = (
     *_each("get list watch", GROUP, "scalesets"),
     *_each("get", GROUP, "healthprobes"),

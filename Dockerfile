@@ -1,0 +1,30 @@
+# The operator's image. One base for both stages, so that the paths and the Python of the environment
+# agree; any Debian-like image with Python 3.11 or newer, pip, a CA bundle and no compiler will do.
+ARG BASE_IMAGE=python:3.13-slim
+
+FROM ${BASE_IMAGE} AS build
+# Where packages come from, if not from the usual index.
+ARG PIP_INDEX_URL
+WORKDIR /src
+RUN python3 -m venv --without-pip /opt/scaleset-operator
+COPY pyproject.toml requirements.lock README.md LICENSE ./
+COPY operator operator
+# With tzdata, for a base without zone files knows no time zone.
+RUN python3 -m pip --python /opt/scaleset-operator/bin/python install --no-cache-dir \
+        --disable-pip-version-check --root-user-action ignore \
+        -c requirements.lock . tzdata
+
+FROM ${BASE_IMAGE}
+COPY --from=build /opt/scaleset-operator /opt/scaleset-operator
+ENV PATH=/opt/scaleset-operator/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+# What a base may lack, seen here and not in the cluster.
+RUN test -s /etc/ssl/certs/ca-certificates.crt \
+    && python -c "import zoneinfo; zoneinfo.ZoneInfo('Europe/Amsterdam')" \
+    && ! command -v cc \
+    && scaleset-operator --version
+USER 65532:65532
+EXPOSE 8081
+ENTRYPOINT ["scaleset-operator"]
+CMD ["run"]
