@@ -78,7 +78,7 @@ test-fast: setup ## Run every test that needs no cluster
 	$(PYTEST) -n $(JOBS) --dist worksteal $(ARGS)
 
 .PHONY: model
-model: setup ## Explore the states of small sets and print what was looked at (ARGS=200000 states)
+model: setup ## Explore the states of small sets and print what was looked at (minutes; ARGS=5000 for so many states of each)
 	$(BIN)/python -m tests.model $(ARGS)
 
 .PHONY: controlplane

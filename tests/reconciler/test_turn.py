@@ -1,5 +1,7 @@
 """One turn: recorded before acted, fenced, shared writes, and what each fault of the API makes."""
 
+from datetime import timedelta
+
 import pytest
 
 from scaleset_operator.api.base import Reason
@@ -25,6 +27,26 @@ class Lag(Hooks):
         if request.verb is self.verb:
             self.verb = None
             self.stage.clock.advance(self.seconds)
+
+
+class Stopped(Hooks):
+    """Stopped for twelve seconds after its second live read of a victim; another one deletes it.
+
+    What its watch has to tell of that comes later still.
+    """
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.reads = 0
+
+    async def after(self, request: Request) -> None:
+        self.reads += request.verb is Verb.READ
+        if request.verb is Verb.READ and self.reads == 2:
+            pod = self.stage.pod(request.name)
+            version = str(pod.resource_version)
+            self.stage.cluster.view.cache.lag = timedelta(minutes=1)
+            self.stage.server.delete_pod(NAMESPACE, pod.name, uid=pod.uid, version=version)
+            self.stage.clock.advance(12)
 
 
 async def risen(replicas: int = 3) -> Stage:
@@ -149,6 +171,22 @@ async def test_what_is_older_than_five_seconds_is_dropped_and_decided_anew_soon(
     await stage.until_due(due, within=1.0)
     await stage.turn()
     assert stage.pods() == ["web-1", "web-2", "web-3"]
+
+
+async def test_what_was_read_live_before_a_stop_cancels_no_repair() -> None:
+    """R-14, protocol rules 4, 5 and 9: the victim may have been deleted meanwhile, by another one,
+    and a repair that is past its DELETE keeps its slot until it is made up for."""
+    stage = await risen()
+    stage.cluster.wire.hooks = Stopped(stage)
+    stage.world.endpoints.set(stage.pod("web-1").uid, STATUS_500)
+    for _ in range(40):
+        stage.clock.advance(1)
+        await stage.turn()
+        if "web-1" not in stage.pods():
+            break
+    repairs = stage.status()["repairs"]
+    assert [row["instance"] for row in repairs["inFlight"]] == ["web-1"]
+    assert repairs["history"] == []
 
 
 async def test_the_five_seconds_begin_before_the_record_is_sent() -> None:

@@ -13,6 +13,7 @@ from typing import Final
 from scaleset_operator.api.scalesetstatus import ScaleSetStatus
 from scaleset_operator.core.decide import decide
 from scaleset_operator.core.model import images_of
+from scaleset_operator.core.objections import CANCEL_AFTER, RECORD_LIFETIME
 from scaleset_operator.core.observed import TemplateView
 from scaleset_operator.core.plan import Plan, PublishHealth, Record
 from scaleset_operator.reconciler.account import Account, NoAccount
@@ -40,6 +41,9 @@ MAX_ROUNDS: Final = 12
 """Rounds of one turn; each follows a live read or a record, so a handful is the rule."""
 MAX_RECORD_AGE_NS: Final = 5_000_000_000
 """An act older than this since its record is dropped (protocol rule 5)."""
+MAX_READ_AGE_NS: Final = (CANCEL_AFTER - RECORD_LIFETIME) // timedelta(microseconds=1) * 1_000
+"""A live read older than this is none: what a repair that may be cancelled has sent was sent before
+it, or was not sent at all."""
 STATUS_PAUSE: Final = timedelta(seconds=2)
 """Least time between two status writes that only report."""
 STATUS_SETTLE: Final = timedelta(milliseconds=500)
@@ -57,11 +61,17 @@ class _Round:
 
     Attributes:
         recorded_ns: CLOCK_BOOTTIME just before the last record or confirmation was sent.
+        read_ns: the same of the first live read since then.
     """
 
     live_reads: frozenset[str] = frozenset()
     listed: bool = False
     recorded_ns: int | None = None
+    read_ns: int | None = None
+
+    def forget_reads(self) -> None:
+        """Whatever was read live is to be read again."""
+        self.live_reads, self.listed, self.read_ns = frozenset(), False, None
 
 
 @dataclass(slots=True)
@@ -157,6 +167,9 @@ class Reconciler:
         seen_by = (self.cluster, self.probes, self.fleet, self.vantage)
         observer = Observer(self.resources, *seen_by)
         now = self.clock.now()
+        if state.read_ns is not None and self.clock.boottime_ns() - state.read_ns > MAX_READ_AGE_NS:
+            # The process was stopped, or the answers were late: the cluster has gone on meanwhile.
+            state.forget_reads()
         observed = observer.observe(known, memory, state.live_reads, listed=state.listed, now=now)
         plan = decide(known.resource.spec, observed, now)
         self._note_silence(known, plan.status)
@@ -174,14 +187,15 @@ class Reconciler:
 
     async def _look_closer(self, owner: Owner, plan: Plan, state: _Round) -> bool:
         """Read live what the plan asks for; True when there is more to decide on now."""
+        read_ns = state.read_ns or self.clock.boottime_ns()
         if plan.list_live and not state.listed:
             await self.cluster.list_instances(owner)
-            state.listed = True
+            state.listed, state.read_ns = True, read_ns
             return True
         missing = plan.reads - state.live_reads
         if missing:
             await asyncio.gather(*(self.cluster.read_instance(owner, n) for n in sorted(missing)))
-            state.live_reads |= missing
+            state.live_reads, state.read_ns = state.live_reads | missing, read_ns
         return bool(missing)
 
     async def _record(self, known: KnownSet, plan: Plan, memory: Memory, state: _Round) -> None:
@@ -191,8 +205,7 @@ class Reconciler:
         version = await self.cluster.record_status(known.owner, body)
         self.resources.put_status(known.key, plan.status, version)
         state.recorded_ns = sent_ns
-        state.live_reads = frozenset()
-        state.listed = False
+        state.forget_reads()
         memory.written = self.clock.now()
         memory.pending_since = None
         for repair in plan.ended:
