@@ -11,6 +11,7 @@ from scaleset_operator.reconciler.ports import Unavailable
 from scaleset_operator.reconciler.turn import RESERVE, TEMPLATE_RETRY
 from tests.reconciler.stage import Stage
 from tests.simulation.world import KEY, NAMESPACE
+from tests.support.fake_api_server import Change
 from tests.support.fake_objects import FakePod
 from tests.support.faults import Fault, Hooks, Request, Verb
 
@@ -193,8 +194,8 @@ async def test_an_instance_is_labelled_with_the_model_that_it_is_made_from(
     while came:
         stage = Stage()
         first = stage.server.resource("ScaleSet", *KEY)["spec"]["template"]
-        seen: list[FakePod] = []
-        stage.server.subscribe(lambda change, seen=seen: seen.append(change.stored))
+        changes: list[Change] = []
+        stage.server.subscribe(changes.append)
         await stage.run(before)
         what(stage)
         second = stage.server.resource("ScaleSet", *KEY)["spec"]["template"]
@@ -203,7 +204,7 @@ async def test_an_instance_is_labelled_with_the_model_that_it_is_made_from(
         stage.cluster.wire.hooks = edits
         await stage.run(4)
         came, point = edits.left < 0, point + 1
-        for pod in (one for one in seen if isinstance(one, FakePod)):
+        for pod in (c.stored for c in changes if isinstance(c.stored, FakePod)):
             marks = {key: text for key, text in pod.annotations.items() if "/" not in key}
             made_from = _parts({"metadata": {"annotations": marks}, "spec": pod.spec})
             assert pod.labels[LABEL_MODEL] == models[made_from], (point, pod.name, made_from)
