@@ -32,7 +32,7 @@ class Forger:
                 "healthProbeRef": {"name": "web-http"},
                 "automaticRepairsPolicy": {"enabled": True, "gracePeriod": "PT30M", **policy},
             },
-            "status": {"scaleIn": [], "repairs": {"inFlight": [], "doubts": []}},
+            "status": {"scaleIn": [], "renewals": [], "repairs": {"inFlight": [], "doubts": []}},
         }
         self.auditor.see("ADDED", self.set, self.at)
         self.auditor.see("ADDED", _probe(), self.at)
@@ -163,6 +163,24 @@ class Forger:
             row = {"uid": self.uid(name), "name": name, "purpose": purpose}
             self.set["status"]["scaleIn"].append(row)
         return self.tell()
+
+    def announce_renewal(self, *names: str, model: str = "m2") -> Self:
+        """Renewals by a rollout are written into the status."""
+        for name in names:
+            row = {"uid": self.uid(name), "instance": name, "model": model}
+            self.set["status"]["renewals"].append(row)
+        return self.tell()
+
+    def renew(self, *names: str, model: str = "m2") -> Self:
+        """Pods are given other images: their last start goes with the old ones."""
+        for name in names:
+            pod = self.pods[name]
+            pod["spec"]["containers"] = [{"name": "web", "image": model}]
+            pod["metadata"]["labels"][f"{PREFIX}model"] = model
+            pod["metadata"]["annotations"].pop(f"{PREFIX}state-change-time", None)
+            pod["metadata"]["annotations"][f"{PREFIX}renewed-from"] = "0"
+            self._see(name)
+        return self
 
     def delete(self, *names: str) -> Self:
         """Deletions are accepted."""

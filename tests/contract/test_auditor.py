@@ -12,15 +12,25 @@ from tests.support import (
     auditor_books,
     auditor_notices,
     auditor_records,
+    auditor_renewals,
     auditor_watch,
     kube_api,
 )
 
-SHARED = ("auditor", "auditor_books", "auditor_notices", "kube_api")
+SHARED = ("auditor", "auditor_books", "auditor_notices", "auditor_renewals", "kube_api")
 
 
 @pytest.mark.parametrize(
-    "module", [auditor, auditor_books, auditor_notices, auditor_records, auditor_watch, kube_api]
+    "module",
+    [
+        auditor,
+        auditor_books,
+        auditor_notices,
+        auditor_records,
+        auditor_renewals,
+        auditor_watch,
+        kube_api,
+    ],
 )
 def test_the_auditor_imports_nothing_of_the_operator(module: object) -> None:
     """Rule 28; X-04."""

@@ -14,16 +14,25 @@ from scaleset_operator.api.scaleset import ScaleSetSpec
 from scaleset_operator.core.decide import decide
 from scaleset_operator.core.health import judge
 from scaleset_operator.core.observed import Instance, Observed, Outcome, ProberView, TemplateView
-from scaleset_operator.core.plan import CreateInstance, DeleteInstance, Plan, Purpose, Record
+from scaleset_operator.core.plan import (
+    CreateInstance,
+    DeleteInstance,
+    Plan,
+    Purpose,
+    Record,
+    RenewInstance,
+)
 from scaleset_operator.core.scene import batch_allowance
 from tests.core._stories import Story, a_set, entry, ledger, settle
-from tests.support.builders import evidence, instance, scale_set_spec
+from tests.support.builders import NOT_MADE, RUNNING, evidence, instance, scale_set_spec
 from tests.support.fake_clock import T0
 
 MINUTE = timedelta(minutes=1)
 pytestmark = pytest.mark.timeout(120)
 slow = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 
+LATEST, OLDER, OTHER = "m-1", "m-0", "other-0"
+"""The template's model, one that differs in images alone, and one that differs in more."""
 OUTCOMES = st.sampled_from([None, *Outcome])
 
 
@@ -34,13 +43,17 @@ def pods_of_any_kind(draw: st.DrawFn, number: int) -> Instance:
     started = draw(
         st.sampled_from([None, T0, T0 - 29 * MINUTE, T0 - 30 * MINUTE, T0 - 90 * MINUTE])
     )
+    renewing = draw(st.integers(0, 5)) == 0
     return instance(
         number=number,
         health=health,
+        renewing=renewing,
+        started_is_recorded=started is not None and not renewing,
+        containers=RUNNING if started or renewing else NOT_MADE,
         since=T0 - draw(st.integers(0, 9)) * MINUTE,
         started=started,
         ip=f"127.16.0.{number}" if started or draw(st.booleans()) else None,
-        model=draw(st.sampled_from(["m1", "m1", "m0"])),
+        model=draw(st.sampled_from([LATEST, LATEST, OLDER, OLDER, OTHER])),
         terminating=draw(st.integers(0, 9)) == 0,
         over=draw(st.integers(0, 9)) == 0,
         containers_ready=draw(st.booleans()),
@@ -78,18 +91,31 @@ def observations(draw: st.DrawFn) -> Observed:
         for n in draw(some)
     ]
     rollout = {
-        "model": "m1",
+        "model": LATEST,
         "startTime": T0.isoformat(),
         "reason": "RollingOut",
-        "surge": [step | {"model": draw(st.sampled_from(["m1", "m0"]))} for step in surge],
+        "surge": [step | {"model": draw(st.sampled_from([LATEST, OLDER]))} for step in surge],
     }
+    renewals = [
+        {
+            "instance": f"web-{n}",
+            "uid": f"uid-web-{n}",
+            "model": draw(st.sampled_from([LATEST, LATEST, OTHER])),
+            "fromModel": draw(st.sampled_from([OLDER, OLDER, OTHER])),
+            "startTime": (T0 - draw(AGES)).isoformat(),
+        }
+        for n in draw(some)
+    ]
+    marks = {"scaleIn": leaving, "renewals": renewals} | ({"rollout": rollout} if surge else {})
     status = ledger(*flight, last=200, doubts=doubts, enabledTime=(T0 - 90 * MINUTE).isoformat())
     return a_set(
         instances=pods,
         bad=bad,
-        status=status | {"scaleIn": leaving} | ({"rollout": rollout} if surge else {}),
+        status=status | marks,
         view_is_fresh=draw(st.integers(0, 9)) > 0,
-        template=TemplateView(model="m1", checked=draw(st.integers(0, 9)) > 0),
+        template=TemplateView(
+            model=LATEST, images=(("web", "instance:2"),), checked=draw(st.integers(0, 9)) > 0
+        ),
         prober=ProberView(
             beating_since=draw(st.sampled_from([None, T0, T0 - MINUTE, T0 - 90 * MINUTE])),
             sees=draw(st.integers(0, 5)) > 0,
@@ -112,7 +138,10 @@ def specs(draw: st.DrawFn) -> ScaleSetSpec:
         policy={"mode": draw(st.sampled_from(["Act", "Act", "Observe"]))},
         upgradePolicy={
             "mode": draw(st.sampled_from(["Rolling", "Automatic", "Manual"])),
-            "rollingUpgradePolicy": {"maxSurge": draw(st.booleans())},
+            "rollingUpgradePolicy": {
+                "maxSurge": draw(st.booleans()),
+                "inPlaceIfPossible": draw(st.integers(0, 3)) > 0,
+            },
         },
         scaleInPolicy=draw(st.sampled_from(["Default", "Newest", "Oldest"])),
     )
@@ -120,6 +149,11 @@ def specs(draw: st.DrawFn) -> ScaleSetSpec:
 
 def acts_of(plan: Plan, purpose: Purpose | None = None) -> list[DeleteInstance]:
     found = [act for act in plan.actions if isinstance(act, DeleteInstance)]
+    return [act for act in found if purpose is None or act.purpose is purpose]
+
+
+def renewals_of(plan: Plan, purpose: Purpose | None = None) -> list[RenewInstance]:
+    found = [act for act in plan.actions if isinstance(act, RenewInstance)]
     return [act for act in found if purpose is None or act.purpose is purpose]
 
 
@@ -155,7 +189,7 @@ def test_nothing_is_deleted_or_created_before_it_stands_in_the_status(
     spec: ScaleSetSpec, seen: Observed
 ) -> None:
     """R-14, protocol rules 3 and 24: pods that are over are no instances."""
-    for status, plan in _recorded(spec, seen):
+    for status, plan in recorded(spec, seen):
         repairs = status.repairs
         assert not (plan.record is Record.NOW and plan.actions)
         victims = {v.uid for v in status.scale_in} | {e.uid for e in repairs.in_flight}
@@ -165,9 +199,11 @@ def test_nothing_is_deleted_or_created_before_it_stands_in_the_status(
         deleted = [a for a in acts_of(plan) if a.purpose is not Purpose.OVER]
         assert {act.uid for act in deleted} <= victims
         assert {a.name for a in plan.actions if isinstance(a, CreateInstance)} <= names
+        told = {r.uid for r in status.renewals} | {e.uid for e in repairs.in_flight if e.in_place}
+        assert {act.uid for act in renewals_of(plan)} <= told
 
 
-def _recorded(spec: ScaleSetSpec, seen: Observed) -> list[tuple[Any, Plan]]:
+def recorded(spec: ScaleSetSpec, seen: Observed) -> list[tuple[Any, Plan]]:
     """(status that was recorded, plan made on it) of each step of one turn."""
     plans = settle(spec, seen).plans
     found = []

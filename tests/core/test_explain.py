@@ -13,7 +13,7 @@ from scaleset_operator.core.decide import decide
 from scaleset_operator.core.disruption import Budget, Disruption
 from scaleset_operator.core.explain import Explanation, Fate, explain
 from scaleset_operator.core.gates import OF_THE_INSTANCE, OF_THE_SET
-from scaleset_operator.core.model import model_of
+from scaleset_operator.core.model import images_of, model_of, shape_of
 from scaleset_operator.core.observed import (
     Observed,
     Outcome,
@@ -26,8 +26,8 @@ from scaleset_operator.core.retold import Read, scene_of
 from scaleset_operator.core.scene import Scene
 from scaleset_operator.core.wording import QUESTIONS, answer, question, sentence
 from tests.core._stories import a_set, entry, ledger, settle, wrong
-from tests.core.test_decide_properties import observations, specs
-from tests.support.builders import TEMPLATE, evidence, instance, instances, scale_set_spec
+from tests.core.test_decide_properties import LATEST, OLDER, observations, specs
+from tests.support.builders import RUNNING, TEMPLATE, evidence, instance, instances, scale_set_spec
 from tests.support.fake_clock import T0
 
 MINUTE = timedelta(minutes=1)
@@ -120,9 +120,18 @@ def test_somebody_without_a_prober_says_what_the_operator_decides(
 ) -> None:
     """X-11, P-21: of every instance that is not healthy, from what was published alone."""
     model = model_of(TEMPLATE)
-    pods = tuple(replace(p, model=model if p.model == "m1" else "m0") for p in seen.instances)
+    models = {LATEST: model, OLDER: f"{shape_of(model)}-older"}
+    older = replace(RUNNING, images=("instance:0",))
+    pods = tuple(
+        replace(
+            p,
+            model=models.get(p.model, p.model),
+            containers=older if p.containers == RUNNING else p.containers,
+        )
+        for p in seen.instances
+    )
     # What the operator cannot see at the moment it tells of its own unhealthy instances only.
-    template = replace(seen.template, model=model)
+    template = replace(seen.template, model=model, images=images_of(TEMPLATE))
     seen = replace(seen, instances=pods, template=template, view_is_fresh=True)
     first = settle(spec, seen)
     second = settle(spec, shown(first.seen, first.plan.actions))
@@ -256,6 +265,17 @@ def test_one_that_leaves_anyway_is_told_why() -> None:
     found = told(scale_set_spec(), a_set(status=ledger() | {"scaleIn": leaving}))
     assert found.fate is Fate.LEAVES
     assert sentence(found) == "It is removed: it is of an older model."
+
+
+def test_one_that_a_rollout_renews_is_told_so() -> None:
+    """X-11, R-57: by the operator and by the plugin alike."""
+    step = {"model": LATEST, "fromModel": OLDER, "startTime": T0.isoformat()}
+    rows = [{"instance": "web-1", "uid": "uid-web-1", **step}]
+    found = told(scale_set_spec(), a_set(status=ledger() | {"renewals": rows}))
+    assert found.fate is Fate.RENEWED
+    assert sentence(found) == (
+        "It is renewed in place: it stays, and gets the images of the latest model."
+    )
 
 
 def test_an_answer_tells_the_numbers_that_were_compared() -> None:

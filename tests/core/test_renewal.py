@@ -47,6 +47,14 @@ def test_a_healthy_instance_that_restarts_is_not_known_and_out_of_rotation() -> 
     assert (act.health, act.in_rotation, act.state_change_time) == (NOT_KNOWN, False, None)
 
 
+def test_what_is_said_of_one_that_restarts_is_said_of_the_version_that_was_seen() -> None:
+    """R-17, rules 5, 8: else one that lags takes out of rotation what another has brought back."""
+    act = published(settle(SPEC, seen(renewing())).plan)["web-1"]
+    assert act.resource_version == renewing().resource_version
+    bad = published(settle(SPEC, a_set(instances=instances(40), bad={1: Outcome.REFUSED})).plan)
+    assert bad["web-1"].resource_version is None
+
+
 def test_an_unhealthy_instance_that_restarts_stays_unhealthy() -> None:
     """R-09: nothing better is known of it, and nothing is written twice."""
     held = verdict(renewing(BAD, in_rotation=False), Outcome.REFUSED)

@@ -1,20 +1,29 @@
 """What a turn asks the API server about the template, and how often."""
 
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from scaleset_operator.api.base import Reason
+from scaleset_operator.api.base import LABEL_MODEL, Reason
+from scaleset_operator.core.model import model_of
 from scaleset_operator.reconciler.ports import Unavailable
 from scaleset_operator.reconciler.turn import RESERVE, TEMPLATE_RETRY
 from scaleset_operator.rehearsal.objects import FakePod
-from scaleset_operator.rehearsal.requests import Fault, Verb
+from scaleset_operator.rehearsal.requests import Fault, Hooks, Request, Verb
 from tests.reconciler.stage import Stage
 from tests.simulation.world import KEY, NAMESPACE
+
+if TYPE_CHECKING:
+    from scaleset_operator.rehearsal.api_server import Change
 
 GOOD: Final[dict[str, Any]] = {
     "metadata": {"labels": {"app": "web"}},
     "spec": {"containers": [{"name": "web", "image": "web:2"}]},
+}
+BETTER: Final[dict[str, Any]] = {
+    "metadata": {"labels": {"app": "web"}, "annotations": {"more": "differs"}},
+    "spec": {"containers": [{"name": "web", "image": "web:3"}]},
 }
 BAD = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": []}}
 RETRY_S = TEMPLATE_RETRY.total_seconds()
@@ -125,3 +134,86 @@ async def test_two_sets_that_claim_the_same_pods_are_told_apart_by_age() -> None
     accepted = next(row for row in conditions if row["type"] == "Accepted")
     assert (accepted["status"], accepted["reason"]) == ("False", Reason.SELECTOR_OVERLAP)
     assert stage.condition("Accepted")["status"] == "True"
+
+
+class Edits(Hooks):
+    """At one point of the requests of an operator the owner edits the template, and it is heard.
+
+    Attributes:
+        left: how many points are to pass before that; below 0 it has come.
+    """
+
+    def __init__(self, stage: Stage, point: int) -> None:
+        self.stage = stage
+        self.left = point
+
+    async def before(self, request: Request) -> None:
+        """Just before sending."""
+        self._pass()
+
+    async def after(self, request: Request) -> None:
+        """Carried out, and the operator does not know yet."""
+        self._pass()
+
+    def _pass(self) -> None:
+        self.left -= 1
+        if self.left == -1:
+            self.stage.change_spec(template=BETTER)
+            self.stage.operator.hear()
+
+
+def nothing(_: Stage) -> None:
+    """The set is being made."""
+
+
+def edited(stage: Stage) -> None:
+    """A rollout is about to begin."""
+    stage.change_spec(template=GOOD)
+
+
+def edited_in_place(stage: Stage) -> None:
+    """One that keeps the pods where it can."""
+    rolling = {"inPlaceIfPossible": True, "maxBatchInstancePercent": 100}
+    template = {**BETTER, "spec": GOOD["spec"]}
+    stage.change_spec(upgradePolicy={"rollingUpgradePolicy": rolling}, template=template)
+
+
+def one_more(stage: Stage) -> None:
+    """It grows."""
+    stage.change_spec(replicas=4)
+
+
+@pytest.mark.parametrize(
+    ("before", "what"),
+    [(0, nothing), (20, edited), (20, edited_in_place), (20, one_more)],
+    ids=lambda value: getattr(value, "__name__", str(value)),
+)
+async def test_an_instance_is_labelled_with_the_model_that_it_is_made_from(
+    before: int, what: Callable[[Stage], None]
+) -> None:
+    """R-55, R-58: at whatever moment the template is edited and heard of."""
+    point, came = 0, True
+    while came:
+        stage = Stage()
+        first = stage.server.resource("ScaleSet", *KEY)["spec"]["template"]
+        changes: list[Change] = []
+        stage.server.subscribe(changes.append)
+        await stage.run(before)
+        what(stage)
+        second = stage.server.resource("ScaleSet", *KEY)["spec"]["template"]
+        models = {_parts(template): model_of(template) for template in (first, second, BETTER)}
+        edits = Edits(stage, point)
+        stage.cluster.wire.hooks = edits
+        await stage.run(4)
+        came, point = edits.left < 0, point + 1
+        for pod in (c.stored for c in changes if isinstance(c.stored, FakePod)):
+            marks = {key: text for key, text in pod.annotations.items() if "/" not in key}
+            made_from = _parts({"metadata": {"annotations": marks}, "spec": pod.spec})
+            assert pod.labels[LABEL_MODEL] == models[made_from], (point, pod.name, made_from)
+    assert point > 5
+
+
+def _parts(template: Mapping[str, Any]) -> tuple[str, str]:
+    """What the templates differ in."""
+    marks = template["metadata"].get("annotations", {})
+    return template["spec"]["containers"][0]["image"], marks.get("more", "")

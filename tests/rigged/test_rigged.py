@@ -36,6 +36,18 @@ RIGS = [
         "RenewInstance(",
     ),
     Rig(
+        "renewal",
+        "tests/core/test_rollout_inplace.py"
+        "::test_what_changed_since_the_record_is_not_written_over",
+        "on a new record alone",
+    ),
+    Rig(
+        "renewal_floor",
+        "tests/simulation/test_rollouts_inplace.py"
+        "::test_a_rollout_in_place_keeps_the_floor_and_every_pod",
+        "are renewed at once; the batch is 4",
+    ),
+    Rig(
         "cap",
         f"{STORIES}::test_two_of_forty_are_repaired_at_a_time_until_all_are_healthy",
         "are under repair at once",
@@ -136,7 +148,7 @@ def run(rig: Rig, *, rigged: bool) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("rig", RIGS, ids=lambda rig: rig.variant)
 def test_a_rigged_variant_is_caught_by_the_test_meant_for_it(rig: Rig) -> None:
-    """R-11, R-14, R-17, R-24, R-51, R-53, R-57, X-05, rules 5, 8 and 22: the guards bite."""
+    """R-11, R-14, R-17, R-24, R-51, R-53, R-57, X-05, rules 5, 8, 10 and 22: the guards bite."""
     caught = run(rig, rigged=True)
     assert caught.returncode == 1, caught.stdout + caught.stderr
     assert rig.says in caught.stdout

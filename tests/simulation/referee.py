@@ -28,6 +28,8 @@ from scaleset_operator.rehearsal.objects import FakePod, ObjectKey, start_of
 GRACE: Final = timedelta(seconds=20)
 SLOT_GRACE: Final = timedelta(seconds=20)
 """Of a set with a grace of 20 s under a probe of 5/11."""
+BATCH_PERCENT: Final = 20
+"""maxBatchInstancePercent, where a test does not say otherwise."""
 SPEC_LAG: Final = timedelta(seconds=6)
 """A deletion follows its record within 5 s; the spec may have changed since."""
 
@@ -53,6 +55,7 @@ class Referee:
     Attributes:
         repaired: names of instances deleted by a repair, in order.
         renewed: names of instances renewed in place by one, in order.
+        rolled: names of instances that a rollout renewed in place, in order.
         most_in_flight: the largest number of debts seen at once.
         removed: what the operators deleted, with its purpose, in order.
         notices: UID of a victim -> the deadline that it was told.
@@ -62,11 +65,13 @@ class Referee:
     server: FakeApiServer
     repaired: list[str] = field(default_factory=list)
     renewed: list[str] = field(default_factory=list)
+    rolled: list[str] = field(default_factory=list)
     most_in_flight: int = 0
     fouls: list[str] = field(default_factory=list)
     debts: dict[str, Debt] = field(default_factory=dict)
     removed: list[tuple[Purpose, str]] = field(default_factory=list)
     notices: dict[str, datetime] = field(default_factory=dict)
+    _out: dict[str, datetime] = field(default_factory=dict)
     _ended: set[str] = field(default_factory=set)
     _purposes: dict[str, Purpose] = field(default_factory=dict)
     _renewals: dict[str, Purpose] = field(default_factory=dict)
@@ -145,6 +150,36 @@ class Referee:
             self.fouls.append(f"{pod.name} was given an older model's images over a newer one's")
         if purpose is Purpose.REPAIR:
             self._repair(before, in_place=pod.uid)
+        elif purpose is Purpose.ROLLOUT:
+            self._roll(before)
+
+    def _roll(self, pod: FakePod) -> None:
+        """A rollout renews one: within its batch and its floor, and none that is protected (22)."""
+        now = self.server.clock.now()
+        there = {p.uid: p for p in self.server.pods() if p.live}
+        self._out = {
+            uid: at
+            for uid, at in self._out.items()
+            if uid in there and self._is_out(there[uid], at, now)
+        }
+        self._out[pod.uid] = now
+        self.rolled.append(pod.name)
+        if pod.labels.get(LABEL_PROTECT_FROM_ACTIONS) == "true":
+            self.fouls.append(f"{pod.name} was renewed by a rollout although protected")
+        if len(self._out) > self._batch():
+            names = sorted(there[uid].name for uid in self._out)
+            self.fouls.append(f"{names} are renewed at once; the batch is {self._batch()}")
+
+    def _is_out(self, pod: FakePod, since: datetime, now: datetime) -> bool:
+        """Whether it has neither shown itself, nor had its grace, nor been superseded."""
+        over = now >= (start_of(pod) or since) + SLOT_GRACE
+        return not (_healthy(pod) or over or self._age(pod))
+
+    def _batch(self) -> int:
+        """The largest batch that any record of the last seconds could allow."""
+        now = self.server.clock.now()
+        recent = [n for at, n in self._desired if now - at <= SPEC_LAG]
+        return max(1, max([*recent, self._desired[-1][1]]) * BATCH_PERCENT // 100)
 
     def _age(self, pod: FakePod) -> int:
         """How many models ago its images were wanted; those nobody has wanted are the oldest."""

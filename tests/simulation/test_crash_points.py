@@ -13,6 +13,7 @@ from tests.simulation.world import KEY, NAMESPACE, World, ready_world, set_spec
 SIZE: Final = 6
 SURGE: Final = {"maxSurge": True, "maxBatchInstancePercent": 34}
 """Two of six at once."""
+IN_PLACE: Final = {"inPlaceIfPossible": True}
 MOST_POINTS: Final = 200
 
 
@@ -78,6 +79,22 @@ async def the_model_changes_with_surge(world: World) -> int:
     return SIZE
 
 
+async def the_model_changes_in_place(world: World) -> int:
+    """A rollout over all of them that keeps every pod."""
+    spec = set_spec(SIZE, image="web:2", rolling=IN_PLACE)
+    world.server.apply("ScaleSet", NAMESPACE, KEY.name, spec)
+    return SIZE
+
+
+async def the_model_changes_twice_in_place(world: World) -> int:
+    """The second while the first is under way."""
+    await the_model_changes_in_place(world)
+    await world.run(2)
+    spec = set_spec(SIZE, image="web:3", rolling=IN_PLACE)
+    world.server.apply("ScaleSet", NAMESPACE, KEY.name, spec)
+    return SIZE
+
+
 async def all_fall_silent_for_ever(world: World) -> int:
     """The witness decides."""
     for pod in world.live():
@@ -103,6 +120,8 @@ SCENARIOS: Final[list[Callable[[World], Awaitable[int]]]] = [
     two_are_restarted,
     the_model_changes,
     the_model_changes_with_surge,
+    the_model_changes_in_place,
+    the_model_changes_twice_in_place,
     all_fall_silent_for_ever,
     two_end_by_themselves,
 ]
@@ -112,12 +131,16 @@ async def crashed_at(point: int, scenario: Callable[[World], Awaitable[int]]) ->
     """Play a scenario with one crash; False when it has fewer points than that."""
     world = await ready_world(point, SIZE)
     world.operators[0].trouble.crash_at = point
+    before = {pod.uid for pod in world.live()}
     wanted = await scenario(world)
     crashed = False
     for _ in range(360):
         await world.step(1.0)
         if scenario is the_model_changes_with_surge:
             assert SIZE <= world.serving() <= len(world.live()) <= SIZE + 2, point
+        if scenario in (the_model_changes_in_place, the_model_changes_twice_in_place):
+            assert {pod.uid for pod in world.live()} == before, point
+            assert world.serving() >= SIZE - 1, point
         if not world.operators:
             crashed = True
             world.start()
@@ -132,7 +155,7 @@ def settled(world: World, wanted: int) -> bool:
     """Whether the set is what is wanted, all of it healthy, and nothing is owed."""
     live, status = world.live(), world.status()
     models = {p.labels["scaleset.dev/model"] for p in live}
-    owed = [*status["creating"], *status["scaleIn"]]
+    owed = [*status["creating"], *status["scaleIn"], *status["renewals"]]
     owed += [*status["repairs"]["inFlight"], *status["repairs"]["doubts"]]
     well = (p.conditions.get(CONDITION_HEALTHY) for p in live)
     return (

@@ -190,12 +190,17 @@ class ScaleSetMachine(RuleBasedStateMachine):
     @rule(
         image=st.sampled_from(["web:1", "web:2", "web:3"]),
         surge=st.booleans(),
+        stays=st.booleans(),
         pause=st.sampled_from(["PT0S", "PT0S", "PT7S"]),
     )
-    def the_template_changes(self, image: str, pause: str, *, surge: bool) -> None:
+    def the_template_changes(self, image: str, pause: str, *, surge: bool, stays: bool) -> None:
         """A rollout in the middle of anything, undone or superseded by the next (R-57, R-58)."""
         self.image = image
-        self.rolling = {"maxSurge": surge, "pauseTimeBetweenBatches": pause}
+        self.rolling = {
+            "maxSurge": surge,
+            "inPlaceIfPossible": stays,
+            "pauseTimeBetweenBatches": pause,
+        }
         self._apply()
 
     @rule(spare=st.integers(0, 3))
@@ -315,6 +320,7 @@ class ScaleSetMachine(RuleBasedStateMachine):
         assert not status["repairs"]["doubts"]
         assert not status["creating"]
         assert not status["scaleIn"]
+        assert not status["renewals"]
         assert "rollout" not in status, status["rollout"]
         behind = [p for p in live if p.labels[LABEL_MODEL] != status["latestModel"]]
         assert all(LABEL_PROTECT_FROM_ACTIONS in p.labels for p in behind)

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import tests.support.auditor_notices as notices
+import tests.support.auditor_renewals as renewals
 from tests.support.auditor_books import STALE, Debt, Entry, SetBook, in_flight
 from tests.support.auditor_records import (
     Json,
@@ -94,6 +95,10 @@ class Auditor:
         """Names of the instances that repairs have renewed in place, set by set, in order."""
         return [name for book in self._books.values() for name in book.renewed]
 
+    def rolled(self) -> list[str]:
+        """Names of the instances that rollouts have renewed in place, set by set, in order."""
+        return [name for book in self._books.values() for name in book.rolled]
+
     @property
     def max_in_flight(self) -> int:
         """The most repairs in flight at once, in any one set."""
@@ -119,12 +124,14 @@ class Auditor:
         if book is None:
             book = self._open(record, at)
         book.gone |= verb == "DELETED" or bool(raw["metadata"].get("deletionTimestamp"))
+        self._say(book, *renewals.of_record(book, record))
         book.record = record
         book.enabled_since = (book.enabled_since or at) if record.enabled else None
         book.stopped_since = (book.stopped_since or at) if record.stopped else None
         self._settle(book, at)
         self._say(book, *notices.of_ledger(book, record))
         book.removals |= record.removals
+        book.renewals |= record.renewals
         self._follow(book)
         self._record(book, record.in_flight.keys() - book.entries.keys(), at)
         for uid in book.entries.keys() - record.in_flight.keys():
@@ -199,10 +206,14 @@ class Auditor:
             self._leave(book, before or pod, deleted=pod.terminating, at=at)
 
     def _renew(self, book: SetBook, before: PodRecord, pod: PodRecord, at: datetime) -> None:
-        """A pod that stays is given other images: a repair in place, in the debt of itself."""
+        """A pod that stays is given other images: by a rollout, or a repair, which makes a debt."""
         book.starts.pop(pod.uid, None)
         entry = book.entries.get(pod.uid)
         if pod.name in self._forgiven:
+            return
+        if entry is None and pod.uid in book.renewals:
+            book.rolled.append(pod.name)
+            self._say(book, *renewals.of_patch(book, before, pod))
             return
         if entry is None:
             self._say(book, f"unannounced: {pod.name} was given other images without a word")
@@ -238,7 +249,7 @@ class Auditor:
         if book.names.setdefault(pod.name, pod.uid) != pod.uid:
             self._say(book, f"I4: the name {pod.name} is used a second time")
         if pod.replaces is None and pod.name not in book.record.in_flight.values():
-            book.rolled = max(0, book.rolled - 1)
+            book.rolled_off = max(0, book.rolled_off - 1)
         if pod.instance_id is None:
             return
         other = book.ids.setdefault(pod.instance_id, pod.uid)
@@ -304,19 +315,19 @@ class Auditor:
 
     def _remove(self, book: SetBook, pod: PodRecord, purpose: str, at: datetime) -> None:
         """A removal other than a repair: bounded by the desired count, or by the floor."""
-        record, available = book.record, sum(one.healthy == "True" for one in book.live)
+        record = book.record
         if pod.kept_from_scale_in if purpose == "ScaleIn" else pod.kept_from_actions:
             self._say(book, f"I6: {pod.name} was removed ({purpose}) although it is protected")
         if purpose == "ScaleIn":
             for uid in [u for u, debt in book.debts.items() if debt.replacement == pod.name]:
                 del book.debts[uid]
             least = min([record.desired, *book.desired.since(at - STALE)])
-            if len(book.live) + len(book.debts) + book.rolled < least:
+            if len(book.live) + len(book.debts) + book.rolled_off < least:
                 self._say(book, f"I4: {pod.name} was scaled in below {least} instances")
         # With a surge its successor was there before.
-        book.rolled += purpose == "Rollout" and not record.surge
+        book.rolled_off += purpose == "Rollout" and not record.surge
         floor = record.desired - record.batch
-        if purpose == "Rollout" and pod.healthy == "True" and available < floor:
+        if purpose == "Rollout" and pod.healthy == "True" and book.available < floor:
             self._say(book, f"I7: {pod.name} was rolled out below the floor of {floor}")
 
     # All.

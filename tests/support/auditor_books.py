@@ -84,11 +84,13 @@ class SetBook:
         starts: UID -> when its containers first ran, as first told.
         entries: UID of the victim -> the repair, once it was ever in the ledger.
         removals: UID -> why, once it was ever announced.
+        renewals: UID -> the model that a rollout is to bring it to in place, as last announced.
         debts: UID of the victim -> debt not yet made up.
         notices: UID of the victim -> the deadline that it was told.
         repaired: names of the instances that repairs have deleted, in order.
         renewed: names of the instances whose containers repairs have renewed in place, in order.
-        rolled: instances that rollouts have removed and that are not made up for yet.
+        rolled_off: instances that rollouts have removed and that are not made up for yet.
+        rolled: names of the instances that rollouts have renewed in place, in order.
         ids, names: every instance id and name ever used -> UID.
     """
 
@@ -99,15 +101,17 @@ class SetBook:
     starts: dict[str, datetime] = field(default_factory=dict)
     entries: dict[str, Entry] = field(default_factory=dict)
     removals: dict[str, str] = field(default_factory=dict)
+    renewals: dict[str, str] = field(default_factory=dict)
     debts: dict[str, Debt] = field(default_factory=dict)
     notices: dict[str, datetime] = field(default_factory=dict)
     repaired: list[str] = field(default_factory=list)
     renewed: list[str] = field(default_factory=list)
+    rolled: list[str] = field(default_factory=list)
     ids: dict[int, str] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     desired: Recent = field(default_factory=Recent)
     allowances: Recent = field(default_factory=Recent)
-    rolled: int = 0
+    rolled_off: int = 0
     gone: bool = False
     max_in_flight: int = 0
 
@@ -115,6 +119,11 @@ class SetBook:
     def live(self) -> list[PodRecord]:
         """Its pods that are neither over nor on their way out."""
         return [pod for pod in self.pods.values() if pod.live]
+
+    @property
+    def available(self) -> int:
+        """How many of these are Healthy, by what runs in them now."""
+        return sum(pod.healthy == "True" and not pod.renewing for pod in self.live)
 
     def named(self, name: str) -> PodRecord | None:
         """The pod of this name, if it is there."""

@@ -76,6 +76,7 @@ class SetRecord:
         deadlines: UID of the victim -> until when it may stay, where it is to be told.
         notice: how long the profile promises; None where none is given now.
         removals: UID -> why it is removed other than by a repair.
+        renewals: UID -> the model that a rollout brings it to in place.
         witnesses: names.
     """
 
@@ -95,6 +96,7 @@ class SetRecord:
     deadlines: dict[str, datetime] = field(default_factory=dict)
     notice: timedelta | None = None
     removals: dict[str, str] = field(default_factory=dict)
+    renewals: dict[str, str] = field(default_factory=dict)
     witnesses: frozenset[str] = frozenset()
 
 
@@ -190,6 +192,7 @@ def read_set(raw: Json, now: datetime) -> SetRecord:
         },
         notice=_notice(spec.get("terminateNotificationProfile") or {}),
         removals={row["uid"]: row.get("purpose", "ScaleIn") for row in status.get("scaleIn") or ()},
+        renewals={row["uid"]: row["model"] for row in status.get("renewals") or ()},
         witnesses=frozenset(
             row["witness"] for row in repairs.get("doubts") or () if row.get("witness")
         ),

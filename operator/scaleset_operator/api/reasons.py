@@ -183,7 +183,7 @@ REASON_TEXT: Final[dict[Reason, str]] = {
     Reason.IDLE: "No repair is in flight.",
     Reason.FOREIGN_PODS: "Pods match the selector that are not this set's; they are left alone.",
     Reason.GRACE_TOO_SHORT: "More than one instance in twenty needed longer than gracePeriod.",
-    Reason.NOT_YET_SUPPORTED: "This version of the operator accepts the field but cannot do it.",
+    Reason.NOT_YET_SUPPORTED: "This version of the operator knows the request but cannot meet it.",
     Reason.HEALTH_SOURCE_MISSING: "The source of health is gone; repairs stop, verdicts stand.",
     Reason.FREQUENT_RESTARTS: "The operator restarts so often that it cannot watch a full timeout.",
     Reason.PROBING: "The probe is used and its instances are probed.",

@@ -12,6 +12,29 @@ from scaleset_operator.api.base import MAX_INT32, Count, LabelName, Model, Reaso
 from scaleset_operator.api.ledger import Cause, ModelHash, Uid
 
 MAX_SURGE: Final = 200
+MAX_RENEWALS: Final = 200
+
+
+class Renewal(Model):
+    """An instance that a rollout gives the latest model's images in place.
+
+    Written before the patch, and kept until its new containers are Healthy or their grace is over.
+    """
+
+    instance: LabelName = Field(examples=["web-7"])
+    """The pod's name."""
+    uid: Uid = Field(examples=["0b6f6a0c-6a43-4a52-9d5e-1f3f2d1c7a55"])
+    """Its UID; the patch carries it."""
+    model: ModelHash = Field(examples=["6f9c8d7b-5a1b2c3d"])
+    """The model that it is brought to, which names its images: of no other template are any
+    written."""
+    from_model: ModelHash = Field(examples=["6f9c8d7b-1c2d3e4f"])
+    """The model that it has when it is recorded; a pod that has neither is left alone (protocol
+    rule 10)."""
+    start_time: Time = Field(examples=["2026-11-20T07:20:44Z"])
+    """When it was recorded."""
+    renewed_time: Time | None = Field(default=None, examples=["2026-11-20T07:20:45Z"])
+    """When the new model was seen on the pod."""
 
 
 class SurgeStep(Model):

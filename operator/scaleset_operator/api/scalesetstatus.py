@@ -22,7 +22,7 @@ from scaleset_operator.api.base import (
     VMHealth,
 )
 from scaleset_operator.api.ledger import Cause, ModelHash, RepairsStatus, Uid
-from scaleset_operator.api.rolloutstatus import RolloutStatus
+from scaleset_operator.api.rolloutstatus import MAX_RENEWALS, Renewal, RolloutStatus
 
 AUTOMATIC_REPAIRS: Final = "AutomaticRepairs"
 """The one orchestration service there is."""
@@ -236,6 +236,8 @@ class ScaleSetStatus(Model):
     """Instances about to be created."""
     scale_in: tuple[ScaleInVictim, ...] = Field(default=(), max_length=MAX_SCALE_IN)
     """Instances chosen to be removed."""
+    renewals: tuple[Renewal, ...] = Field(default=(), max_length=MAX_RENEWALS)
+    """Instances that a rollout brings to the latest model in place (inPlaceIfPossible)."""
     rollout: RolloutStatus | None = None
     """The rollout under way; absent when there is none."""
     orchestration_services: tuple[OrchestrationService, ...] = Field(default=(), max_length=4)

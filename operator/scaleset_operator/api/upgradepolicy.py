@@ -54,10 +54,12 @@ class RollingUpgradePolicy(Model):
     )
     """How long to wait after a batch is healthy before the next begins. Allowed: PT0S to P1D."""
     max_surge: bool = Field(default=False, examples=[True])
-    """Whether a batch's new instances are created before its old ones are removed."""
+    """Whether a batch's new instances are created before its old ones are removed; an instance that
+    is renewed in place needs none."""
     in_place_if_possible: bool = Field(default=False, examples=[True])
     """Whether a model that differs in images only is brought in by renewing the containers inside
-    the pods."""
+    the pods, which stay; in every mode. Where more differs, or an instance has never run, it is
+    replaced, and status.rollout says so."""
 
 
 class UpgradePolicy(Model):

@@ -123,21 +123,8 @@ def _accepted(scene: Scene) -> Word:
     if seen.foreign:
         message = f"not taken over: {', '.join(seen.foreign)}"
         return Word("Accepted", TRUE, Reason.FOREIGN_PODS, message)
-    unsupported = ", ".join(not_yet_supported(scene))
-    if unsupported:
-        return Word("Accepted", TRUE, Reason.NOT_YET_SUPPORTED, f"not acted on: {unsupported}")
     warning = advice(scene)
     return Word("Accepted", TRUE, Reason.GRACE_TOO_SHORT if warning else Reason.VALID, warning)
-
-
-def not_yet_supported(scene: Scene) -> Iterator[str]:
-    """The fields that are set and that this version does not act on."""
-    spec = scene.spec
-    rolling = spec.upgrade_policy.rolling_upgrade_policy
-    found = {
-        "upgradePolicy.rollingUpgradePolicy.inPlaceIfPossible": rolling.in_place_if_possible,
-    }
-    return (f"spec.{name}" for name, is_set in found.items() if is_set)
 
 
 def _healthy(scene: Scene, status: ScaleSetStatus) -> Word:

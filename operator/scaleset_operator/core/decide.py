@@ -85,9 +85,10 @@ class Turn:
         self.opened: Opened = open_repairs(self.asked, self.names, self.scaling, self.doubts.stand)
         self.in_flight = [*self.scaling.entries, *self.opened.entries]
         self.rollout: Rollout = roll_out(scene, self.names, self.scaling, self.in_flight)
-        self.rollout.taken += update(scene, self.scaling, self.rollout, self.in_flight)
+        update(scene, self.scaling, self.rollout, self.in_flight)
         met = {e.uid for e in self.in_flight}
         met |= {v.uid for v in (*self.scaling.removing, *self.rollout.taken)}
+        met |= {r.uid for r in self.rollout.renewals}
         self.answers: Answers = answer(scene, self.opened.decisions, met)
 
     def plan(self) -> Plan:
@@ -166,6 +167,7 @@ class Turn:
                 "last_instance_id": self.names.last_id,
                 "creating": tuple(self.scaling.creating),
                 "scale_in": tuple(removing),
+                "renewals": tuple(self.rollout.renewals),
                 "rollout": self.rollout.status,
                 "orchestration_services": summary.services(scene, repairs),
                 "repairs": repairs,
@@ -203,7 +205,9 @@ def urgency(before: ScaleSetStatus, after: ScaleSetStatus, *, waiting: bool = Fa
         return Record.NONE
     added_names = {c.name for c in after.creating} - {c.name for c in before.creating}
     added_victims = {v.uid for v in after.scale_in} - {v.uid for v in before.scale_in}
-    if added_names or added_victims or _rest_of_ledger(before) != _rest_of_ledger(after):
+    renewals = ({(r.uid, r.start_time) for r in status.renewals} for status in (after, before))
+    added = added_names or added_victims or next(renewals) - next(renewals)
+    if added or _rest_of_ledger(before) != _rest_of_ledger(after):
         return Record.NOW
     if _closes_well(before.repairs, after.repairs) and not waiting:
         return Record.SOON

@@ -33,6 +33,8 @@ class Fate(StrEnum):
     """It is in the ledger: its repair goes on."""
     REPLACES = "Replaces"
     """It takes another's place, and that repair is closed once it is healthy."""
+    RENEWED = "Renewed"
+    """A rollout gives it the latest model's images; it stays."""
     LEAVES = "Leaves"
     """It is removed, and not by a repair."""
     TERMINATING = "Terminating"
@@ -152,6 +154,8 @@ def _fate(
         return (Fate.IN_REPAIR if recorded else Fate.REPAIR), None
     if pod.uid in removed:
         return Fate.LEAVES, removed[pod.uid]
+    if any(r.uid == pod.uid for r in turn.rollout.renewals):
+        return Fate.RENEWED, None
     if decision is not None:
         return Fate.WAIT, None
     return (Fate.NOTHING if entry is None else Fate.REPLACES), None

@@ -157,9 +157,9 @@ def _not_leaving(scene: Scene, instance: Instance) -> Gate:
     purpose = next(
         (v.purpose for v in scene.observed.status.scale_in if v.uid == instance.uid), None
     )
-    in_step = instance.name in scene.surplus or any(
-        s.uid == instance.uid for s in scene.surge_steps
-    )
+    surges = any(s.uid == instance.uid for s in scene.surge_steps)
+    renews = any(r.uid == instance.uid for r in scene.renewals)
+    in_step = instance.name in scene.surplus or surges or renews
     in_batch = in_step or purpose is RemovalPurpose.ROLLOUT
     return Gate(
         reason=Reason.ROLLOUT_IN_PROGRESS if in_batch else Reason.SCALED_IN,

@@ -117,7 +117,7 @@ def _after_patch(scene: Scene, entry: RepairEntry, instance: Instance, progress:
     begun = entry.restarted_time or scene.now
     entry = entry.model_copy(update={"phase": RepairPhase.RESTARTING, "restarted_time": begun})
     if instance.containers.images == entry.target_images:
-        healthy, ends = _is_well(scene, instance), _slot_ends(scene, instance, begun)
+        healthy, ends = is_well(scene, instance), slot_ends(scene, instance, begun)
         await_health(scene, entry, instance, progress, healthy=healthy, ends=ends)
     elif entry.instance in scene.observed.live_reads:
         message = "somebody else has changed its images"
@@ -127,13 +127,13 @@ def _after_patch(scene: Scene, entry: RepairEntry, instance: Instance, progress:
         progress.open.append(entry)
 
 
-def _is_well(scene: Scene, instance: Instance) -> bool:
+def is_well(scene: Scene, instance: Instance) -> bool:
     """Whether the new containers have shown it, and that stands on the pod."""
     if not scene.has_source:
         return instance.ready and instance.started is not None
     return not instance.renewing and stands_healthy(scene, instance)
 
 
-def _slot_ends(scene: Scene, instance: Instance, begun: datetime) -> datetime:
+def slot_ends(scene: Scene, instance: Instance, begun: datetime) -> datetime:
     """The grace of the slot: from the moment the containers run again, or from the patch."""
     return (instance.started or begun) + scene.slot_grace

@@ -108,8 +108,9 @@ class PublishHealth:
         health: None leaves the condition away (no health source is named).
         in_rotation: None leaves the gate as it is.
         gate_reason: the gate's own reason, where it is another than the health's; else None.
-        resource_version: of the pod as seen, where it comes back into rotation: whoever has not
-            seen its notice must not bring it back (rule 8). None where the patch needs no fence.
+        resource_version: of the pod as seen, where it comes back into rotation or is being renewed:
+            whoever has not seen its notice must not bring it back (rule 8), nor take it out again
+            who has not seen that its new containers were heard. None where no fence is needed.
         state_change_time: written once, when the containers were first seen running.
         clear_attempt: the lineage counter goes with the first Healthy.
     """

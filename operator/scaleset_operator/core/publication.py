@@ -78,6 +78,8 @@ def _patch(
 ) -> PublishHealth:
     started = None if instance.started_is_recorded else instance.started
     returns = instance.in_rotation is False and verdict.in_rotation is True
+    # Who has not seen that the new containers were heard must not say again that they were not.
+    fenced = returns or instance.renewing
     return PublishHealth(
         name=instance.name,
         uid=instance.uid,
@@ -87,7 +89,7 @@ def _patch(
         in_rotation=verdict.in_rotation,
         gate_reason=None if verdict.rotation is None else verdict.rotation.reason,
         gate_message="" if verdict.rotation is None else verdict.rotation.message,
-        resource_version=instance.resource_version if returns else None,
+        resource_version=instance.resource_version if fenced else None,
         state_change_time=started,
         clear_attempt=verdict.health is VMHealth.HEALTHY and instance.attempt > 0,
     )

@@ -16,7 +16,7 @@ from scaleset_operator.api.scalesetstatus import ScaleSetStatus, UnhealthyInstan
 from scaleset_operator.core.disruption import Budget, Disruption
 from scaleset_operator.core.doubt import Doubtfulness
 from scaleset_operator.core.health import Verdict
-from scaleset_operator.core.model import model_of
+from scaleset_operator.core.model import images_of, model_of
 from scaleset_operator.core.observed import Instance, Observed, ProbeView, TemplateView
 from scaleset_operator.core.probe_view import in_force
 from scaleset_operator.core.renewal import after_renewal
@@ -122,6 +122,7 @@ def _template(read: Read, accepted: Condition | None) -> TemplateView:
     fault, message = _fault(accepted, OF_THE_TEMPLATE)
     return TemplateView(
         model=model_of(read.resource.spec.template),
+        images=images_of(read.resource.spec.template),
         checked=accepted is not None and accepted.status != "Unknown",
         fault=fault,
         fault_message=message,

@@ -3,6 +3,7 @@
 Says what was decided and adds nothing to it; every reason is stable, every message bounded.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,7 @@ from scaleset_operator.core.plan import Note
 from scaleset_operator.core.revisions import called
 from scaleset_operator.core.rollout_limits import max_batch
 from scaleset_operator.core.scene import Scene
+from scaleset_operator.core.ways import why_replaced
 
 MAX_NAMED = 5
 
@@ -28,6 +30,7 @@ class Standing:
         leaving: how many are on their way out.
         held: how many of those stay until the floor has room for them.
         missing: how many are still to be created.
+        renewing: names of those that are renewed in place and have not shown themselves yet.
         objection: which unhealthy limit is exceeded; empty where none is.
         pause_until: when the pause between batches ends, where one runs.
     """
@@ -36,6 +39,7 @@ class Standing:
     leaving: int
     held: int
     missing: int
+    renewing: tuple[str, ...]
     objection: str
     pause_until: datetime | None
 
@@ -45,11 +49,10 @@ def awaited(scene: Scene) -> list[Instance]:
 
     The replacements of repairs are awaited by their repairs, and hold up no rollout.
     """
-    repairs = {e.replacement for e in scene.entries}
     return [
         i
         for i in scene.live
-        if i.name not in repairs
+        if i.name not in scene.replacements
         and i.uid not in scene.noticed
         and not scene.is_available(i)
         and scene.verdicts[i.uid].health is not VMHealth.UNHEALTHY
@@ -64,12 +67,12 @@ def told(scene: Scene, record: RolloutStatus, standing: Standing) -> RolloutStat
         record: the rollout, with what was decided now.
         standing: what the choice came to.
     """
-    starting = sorted(i.name for i in awaited(scene))
-    under_way = standing.leaving or standing.missing or starting
+    starting = sorted({i.name for i in awaited(scene)} - set(standing.renewing))
+    under_way = standing.leaving or standing.missing or standing.renewing or starting
     if not (standing.behind or record.surge or under_way):
         return None
     mode = scene.spec.upgrade_policy.mode
-    if mode is UpgradeMode.MANUAL and not record.surge and not standing.leaving:
+    if mode is UpgradeMode.MANUAL and not (record.surge or standing.leaving or standing.renewing):
         return None
     reason, why = _why(scene, record, standing, starting)
     revision = scene.observed.revisions.get(record.model)
@@ -77,7 +80,7 @@ def told(scene: Scene, record: RolloutStatus, standing: Standing) -> RolloutStat
         update={
             "revision": revision,
             "reason": reason.value,
-            "message": f"{_how_far(scene, record)}; {why}"[:256],
+            "message": f"{_how_far(scene, record, standing)}; {why}"[:256],
             "next_time": _next_time(record, standing, reason),
         }
     )
@@ -90,10 +93,21 @@ def _next_time(record: RolloutStatus, standing: Standing, reason: Reason) -> dat
     return max((at for at in waits if at is not None), default=None)
 
 
-def _how_far(scene: Scene, record: RolloutStatus) -> str:
+def _how_far(scene: Scene, record: RolloutStatus, standing: Standing) -> str:
     updated = sum(i.model == record.model for i in scene.live)
     model = called(record.model, scene.observed.revisions)
-    return f"{updated} of {scene.spec.replicas} on {model}"
+    return f"{updated} of {scene.spec.replicas} on {model}{_replaced(scene, standing)}"
+
+
+def _replaced(scene: Scene, standing: Standing) -> str:
+    """How many are replaced although the owner wants them renewed in place, and mostly why."""
+    if not scene.spec.upgrade_policy.rolling_upgrade_policy.in_place_if_possible:
+        return ""
+    whys = Counter(why for i in standing.behind if (why := why_replaced(scene, i)))
+    total = whys.total()
+    if not total:
+        return ""
+    return f" ({total} {'is' if total == 1 else 'are'} replaced: {whys.most_common(1)[0][0]})"
 
 
 def _why(
@@ -103,7 +117,7 @@ def _why(
     blocked = _blocked(scene)
     if blocked is not None:
         return blocked
-    if standing.leaving or standing.missing or starting:
+    if standing.leaving or standing.missing or standing.renewing or starting:
         return Reason.ROLLING_OUT, _waiting(standing, starting)
     if standing.pause_until is not None and scene.now < standing.pause_until:
         return Reason.ROLLOUT_PAUSED, f"paused until {format_time(standing.pause_until)}"
@@ -132,7 +146,8 @@ def _blocked(scene: Scene) -> tuple[Reason, str] | None:
 
 
 def _waiting(standing: Standing, starting: list[str]) -> str:
-    parts = [f"waiting for {_some(starting)}"] if starting else []
+    parts = [f"renewing {_some(standing.renewing)} in place"] if standing.renewing else []
+    parts += [f"waiting for {_some(starting)}"] if starting else []
     parts += [f"{standing.leaving} leaving"] if standing.leaving else []
     parts += [f"{standing.held} of them held by the floor"] if standing.held else []
     parts += [f"{standing.missing} to be created"] if standing.missing else []

@@ -14,7 +14,7 @@ from typing import Final
 from scaleset_operator.api.base import Reason, VMHealth
 from scaleset_operator.api.ledger import RepairEntry, RepairPhase, RepairsStatus
 from scaleset_operator.api.repairpolicy import AutomaticRepairsPolicy
-from scaleset_operator.api.rolloutstatus import SurgeStep
+from scaleset_operator.api.rolloutstatus import Renewal, SurgeStep
 from scaleset_operator.api.scaleset import ScaleSetSpec
 from scaleset_operator.core.doubt import Doubtfulness
 from scaleset_operator.core.health import Verdict, judge
@@ -150,6 +150,16 @@ class Scene:
     def entries(self) -> tuple[RepairEntry, ...]:
         """Repairs in flight, as recorded."""
         return self.observed.status.repairs.in_flight
+
+    @cached_property
+    def replacements(self) -> frozenset[str]:
+        """Names that the repairs in flight have given out."""
+        return frozenset(e.replacement for e in self.entries if e.replacement)
+
+    @property
+    def renewals(self) -> tuple[Renewal, ...]:
+        """Instances that a rollout renews in place, as recorded."""
+        return self.observed.status.renewals
 
     @property
     def surge_steps(self) -> tuple[SurgeStep, ...]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from scaleset_operator.api.ledger import MAX_IMAGE_LENGTH, MAX_TARGET_IMAGES
 from scaleset_operator.api.repairpolicy import RepairAction
-from scaleset_operator.core.images import equivalent
+from scaleset_operator.core.images import equivalent, plain
 from scaleset_operator.core.model import shape_of
 from scaleset_operator.core.observed import NOT_MADE, Instance
 from scaleset_operator.core.requests import action_asked
@@ -60,6 +60,32 @@ def latest_images(scene: Scene, instance: Instance) -> tuple[str, ...]:
     containers = instance.containers
     pairs = zip(containers.names, containers.images, strict=True)
     return tuple(latest.get(name, image) for name, image in pairs)
+
+
+def update_images(scene: Scene, instance: Instance) -> tuple[str, ...]:
+    """The images that a rollout gives the pod: one that is only spelled otherwise stays."""
+    pairs = zip(instance.containers.images, latest_images(scene, instance), strict=True)
+    return tuple(image if plain(image) == plain(wanted) else wanted for image, wanted in pairs)
+
+
+def why_replaced(scene: Scene, instance: Instance) -> str:
+    """Why a rollout cannot bring it to the latest model in its pod; empty where it can."""
+    refused_until = scene.observed.refused_until.get(instance.name)
+    if not scene.spec.upgrade_policy.rolling_upgrade_policy.in_place_if_possible:
+        return "inPlaceIfPossible is false"
+    if not is_of_latest_shape(scene, instance):
+        return "the models differ in more than images"
+    if instance.started is None and not instance.renewing:
+        # Nothing in it is worth keeping, and what keeps it from running need not be its image.
+        return "its containers have never all run"
+    if update_images(scene, instance) == instance.containers.images:
+        return "it has these images already"
+    if instance.name in scene.replacements:
+        # Its containers' start would count anew in the grace of that slot (protocol rule 7).
+        return "the repair that it closes goes on"
+    if refused_until is not None and scene.now < refused_until:
+        return "the API server refused a write to it"
+    return ""
 
 
 def _in_place(action: RepairAction, images: tuple[str | None, ...]) -> Way | None:

@@ -123,6 +123,8 @@ def sentence(told: Explanation, time: Time = format_time) -> str:
         case Fate.REPLACES:
             victim = told.entry.instance if told.entry else ""
             return f"It replaces {victim}; that repair is closed when it is Healthy."
+        case Fate.RENEWED:
+            return "It is renewed in place: it stays, and gets the images of the latest model."
         case Fate.LEAVES | Fate.TERMINATING:
             return _leaves(told)
         case _:

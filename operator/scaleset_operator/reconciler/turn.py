@@ -151,6 +151,9 @@ class Reconciler:
             known = self.resources.scale_set(key)
             if known is None:
                 return None
+            if memory.template is not None and memory.template.model != known.model:
+                # Edited since it was checked: nothing is made from what was not.
+                return self.clock.now()
             plan = self._decide(known, memory, state)
             if await self._look_closer(known.owner, plan, state):
                 continue
@@ -235,10 +238,10 @@ class Reconciler:
             else:
                 again.append(due)
         if plan.actions:
-            current = self.resources.scale_set(known.key) or known
             not_after = (state.recorded_ns or self.clock.boottime_ns()) + MAX_RECORD_AGE_NS
             actor = Actor(self.cluster, self.clock, self.account)
-            done = await actor.act(current.owner, plan.actions, memory, not_after)
+            # From the template that was decided on, whatever was heard since: acts name its model.
+            done = await actor.act(known.owner, plan.actions, memory, not_after)
             again += memory.note_acts(self.clock.now(), done=done)
         return min(again)
 

@@ -46,6 +46,7 @@ class FakeKubelet:
     Attributes:
         script_for: asked once for each pod, at its creation.
         reuse_addresses: give the address freed last to the next pod, at once.
+        missing: images that cannot be pulled: a container that is to run one never does.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class FakeKubelet:
         self.clock = server.clock
         self.script_for = script_for
         self.reuse_addresses = False
+        self.missing: set[str] = set()
         self._scripts: dict[str, PodScript] = {}
         self._free: list[str] = []
         self._numbers = count(1)
@@ -63,6 +65,7 @@ class FakeKubelet:
         self._watchers: list[Callable[[], None]] = []
         self._told: dict[str, object] = {}
         self._renewing: set[str] = set()
+        self._killed: dict[str, set[str]] = {}
         server.subscribe(self._see)
         for number in range(1, nodes + 1):
             server.set_node(f"node-{number}", ready=True)
@@ -157,10 +160,10 @@ class FakeKubelet:
             self._end(stored)
         elif stored.over:
             self._free_address(stored)
-        elif stored.runs and stored.uid not in self._renewing and not _images_run(stored):
+        elif stored.runs and stored.uid not in self._renewing and self._is_to_run_again(stored):
             # The spec names other images than those that run: kubelet renews these containers.
             self._renewing.add(stored.uid)
-            self._after(0.1, lambda: self._write(stored.uid, containers_ready=False))
+            self._after(0.1, lambda: self._kill(stored.uid))
             self._later(self._scripts[stored.uid].renew, lambda: self._run_again(stored.uid))
 
     def _take_over(self, pod: FakePod, script: PodScript) -> None:
@@ -199,15 +202,27 @@ class FakeKubelet:
         self._write(uid, phase="Running", started=started, runs=runs, containers_ready=True)
         self._later(self._scripts[uid].dies, lambda: self._fail(uid))
 
+    def _is_to_run_again(self, pod: FakePod) -> bool:
+        return bool(_others(pod)) or pod.uid in self._killed
+
+    def _kill(self, uid: str) -> None:
+        pod = self.server.find(uid)
+        if pod is not None:
+            self._killed.setdefault(uid, set()).update(_others(pod))
+            self._write(uid, containers_ready=False)
+
     def _run_again(self, uid: str, *, all_of_them: bool = False) -> None:
         self._renewing.discard(uid)
         pod = self.server.find(uid)
         if pod is None or not pod.live or not pod.runs:
             return
+        if self.missing & set(_images(pod).values()):
+            return  # Until the spec names another.
+        ended = self._killed.pop(uid, set()) | _others(pod)
         now, images = whole_second(self.clock.now()), _images(pod)
         runs = tuple(
             Run(run.name, images[run.name], run.restarts + 1, now, run.started)
-            if all_of_them or images[run.name] != run.image
+            if all_of_them or run.name in ended
             else run
             for run in pod.runs
         )
@@ -262,5 +277,7 @@ def _images(pod: FakePod) -> dict[str, str]:
     return {row["name"]: row["image"] for row in pod.spec.get("containers", ())}
 
 
-def _images_run(pod: FakePod) -> bool:
-    return {run.name: run.image for run in pod.runs} == _images(pod)
+def _others(pod: FakePod) -> set[str]:
+    """Containers that run another image than the spec names."""
+    wanted = _images(pod)
+    return {run.name for run in pod.runs if run.image != wanted[run.name]}
