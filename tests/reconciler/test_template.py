@@ -1,7 +1,7 @@
 """What a turn asks the API server about the template, and how often."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -11,9 +11,11 @@ from scaleset_operator.reconciler.ports import Unavailable
 from scaleset_operator.reconciler.turn import RESERVE, TEMPLATE_RETRY
 from tests.reconciler.stage import Stage
 from tests.simulation.world import KEY, NAMESPACE
-from tests.support.fake_api_server import Change
 from tests.support.fake_objects import FakePod
 from tests.support.faults import Fault, Hooks, Request, Verb
+
+if TYPE_CHECKING:
+    from tests.support.fake_api_server import Change
 
 GOOD: Final[dict[str, Any]] = {
     "metadata": {"labels": {"app": "web"}},
