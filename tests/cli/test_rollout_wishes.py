@@ -125,9 +125,68 @@ def condition(status: str, reason: str, message: str = "") -> dict[str, Any]:
     }
 
 
+def rolling(message: str, reason: str = "RollingOut") -> dict[str, Any]:
+    at = format_time(T0)
+    return {"model": "a-2", "startTime": at, "reason": reason, "message": message}
+
+
+IN_PLACE = "2 of 4 on model a-2, revision 7; renewing web-1, web-2 in place"
+RENEWALS = [
+    {
+        "instance": f"web-{n}",
+        "uid": f"uid-{n}",
+        "model": "a-2",
+        "fromModel": "a-1",
+        "startTime": format_time(T0),
+    }
+    for n in (1, 2)
+]
+
+
 @pytest.mark.parametrize(
     ("status", "line", "finished"),
     [
+        (
+            {
+                "updatedReplicas": 2,
+                "renewals": RENEWALS,
+                "rollout": rolling(IN_PLACE),
+                "conditions": [condition("False", "RollingOut", IN_PLACE)],
+            },
+            f"RollingOut: {IN_PLACE}",
+            False,
+        ),
+        (
+            {
+                "updatedReplicas": 4,
+                "renewals": RENEWALS[:1],
+                "rollout": rolling("4 of 4 on model a-2; renewing web-1 in place"),
+                "conditions": [condition("True", "UpToDate")],
+            },
+            "RollingOut: 4 of 4 on model a-2; renewing web-1 in place",
+            False,
+        ),
+        (
+            {
+                "updatedReplicas": 4,
+                "rollout": rolling("4 of 4 on model a-2; waiting for web-9"),
+                "conditions": [condition("True", "UpToDate")],
+            },
+            "RollingOut: 4 of 4 on model a-2; waiting for web-9",
+            False,
+        ),
+        (
+            {
+                "updatedReplicas": 1,
+                "renewals": RENEWALS,
+                "conditions": [condition("False", "OutOfDate", "3 of 4 not on model a-2")],
+            },
+            (
+                "1 of 4 on the latest model; OutOfDate: 3 of 4 not on model a-2; "
+                "renewing web-1, web-2 in place"
+            ),
+            False,
+        ),
         (
             {"updatedReplicas": 4, "conditions": [condition("True", "UpToDate")]},
             "4 of 4 on the latest model; UpToDate",
@@ -155,3 +214,9 @@ def test_progress_is_the_operators_word_for_the_present_spec(
 ) -> None:
     found = progress(scale_set(**status))
     assert (found.line(), found.finished) == (line, finished)
+
+
+def test_programs_are_told_who_is_renewed() -> None:
+    found = progress(scale_set(updatedReplicas=2, renewals=RENEWALS, rollout=rolling(IN_PLACE)))
+    assert found.data()["renewing"] == ("web-1", "web-2")
+    assert found.data()["message"] == IN_PLACE

@@ -17,7 +17,7 @@ import pytest
 from tests.cli.test_csdef import WHOLE
 from tests.integration.operator_fixture import SOURCE
 from tests.integration.waiting import eventually
-from tests.integration.world import PREFIX, new_world, template
+from tests.integration.world import PREFIX, moment, new_world, template
 from tests.support.kube_api import path_of
 
 if TYPE_CHECKING:
@@ -128,6 +128,42 @@ def test_repairs_are_suspended_and_resumed_by_what_the_operator_reads(
     assert "which has no end" in plugin.refused("repairs", "suspend", "web", "--for", "1h")
     plugin.on("repairs", "resume", "web")
     eventually(lambda: service(world)[0] == "Running", "Running again")
+
+
+def test_a_suspension_by_the_platform_ends_with_a_persons_word_alone(
+    world: World, plugin: Plugin
+) -> None:
+    """R-42, R-43, R-44: its cause is shown and asked about; the request is later than the
+    suspension, whatever the clock of the person says, and clears the counts."""
+    # Each has its address before it runs, so that it is told in time what to answer.
+    late = template("ill", marks={"localcluster/start-delay": "3"})
+    repairs = {"gracePeriod": "PT0S", "suspendAfterFailedRepairs": 1}
+    world.scale_set("ill", 1, repairs=repairs, template=late)
+
+    def suspended() -> Any:
+        """Whatever comes in its place is as sick as it is."""
+        there = [pod for pod in world.pods("ill") if pod["status"].get("podIP")]
+        world.endpoints.tell(there, "status:500")
+        return world.status("ill").get("repairs", {}).get("suspendedSince")
+
+    since = eventually(
+        suspended, "suspended by the platform", seconds=90, told=lambda: world.told("ill")
+    )
+    asked = plugin.refused("repairs", "resume", "ill")
+    assert "Suspended by Platform since" in asked
+    assert "--yes says it beforehand" in asked
+    assert world.status("ill")["repairs"]["suspendedSince"] == since
+    world.endpoints.heal(world.pods("ill"))
+    said = plugin.on("repairs", "resume", "ill", "--yes")
+    assert said.startswith("scaleset/ill repairs: was Suspended by Platform")
+    status = world.await_status(
+        "ill", lambda s: not s["repairs"].get("suspendedSince"), "resumed by a person"
+    )
+    assert status["repairs"]["consecutiveFailed"] == 0
+    handled = moment(status["repairs"]["lastHandledResumeRequest"])
+    assert handled > moment(since)
+    eventually(lambda: "RepairsResumed" in world.events("ill"), "it is told")
+    assert plugin.data("repairs", "resume", "ill")["items"][0]["changed"] is False
 
 
 def test_an_instance_is_marked_by_the_words_of_its_labels_and_annotations(

@@ -36,7 +36,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 async def status(call: Call, name: _Set) -> int:
-    """Show how many instances are on the latest model. Exit code: 0 all, 1 error, 2 not yet."""
+    """Show how far a rollout is. Exit code: 0 it is over, 1 error, 2 not yet."""
     from scaleset_operator.cli import rollout_wishes
 
     async with call.access() as access:

@@ -29,8 +29,12 @@ class Progress:
 
     Attributes:
         updated: instances on the latest model, of `total` there are and `desired` wanted.
-        reason: code of the condition InstancesUpToDate; empty before the operator wrote one.
-        finished: whether every instance is on the latest model, for the spec as it is now.
+        reason: code of the rollout under way, else of the condition InstancesUpToDate; empty before
+            the operator wrote one.
+        told: whether the message is the rollout's own, which says how far it is.
+        renewing: instances that are being renewed in place.
+        finished: whether every instance is on the latest model, for the spec as it is now, and
+            nobody is waited for any more.
     """
 
     updated: int
@@ -38,18 +42,22 @@ class Progress:
     desired: int
     reason: str
     message: str
+    told: bool
+    renewing: tuple[str, ...]
     finished: bool
 
     def line(self) -> str:
         """The same for people."""
         said = ": ".join(text for text in (self.reason, self.message) if text)
-        return f"{self.updated} of {self.desired} on the latest model" + (
-            f"; {said}" if said else ""
-        )
+        if self.told:
+            return said
+        renewing = f"renewing {', '.join(self.renewing)} in place" if self.renewing else ""
+        head = f"{self.updated} of {self.desired} on the latest model"
+        return "; ".join(text for text in (head, said, renewing) if text)
 
     def data(self) -> dict[str, Any]:
         """The same for programs."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if name != "told"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -81,17 +89,22 @@ def progress(raw: Json) -> Progress:
     status = found.status
     stands = next((c for c in status.conditions if c.type == UP_TO_DATE), None)
     seen = status.observed_generation >= found.metadata.generation
-    message = stands.message if stands is not None else ""
+    rollout = status.rollout if seen else None
+    speaks = rollout or (stands if seen else None)
+    message = speaks.message if speaks is not None else ""
     if not seen:
         message = f"the operator has not answered generation {found.metadata.generation} yet"
-    up_to_date = stands is not None and stands.status is ConditionStatus.TRUE
+    up_to_date = seen and stands is not None and stands.status is ConditionStatus.TRUE
+    enough = status.updated_replicas >= found.spec.replicas
     return Progress(
         updated=status.updated_replicas,
         total=status.replicas,
         desired=found.spec.replicas,
-        reason=stands.reason if stands is not None and seen else "",
+        reason=speaks.reason if speaks is not None else "",
         message=message,
-        finished=seen and up_to_date and status.updated_replicas >= found.spec.replicas,
+        told=rollout is not None,
+        renewing=tuple(row.instance for row in status.renewals),
+        finished=up_to_date and rollout is None and not status.renewals and enough,
     )
 
 
