@@ -114,7 +114,7 @@ def repaired(_: State, move: Move) -> bool:
 
 def deleted(_: State, move: Move) -> bool:
     """An instance was deleted, for whatever reason."""
-    return any(deletes(move, *Purpose))
+    return any(isinstance(found.act, DeleteInstance) for found in _touched(move))
 
 
 def created(_: State, move: Move) -> bool:

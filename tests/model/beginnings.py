@@ -65,7 +65,9 @@ def first_state(
         ails = frozenset((p.uid, "silent") for p in pods if p.node == "node-1" or not terms.crowded)
     each = [pooled(Operator(sight=seen))] * operators
     if blind:
-        each[-1] = pooled(Operator(sight=same(replace(seen, dark="all"))))
+        silent_to_it = frozenset((p.uid, "silent") for p in pods)
+        sees_none = replace(sight.at_first(pods, silent_to_it), dark="all")
+        each[-1] = pooled(Operator(sight=same(sees_none)))
     return State(
         now=0,
         pods=pods,

@@ -62,7 +62,7 @@ def next_quiet_step(state: State) -> Move | None:
     """
     for number, operator in enumerate(state.operators):
         if operator.awake:
-            return next(operator_moves(state, number))
+            return next(m for m in operator_moves(state, number) if not m.kind)
     return next((move for move in cluster_moves(state) if move.word != "passes"), None)
 
 

@@ -18,8 +18,8 @@ What makes it small enough to be whole, and why nothing is lost by it:
 - An operator between two turns has no view: it looks before it uses one. Beginning a turn without
   looking is a trouble of its own ("stale"), for which the view is kept. Of the names it remembers
   those go that the ledger does not owe any more, for a name is never owed again.
-- Where the set was written since an operator looked, and its next request is the first record of
-  its turn, it is as one that has not begun: that record is refused whenever it comes.
+- Where the set was written since an operator looked, and its next request is a record, it is as one
+  that has not begun: that record is refused whenever it comes.
 - Operators are alike: states that differ in which of them is which are one.
 - Time passes in ticks of a scenario's own length, longer than an act may be old. What lies between
   two ticks is the same moment for every rule that the scenario is about.
@@ -27,9 +27,9 @@ What makes it small enough to be whole, and why nothing is lost by it:
   of those explored; that those chains end is looked at too. So runs without trouble are followed
   from the others alone, and what they have in common is followed once.
 
-What is a bound and no reduction: how often time passes and each trouble comes, one attempt of a
-prober per tick, the live reads of one round answered together, and the acts of one plan arriving in
-its order, each of which may be the last.
+What is a bound and no reduction: how often time passes and each trouble comes (that news arrives in
+the middle of a turn is one), one attempt of a prober per tick, the live reads of one round answered
+together, and the acts of one plan arriving in its order, each of which may be the last.
 """
 
 from __future__ import annotations
@@ -170,6 +170,8 @@ class _Explorer:
                 found.states += 1
 
     def _broken(self, state: State, move: Move) -> str | None:
+        if move.sent is None and move.after.view.status is state.view.status:
+            return None  # Nothing was done and nothing written: no invariant is about that.
         for invariant in self._invariants:
             if invariant.concerns(state, move):
                 self._found.checks[invariant.name] += 1

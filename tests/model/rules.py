@@ -15,6 +15,7 @@ TROUBLES: Final = {
     "conflict": (3, 25),
     "refuse": (4,),
     "stale": (3, 5, 6),
+    "news": (3, 4, 6),
     "fail": (4,),
     "recover": (4, 8),
     "bad start": (9, 12),

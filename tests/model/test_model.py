@@ -126,7 +126,7 @@ def test_what_only_reports_is_no_part_of_a_decision(
     real = deciding.decide
     monkeypatch.setattr(thought, "_kept", kept)
     monkeypatch.setattr(deciding, "decide", decide)
-    found = next(s for s in SMALL if s.name == name).explored(2_000)
+    found = next(s for s in SMALL if s.name == name).explored(1_000)
     assert found.violation is None, found.story()
     assert compared > 50
 

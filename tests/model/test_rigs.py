@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from scaleset_operator.core import ledger
+from tests.model import turns
 from tests.model.explore import explore
 from tests.model.invariants import INVARIANTS
 from tests.model.rigs import BROKEN, Broken
-from tests.model.scenarios import SMALL
+from tests.model.scenarios import LARGE, SMALL
 from tests.model.thought import forget
 
 if TYPE_CHECKING:
@@ -45,6 +46,17 @@ def test_what_is_broken_is_found(broken: Broken, monkeypatch: pytest.MonkeyPatch
     assert found.violation is not None
     assert found.violation.startswith(f"{broken.invariant}: ")
     assert found.story().count("\n") == len(found.trace) > 0
+
+
+@pytest.mark.timeout(120)
+def test_deciding_on_old_live_reads_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """R-14, rules 5 and 9: one that was stopped for long gives a slot away that is taken."""
+    monkeypatch.setattr(turns, "forgetful", lambda operator: operator)
+    scenario = next(s for s in LARGE if s.name == "one of two is blind, with time")
+    found = scenario._replace(sick=2, blind=False).explored(ENOUGH_TO_FAIL)
+    assert found.violation is not None
+    assert found.violation.startswith("a slot is freed when it is made up for: ")
+    assert "operator 1 goes on at last" in found.story()
 
 
 def test_a_repair_that_is_recorded_and_never_done_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,6 +30,10 @@ def operator_moves(state: State, number: int) -> Iterator[Move]:
         if decided_at is not None and decided_at < state.now:
             later = onward(forgetful(operator), state.now)
             yield Move("goes on at last", state.with_operator(number, later), who=number)
+        if state.left("news") and decided_at is not None:
+            heard = onward(operator.but(pods=state.pods, view=state.view), state.now)
+            after = state.less("news").with_operator(number, heard)
+            yield Move("hears of all that is new", after, who=number, kind="news")
     else:
         yield from _begins(state, number, operator)
     if state.left("crash"):
@@ -89,9 +93,13 @@ def _woken(state: State, operator: Operator) -> Operator:
     """One whose record is bound to be refused is as one that has not begun its turn."""
     if operator.view is state.view or operator.hand or operator.decided_at is None:
         return operator
+    if state.left("news"):
+        return operator
     found = thought(operator, operator.decided_at)
     asks = (found.list_live and not operator.listed) or found.reads - operator.live_reads
-    return operator if asks else _asleep(state, operator.resting())
+    if asks or _may_be_put_off(operator, found):
+        return operator
+    return _asleep(state, operator.resting())
 
 
 def _asleep(state: State, operator: Operator) -> Operator:
@@ -180,10 +188,9 @@ def _records(state: State, number: int, operator: Operator, found: Thought) -> I
     """Compare and swap: what was read is written over, or nothing is."""
     if operator.view is not state.view:
         yield _told(state, number, "has a conflict", operator.resting())
+        if _may_be_put_off(operator, found):
+            yield _told(state, number, "puts off its report", operator.but(hand=found.hand))
         return
-    if state.left("conflict"):
-        after = state.less("conflict").with_operator(number, operator.resting())
-        yield Move("is refused its record", after, who=number, kind="conflict")
     written = state._replace(view=found.view, debts=_settled(state, found.view))
     recorded = operator.but(
         view=found.view, live_reads=frozenset(), listed=False, recorded_at=state.now
@@ -194,17 +201,21 @@ def _records(state: State, number: int, operator: Operator, found: Thought) -> I
         acting = recorded.but(decided_at=None, hand=found.hand)
         further = acting if found.hand else acting.resting()
     yield _told(written, number, "records", further)
-    if found.record is Record.SOON and found.hand and not _must_be_fenced(operator, found):
-        held = operator.but(hand=found.hand)
-        yield _told(state, number, "puts off its report", held)
+    if _may_be_put_off(operator, found):
+        yield _told(state, number, "puts off its report", operator.but(hand=found.hand))
+    if state.left("conflict"):
+        after = state.less("conflict").with_operator(number, operator.resting())
+        yield Move("is refused its record", after, who=number, kind="conflict")
     if state.left("lost answer"):
         unaware = operator.resting()
         after = written.less("lost answer").with_operator(number, unaware)
         yield Move("records unawares", after, who=number, kind="lost answer")
 
 
-def _must_be_fenced(operator: Operator, found: Thought) -> bool:
-    return found.fenced and operator.recorded_at is None
+def _may_be_put_off(operator: Operator, found: Thought) -> bool:
+    """A report waits for company, where nothing needs its record; what is to be sent does not."""
+    unfenced = not found.fenced or operator.recorded_at is not None
+    return found.record is Record.SOON and bool(found.hand) and unfenced
 
 
 def _settled(state: State, view: SetView) -> frozenset[tuple[str, str]]:
