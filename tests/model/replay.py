@@ -11,13 +11,12 @@ import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.support.fake_kubelet import PodScript
-from tests.support.fake_objects import HEALTH_OF, FakePod, Run, whole_second
-from tests.support.faults import Hooks, Request, Verb
-
 from scaleset_operator.api.base import CONDITION_HEALTHY
 from scaleset_operator.api.scalesetstatus import ScaleSetStatus
 from scaleset_operator.core.plan import Record
+from scaleset_operator.rehearsal.kubelet import PodScript
+from scaleset_operator.rehearsal.objects import HEALTH_OF, FakePod, Run, whole_second
+from scaleset_operator.rehearsal.requests import Hooks, Request, Verb
 from tests.model.cluster import cluster_moves
 from tests.model.moves import moves
 from tests.model.states import GRACE, IMAGES, NEW_MODEL, REPORT, State

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from scaleset_operator.api.base import Reason, VMHealth
 from scaleset_operator.api.ledger import RepairResult
 from scaleset_operator.core import decide as deciding
-from scaleset_operator.core import gates, health, ledger, rollout, scene, witness
+from scaleset_operator.core import gates, health, ledger, rollout, rollout_limits, scene, witness
 from scaleset_operator.core.doubt import Doubtfulness, Found
 from scaleset_operator.core.observed import Instance, Observed, ProberView
 from scaleset_operator.core.plan import (
@@ -147,7 +147,8 @@ def _closes_at_once(patch: pytest.MonkeyPatch) -> None:
 
 
 def _has_no_floor(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(rollout, "spare", lambda *_: 9)
+    for asks in (rollout, rollout_limits):  # Before the record, and again before the DELETE.
+        patch.setattr(asks, "spare", lambda *_: 9)
     patch.setattr(rollout, "max_batch", lambda _: 9)
 
 
