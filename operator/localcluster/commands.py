@@ -6,6 +6,7 @@ one that only pretends. It must not know any program.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -15,9 +16,10 @@ from typing import TYPE_CHECKING, Self, TextIO
 from localcluster.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 _TAIL_LINES = 20
+_END_SECONDS = 10.0
 
 
 class CommandError(RuntimeError):
@@ -85,11 +87,23 @@ class Commands:
             except OSError as error:
                 message = f"{argv[0]}: {error}"
                 raise CommandError(message) from error
-            with Progress(title, seconds, self.out) as progress:
+            with Progress(title, seconds, self.out) as progress, _ending(process):
                 if progress.wait(process) == 0:
                     return
                 said.seek(0)
                 raise _failed(argv, said.read())
+
+
+@contextlib.contextmanager
+def _ending(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Let a program not outlive our waiting for it."""
+    try:
+        yield
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_END_SECONDS)
 
 
 def _failed(argv: tuple[str, ...], said: str) -> CommandError:

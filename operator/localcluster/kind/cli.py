@@ -1,4 +1,4 @@
-"""`python -m localcluster kind`: up, down, status, load.
+"""`python -m localcluster kind`: the cluster, and the images in it.
 
 It knows how to talk to a person; what a cluster is made of it leaves to `cluster`.
 """
@@ -11,9 +11,11 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from localcluster import images
 from localcluster.binaries import MissingToolsError
 from localcluster.build import BuildError
 from localcluster.commands import CommandError
+from localcluster.kind import loading
 from localcluster.kind.cluster import KindCluster
 from localcluster.kind.machine import ImpossibleError
 from localcluster.restricted.engine import EngineError
@@ -37,12 +39,21 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     status.add_argument("-o", "--output", choices=("text", "json"), default="text")
     load = verbs.add_parser("load", help="bring images into every node")
     load.add_argument("image", nargs="+", help="a name the engine knows, or an archive")
+    verbs.add_parser("instance", help="make the test instance's image, load it, say its names")
+    verbs.add_parser("python-base", help="say the image that a Python program's can start from")
 
 
 def run(options: argparse.Namespace) -> int:
     """Run one command and give its exit code; raises one of `ERRORS`."""
     cluster = KindCluster()
-    verbs = {"up": _up, "down": _down, "status": _status, "load": _load}
+    verbs = {
+        "up": _up,
+        "down": _down,
+        "status": _status,
+        "load": _load,
+        "instance": _instance,
+        "python-base": _python_base,
+    }
     return verbs[options.verb](cluster, options)
 
 
@@ -60,7 +71,18 @@ def _down(cluster: KindCluster, _options: argparse.Namespace) -> int:
 
 
 def _load(cluster: KindCluster, options: argparse.Namespace) -> int:
-    cluster.load(*options.image)
+    loading.load(cluster, *options.image)
+    return 0
+
+
+def _instance(cluster: KindCluster, _options: argparse.Namespace) -> int:
+    name = loading.load_instance(cluster)
+    print(f"{name}\n{images.full_name(name)}\n{loading.by_digest(cluster, name)}")
+    return 0
+
+
+def _python_base(cluster: KindCluster, _options: argparse.Namespace) -> int:
+    print(loading.python_base(cluster))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The one kind cluster of this user: making it, removing it, and bringing images into it.
+"""The one kind cluster of this user: making it and removing it.
 
 It wires the parts; the ways around a machine's restrictions stand in `restricted`, what is in force
 in `state`.
@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import sys
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from localcluster import binaries, build
 from localcluster.commands import CommandError, Commands
@@ -23,7 +20,7 @@ from localcluster.restricted import engine, network, nodeimage
 from localcluster.restricted import programs as node_programs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from pathlib import Path
 
     from localcluster.kind.machine import Restrictions
 
@@ -36,12 +33,9 @@ _ADMIN = "/etc/kubernetes/admin.conf"
 class KindCluster:
     """At most one is up at a time, whichever copy of this repository started it."""
 
-    def __init__(
-        self, environment: Mapping[str, str] = os.environ, out: TextIO = sys.stderr
-    ) -> None:
-        self._run = Commands(environment, out)
-        self._out = out
-        self._folder = state.folder(environment)
+    def __init__(self, run: Commands | None = None) -> None:
+        self._run = run or Commands()
+        self._folder = state.folder(self._run.environment)
 
     @property
     def kubeconfig(self) -> Path:
@@ -69,10 +63,17 @@ class KindCluster:
             return self._run
         return self._run.within(DOCKER_HOST=known.docker_host, KIND_EXPERIMENTAL_PROVIDER="docker")
 
-    def kubectl(self, known: State, *arguments: str) -> str:
-        """Run the kubectl of the control-plane node; raises CommandError."""
-        inside = ("docker", "exec", config.nodes()[0], "kubectl", f"--kubeconfig={_ADMIN}")
-        return self.docker(known)(*inside, *arguments)
+    def kubectl(self, known: State, *arguments: str, sent: str = "") -> str:
+        """Run the kubectl of the control-plane node, as admin; raises CommandError.
+
+        Args:
+            known: the cluster.
+            arguments: kubectl's.
+            sent: what it reads from its standard input.
+        """
+        inside = ("docker", "exec", "--interactive", config.nodes()[0])
+        kubectl = ("kubectl", f"--kubeconfig={_ADMIN}")
+        return self.docker(known)(*inside, *kubectl, *arguments, stdin=sent.encode())
 
     def up(self) -> State:
         """Make the cluster where there is none, and give what is up.
@@ -87,10 +88,10 @@ class KindCluster:
             if known and known.ready and self._answers(known):
                 return known
             if known:
-                print("Clearing what is left of an earlier cluster.", file=self._out, flush=True)
+                self._say("clearing what is left of an earlier cluster")
                 self._clear(known)
             restrictions = machine.choose(machine.look(self._run))
-            kind = programs.find_or_build(self._run.environment, self._out)
+            kind = programs.find_or_build(self._run.environment, self._run.out)
             try:
                 if restrictions is None:
                     return self._ordinary(kind)
@@ -106,23 +107,9 @@ class KindCluster:
         with state.alone(self._folder):
             known = state.read(self._folder)
             if known:
+                self._say("removing nodes, network and engine")
                 self._clear(known)
             return known is not None
-
-    def load(self, *images: str) -> None:
-        """Bring images into every node: names known to the engine, or archives.
-
-        Raises:
-            CommandError: no cluster is up, or an image cannot be had.
-        """
-        known = self.state()
-        if known is None:
-            message = "no kind cluster is up"
-            raise CommandError(message)
-        kind = str(programs.find_or_build(self._run.environment, self._out))
-        for image in images:
-            what = "image-archive" if Path(image).is_file() else "docker-image"
-            self.docker(known)(kind, "load", what, image, "--name", config.NAME)
 
     def _answers(self, known: State) -> bool:
         try:
@@ -143,10 +130,8 @@ class KindCluster:
         known = State(str(self.kubeconfig), docker_host=engine.HOST, forwarding=engine.forwarding())
         state.write(self._folder, known)
         docker = self.docker(known)
-        started = engine.start(
-            self._folder, self.images_folder, docker, wrapped=restrictions.no_sys_resource
-        )
-        known = state.write(self._folder, dataclasses.replace(known, engine=started))
+        engine.configure(self._folder, self.images_folder, wrapped=restrictions.no_sys_resource)
+        known = self._start_engine(known)
         source = build.module_folder("kind", programs.MODULE, self._run.environment)
         image = nodeimage.make(docker, self.roots_folder, made, source)
         self._sweep(docker)
@@ -158,7 +143,7 @@ class KindCluster:
         return self._wait_ready(known)
 
     def _binaries(self) -> dict[str, Path]:
-        where, out = self._run.environment, self._out
+        where, out = self._run.environment, self._run.out
         shared = node_programs.CONTROL_PLANE
         own = node_programs.NODE
         return {
@@ -180,7 +165,7 @@ class KindCluster:
 
     def _wait_ready(self, known: State) -> State:
         deadline = time.monotonic() + _READY_SECONDS
-        print("waiting until the nodes are ready", file=self._out, flush=True)
+        self._say("waiting until the nodes are ready")
         self.kubectl(
             known,
             *("wait", "nodes", "--all", "--for=condition=Ready", f"--timeout={_READY_SECONDS}s"),
@@ -201,20 +186,40 @@ class KindCluster:
         return True
 
     def _clear(self, known: State) -> None:
-        kind = programs.find_or_build(self._run.environment, self._out)
+        kind = programs.find_or_build(self._run.environment, self._run.out)
         docker = self.docker(known)
         network.tear_down(known.nodes, self._run)
         if known.docker_host is None:
             docker(str(kind), "delete", "cluster", "--name", config.NAME)
             if known.owns_network:
                 docker.succeeds("docker", "network", "rm", _NETWORK)
-        elif known.engine and is_running(known.engine):
-            docker.succeeds(str(kind), "delete", "cluster", "--name", config.NAME)
-            self._sweep(docker)
-            engine.stop(known.engine)
+        else:
+            self._clear_engine(known, kind)
         if known.forwarding is not None:
             engine.set_forwarding(known.forwarding)
         state.forget(self._folder)
+
+    def _say(self, text: str) -> None:
+        print(text, file=self._run.out, flush=True)
+
+    def _start_engine(self, known: State) -> State:
+        self._say("starting a container engine apart from any other")
+        started = engine.launch(self._folder, self._run)
+        known = state.write(self._folder, dataclasses.replace(known, engine=started))
+        engine.wait_ready(started, self._folder, self.docker(known))
+        return known
+
+    def _clear_engine(self, known: State, kind: Path) -> None:
+        if known.engine is None:
+            return
+        docker = self.docker(known)
+        if not is_running(known.engine):
+            # It ended by itself, and its containers wait for the next one.
+            known = self._start_engine(known)
+        docker.succeeds(str(kind), "delete", "cluster", "--name", config.NAME)
+        self._sweep(docker)
+        if known.engine is not None:
+            engine.stop(known.engine)
 
     def _sweep(self, docker: Commands) -> None:
         """Leave images alone in an engine of ours."""
@@ -222,3 +227,4 @@ class KindCluster:
             docker("docker", "rm", "--force", "--volumes", container)
         docker.succeeds("docker", "network", "rm", _NETWORK)
         docker("docker", "volume", "prune", "--force")
+        docker("docker", "image", "prune", "--force")

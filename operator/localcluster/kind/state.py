@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+_LOCK = ".lock"
+
 
 @dataclass(frozen=True, slots=True)
 class State:
@@ -64,15 +66,16 @@ def write(where: Path, state: State) -> State:
 
 
 def forget(where: Path) -> None:
-    """Take back what was written."""
-    for name in ("state.json", "kubeconfig", "kind.json", "daemon.json", "runtime", "runtime.py"):
-        (where / name).unlink(missing_ok=True)
+    """Take back all that was written for a cluster."""
+    for path in where.iterdir():
+        if path.name != _LOCK:
+            path.unlink()
 
 
 @contextlib.contextmanager
 def alone(where: Path) -> Iterator[None]:
     """Keep others from changing the cluster while the block lasts."""
     where.mkdir(parents=True, exist_ok=True)
-    with (where / ".lock").open("w") as lock:
+    with (where / _LOCK).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -5,18 +5,17 @@ Each is imported into an engine under the name that kubeadm uses. It must not kn
 
 from __future__ import annotations
 
-import io
 import re
 import tarfile
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from localcluster import images
 from localcluster.binaries import KUBERNETES
 from localcluster.restricted import rootfs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from localcluster.commands import Commands
 
@@ -75,15 +74,12 @@ def import_images(
 
 def import_image(name: str, binary: Path, tree: Path, docker: Commands) -> None:
     """Make one image with one program and import it; raises CommandError."""
-    with tempfile.TemporaryDirectory() as draft:
-        archive = Path(draft) / "image.tar"
-        path = f"usr/local/bin/{binary.name}"
-        with tarfile.open(archive, "w") as tar:
-            _add_folder(tar, "tmp", 0o1777)
-            tar.add(binary, path, filter=_owned_by_root)
-            if program(name) == KUBE_PROXY:
-                _add_packages(tar, tree, docker)
-        docker("docker", "import", "--change", f'ENTRYPOINT ["/{path}"]', str(archive), name)
+
+    def add_what_it_calls(tar: tarfile.TarFile) -> None:
+        _add_packages(tar, tree, docker)
+
+    more = add_what_it_calls if program(name) == KUBE_PROXY else None
+    images.import_program(name, binary, docker, more=more)
 
 
 def _add_packages(tar: tarfile.TarFile, tree: Path, run: Commands) -> None:
@@ -110,16 +106,3 @@ def _real(tree: Path, name: str) -> Path | None:
         return None
     moved = tree / "usr" / first / rest if (tree / first).is_symlink() else tree / first / rest
     return moved if moved.is_symlink() or moved.exists() else None
-
-
-def _add_folder(tar: tarfile.TarFile, name: str, mode: int) -> None:
-    entry = tarfile.TarInfo(name)
-    entry.type, entry.mode = tarfile.DIRTYPE, mode
-    tar.addfile(entry, io.BytesIO())
-
-
-def _owned_by_root(entry: tarfile.TarInfo) -> tarfile.TarInfo:
-    entry.uid = entry.gid = 0
-    entry.uname = entry.gname = "root"
-    entry.mode = 0o755
-    return entry

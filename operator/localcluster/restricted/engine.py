@@ -6,7 +6,9 @@ what runs in it.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -17,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from localcluster.processes import ProcessId, identify, is_running, send, wait_gone
 from localcluster.restricted import runtime
+from localcluster.restricted.mounts import unmount_under
 
 if TYPE_CHECKING:
     from localcluster.commands import Commands
@@ -26,6 +29,9 @@ RUN = Path("/run/localcluster-kind")
 SOCKET = RUN / "docker.sock"
 HOST = f"unix://{SOCKET}"
 
+_CGROUP = "localcluster-kind"
+_CGROUPS = Path("/sys/fs/cgroup")
+_CONFIGURATION, _LOG = "daemon.json", "dockerd.log"
 _FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 _START_SECONDS = 60.0
 _STOP_SECONDS = 60.0
@@ -56,6 +62,8 @@ def configuration(folder: Path, images: Path, *, wrapped: bool) -> dict[str, Any
         "iptables": False,
         "ip6tables": False,
         "storage-driver": "overlay2",
+        "log-level": "warn",
+        "cgroup-parent": f"/{_CGROUP}",
     }
     if not wrapped:
         return common
@@ -63,41 +71,50 @@ def configuration(folder: Path, images: Path, *, wrapped: bool) -> dict[str, Any
     return {**common, "runtimes": runtimes, "default-runtime": _RUNTIME}
 
 
-def start(folder: Path, images: Path, docker: Commands, *, wrapped: bool) -> ProcessId:
-    """Start dockerd and give its identity once it answers.
-
-    Raises:
-        EngineError: it ended, or did not answer in time.
-    """
-    RUN.mkdir(mode=0o700, exist_ok=True)
+def configure(folder: Path, images: Path, *, wrapped: bool) -> None:
+    """Write what `launch` needs into the folder; see `configuration`."""
     images.mkdir(parents=True, exist_ok=True)
     if wrapped:
         _install_runtime(folder)
-    written = folder / "daemon.json"
-    written.write_text(json.dumps(configuration(folder, images, wrapped=wrapped), indent=2))
-    log = folder / "dockerd.log"
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            ["dockerd", "--config-file", str(written), "--log-level", "warn"],
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            env=docker.environment,
-            start_new_session=True,
-        )
+    text = json.dumps(configuration(folder, images, wrapped=wrapped), indent=2)
+    (folder / _CONFIGURATION).write_text(text)
+
+
+def launch(folder: Path, run: Commands) -> ProcessId:
+    """Start dockerd as it was configured; raises EngineError."""
+    RUN.mkdir(mode=0o700, exist_ok=True)
+    with (folder / _LOG).open("wb") as out:
+        try:
+            process = subprocess.Popen(
+                [
+                    *("dockerd", "--config-file", str(folder / _CONFIGURATION)),
+                    # Where a containerd runs already, dockerd uses that: among others' containers.
+                    *("--containerd-namespace", "localcluster"),
+                    *("--containerd-plugins-namespace", "localcluster-plugins"),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env=run.environment,
+                start_new_session=True,
+            )
+        except OSError as error:
+            message = f"dockerd: {error}"
+            raise EngineError(message) from error
     started = identify(process.pid)
+    if started is None:
+        raise _unwell(folder)
+    return started
+
+
+def wait_ready(process: ProcessId, folder: Path, docker: Commands) -> None:
+    """Wait until dockerd answers; raises EngineError when it ended or does not."""
     deadline = time.monotonic() + _START_SECONDS
     while not docker.succeeds("docker", "info"):
-        if process.poll() is not None or time.monotonic() > deadline:
-            process.kill()
-            lines = log.read_text(errors="replace").splitlines()[-_TAIL_LINES:]
-            message = "\n".join(["dockerd did not start; its log says:", *lines])
-            raise EngineError(message)
+        if not is_running(process) or time.monotonic() > deadline:
+            stop(process)
+            raise _unwell(folder)
         time.sleep(_POLL_SECONDS)
-    if started is None:
-        message = "dockerd ended as it started"
-        raise EngineError(message)
-    return started
 
 
 def stop(process: ProcessId) -> bool:
@@ -108,8 +125,8 @@ def stop(process: ProcessId) -> bool:
         wait_gone(process, _STOP_SECONDS)
     gone = not is_running(process)
     if gone:
-        for mount in _mounts_under(RUN):
-            subprocess.run(["umount", "--lazy", mount], check=False, stderr=subprocess.DEVNULL)
+        unmount_under(RUN)
+        _remove_cgroups()
         shutil.rmtree(RUN, ignore_errors=True)
     return gone
 
@@ -134,7 +151,14 @@ def _install_runtime(folder: Path) -> None:
     script.chmod(0o755)
 
 
-def _mounts_under(folder: Path) -> list[str]:
-    lines = Path("/proc/self/mounts").read_text().splitlines()
-    found = [line.split()[1] for line in lines]
-    return [mount for mount in reversed(found) if Path(mount).is_relative_to(folder)]
+def _remove_cgroups() -> None:
+    """Remove the emptied groups: one tree with version 2, one per controller with version 1."""
+    for top in (*_CGROUPS.glob(_CGROUP), *_CGROUPS.glob(f"*/{_CGROUP}")):
+        for folder, _, _ in os.walk(top, topdown=False):
+            with contextlib.suppress(OSError):  # Somebody is still in it.
+                Path(folder).rmdir()
+
+
+def _unwell(folder: Path) -> EngineError:
+    lines = (folder / _LOG).read_text(errors="replace").splitlines()[-_TAIL_LINES:]
+    return EngineError("\n".join(["dockerd did not start; its log says:", *lines]))

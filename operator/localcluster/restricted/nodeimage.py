@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from localcluster import binaries as sources
+from localcluster import images
 from localcluster.commands import CommandError
 from localcluster.restricted import components, noderoot, programs, rootfs
 
@@ -58,6 +59,7 @@ def make(docker: Commands, folder: Path, binaries: Mapping[str, Path], kind_sour
     image = name()
     if docker.succeeds("docker", "image", "inspect", image):
         return image
+    _remove_others(docker)
     archive = rootfs.make(noderoot.ROOT, folder, docker)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".node-") as draft:
         tree = Path(draft) / "tree"
@@ -67,6 +69,7 @@ def make(docker: Commands, folder: Path, binaries: Mapping[str, Path], kind_sour
             _FILES_SECONDS,
             *("tar", "--numeric-owner", "-C", str(tree), "-xpf", str(archive)),
         )
+        print("making a node of them", file=docker.out, flush=True)
         noderoot.furnish(tree, kind_source, binaries, docker)
         names = components.list_images(binaries, tree, docker)
         packed = Path(draft) / "components.tar"
@@ -74,6 +77,13 @@ def make(docker: Commands, folder: Path, binaries: Mapping[str, Path], kind_sour
         with _base(tree, Path(draft) / "node.tar", docker) as base:
             _load(base, packed, image, docker)
     return image
+
+
+def _remove_others(docker: Commands) -> None:
+    """Make room: node images of other versions, and what a build that failed left."""
+    for image in docker("docker", "images", "--quiet", REPOSITORY).split():
+        docker("docker", "image", "rm", "--force", image)
+    docker("docker", "image", "prune", "--force")
 
 
 def _pack_components(
@@ -101,11 +111,7 @@ def _base(tree: Path, packed: Path, docker: Commands) -> Iterator[str]:
         *("tar", "--numeric-owner", "-C", str(tree), "-cf", str(packed), "."),
     )
     base = f"{REPOSITORY}:base"
-    docker.watched(
-        "importing the node's files",
-        _FILES_SECONDS,
-        *("docker", "import", str(packed), base),
-    )
+    images.import_root(base, packed, docker)
     try:
         yield base
     finally:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from localcluster.restricted.mounts import unmount_under
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -60,12 +62,15 @@ def make(root: Root, folder: Path, run: Commands) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".root-") as draft:
         tree = Path(draft) / "tree"
-        run.watched(
-            f"Debian packages of the {root.name} root",
-            root.seconds,
-            *("debootstrap", "--variant=minbase", f"--include={','.join(root.packages)}"),
-            *(SUITE, str(tree), *mirror(run)),
-        )
+        try:
+            run.watched(
+                f"Debian packages of the {root.name} root",
+                root.seconds,
+                *("debootstrap", "--variant=minbase", f"--include={','.join(root.packages)}"),
+                *(SUITE, str(tree), *mirror(run)),
+            )
+        finally:
+            unmount_under(tree)
         for name in _SUPERFLUOUS:
             _empty(tree / name)
         packed = Path(draft) / "packed.tar"
