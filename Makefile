@@ -85,7 +85,7 @@ kind-down: setup ## Remove the kind cluster and all that was made for it, but wh
 
 .PHONY: test-kind
 test-kind: setup ## Run the tests that need real nodes and pods, on a kind cluster
-	$(PYTEST) --kind -m kind $(ARGS)
+	$(PYTEST) --kind tests/kind $(ARGS)
 
 .PHONY: test
 test: test-fast test-cluster ## Run everything that can run on this machine

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from localcluster.commands import CommandError
+from localcluster.processes import is_running
 from localcluster.restricted import (
     baseimage,
     components,
@@ -69,8 +71,42 @@ def test_the_runtime_is_copied_away_from_the_checkout(tmp_path: Path) -> None:
 
 def test_an_engine_that_is_not_installed_is_told_of(tmp_path: Path) -> None:
     engine.configure(tmp_path, tmp_path / "images", wrapped=False)
-    with pytest.raises(engine.EngineError, match="dockerd"):
+    with pytest.raises(engine.EngineError, match="dockerd is not installed"):
         engine.launch(tmp_path, Pretended(path=str(tmp_path)))
+
+
+def install(folder: Path, script: str) -> Pretended:
+    """Give commands that find this script as dockerd, and no docker that answers."""
+    program = folder / "dockerd"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    return Pretended({"docker info": CommandError("no daemon")}, f"{folder}:/bin:/usr/bin")
+
+
+@pytest.fixture
+def engine_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the configuration of an engine whose sockets lie in it, too."""
+    monkeypatch.setattr(engine, "RUN", tmp_path / "run")
+    engine.configure(tmp_path, tmp_path / "images", wrapped=False)
+    return tmp_path
+
+
+def test_an_engine_outlives_who_started_it_until_it_is_stopped(engine_folder: Path) -> None:
+    run = install(engine_folder, 'echo "$@"; exec sleep 60')
+    run.answers.clear()
+    started = engine.launch(engine_folder, run)
+    engine.wait_ready(started, engine_folder, run)
+    status = Path(f"/proc/{started.pid}/status").read_text()
+    assert f"PPid:\t{os.getpid()}\n" not in status
+    assert engine.stop(started)
+    assert not is_running(started)
+    assert not engine.RUN.exists()
+
+
+def test_an_engine_that_cannot_run_here_is_told_in_its_own_words(engine_folder: Path) -> None:
+    run = install(engine_folder, "echo no right to mount; exit 1")
+    with pytest.raises(engine.EngineError, match=r"(?s)its log says:.*no right to mount"):
+        engine.wait_ready(engine.launch(engine_folder, run), engine_folder, run)
 
 
 def test_what_is_mounted_in_a_folder_is_found_the_last_first() -> None:

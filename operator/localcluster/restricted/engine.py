@@ -82,26 +82,25 @@ def configure(folder: Path, images: Path, *, wrapped: bool) -> None:
 
 def launch(folder: Path, run: Commands) -> ProcessId:
     """Start dockerd as it was configured; raises EngineError."""
+    if not shutil.which("dockerd", path=run.environment.get("PATH")):
+        message = "dockerd is not installed"
+        raise EngineError(message)
     RUN.mkdir(mode=0o700, exist_ok=True)
-    with (folder / _LOG).open("wb") as out:
-        try:
-            process = subprocess.Popen(
-                [
-                    *("dockerd", "--config-file", str(folder / _CONFIGURATION)),
-                    # Where a containerd runs already, dockerd uses that: among others' containers.
-                    *("--containerd-namespace", "localcluster"),
-                    *("--containerd-plugins-namespace", "localcluster-plugins"),
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                env=run.environment,
-                start_new_session=True,
-            )
-        except OSError as error:
-            message = f"dockerd: {error}"
-            raise EngineError(message) from error
-    started = identify(process.pid)
+    # Started by a shell that ends at once: whoever calls us is not its parent.
+    said = subprocess.run(
+        [
+            *("sh", "-c", '"$@" >"$0" 2>&1 </dev/null & echo $!', str(folder / _LOG)),
+            *("dockerd", "--config-file", str(folder / _CONFIGURATION)),
+            # Where a containerd runs already, dockerd uses that: among others' containers.
+            *("--containerd-namespace", "localcluster"),
+            *("--containerd-plugins-namespace", "localcluster-plugins"),
+        ],
+        stdout=subprocess.PIPE,
+        env=run.environment,
+        start_new_session=True,
+        check=True,
+    )
+    started = identify(int(said.stdout))
     if started is None:
         raise _unwell(folder)
     return started
