@@ -165,6 +165,20 @@ def test_an_engine_that_ended_by_itself_is_started_to_be_cleared(
     assert engines == ["launched", "ready", "stopped", "forwarding 0"]
 
 
+def test_an_engine_that_cannot_run_here_is_told_of_once_and_leaves_nothing(
+    run: Pretended, engines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        message = "no right to mount"
+        raise engine.EngineError(message)
+
+    monkeypatch.setattr(engine, "wait_ready", refuse)
+    with pytest.raises(engine.EngineError, match="no right to mount"):
+        KindCluster(run).up()
+    assert engines == ["wrapped True", "launched", "forwarding 0"]
+    assert KindCluster(run).down() is False
+
+
 def test_what_is_known_of_a_cluster_is_read_as_it_was_written(run: Pretended) -> None:
     folder = state.folder(run.environment)
     assert state.read(folder) is None

@@ -83,7 +83,8 @@ def test_without_an_engine_no_image_is_asked_for() -> None:
 
 
 def test_the_packages_of_absent_programs_are_named(tmp_path: Path) -> None:
-    (tmp_path / "dockerd").touch(mode=0o755)
+    for name in ("docker", "dockerd"):
+        (tmp_path / name).touch(mode=0o755)
     assert machine.missing_packages(Pretended(path=str(tmp_path))) == ("debootstrap", "iproute2")
 
 

@@ -6,6 +6,7 @@ in `state`.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import time
@@ -194,7 +195,8 @@ class KindCluster:
             if known.owns_network:
                 docker.succeeds("docker", "network", "rm", _NETWORK)
         else:
-            self._clear_engine(known, kind)
+            with contextlib.suppress(engine.EngineError):  # What cannot start holds nothing.
+                self._clear_engine(known, kind)
         if known.forwarding is not None:
             engine.set_forwarding(known.forwarding)
         state.forget(self._folder)
@@ -206,20 +208,26 @@ class KindCluster:
         self._say("starting a container engine apart from any other")
         started = engine.launch(self._folder, self._run)
         known = state.write(self._folder, dataclasses.replace(known, engine=started))
-        engine.wait_ready(started, self._folder, self.docker(known))
+        try:
+            engine.wait_ready(started, self._folder, self.docker(known))
+        except engine.EngineError:
+            state.write(self._folder, dataclasses.replace(known, engine=None))
+            raise
         return known
 
     def _clear_engine(self, known: State, kind: Path) -> None:
         if known.engine is None:
             return
-        docker = self.docker(known)
         if not is_running(known.engine):
             # It ended by itself, and its containers wait for the next one.
             known = self._start_engine(known)
-        docker.succeeds(str(kind), "delete", "cluster", "--name", config.NAME)
-        self._sweep(docker)
-        if known.engine is not None:
-            engine.stop(known.engine)
+        docker = self.docker(known)
+        try:
+            docker.succeeds(str(kind), "delete", "cluster", "--name", config.NAME)
+            self._sweep(docker)
+        finally:
+            if known.engine is not None:
+                engine.stop(known.engine)
 
     def _sweep(self, docker: Commands) -> None:
         """Leave images alone in an engine of ours."""

@@ -19,7 +19,12 @@ from localcluster.restricted.runtime import bounding_set
 if TYPE_CHECKING:
     from localcluster.commands import Commands
 
-PACKAGES = {"dockerd": "docker.io", "debootstrap": "debootstrap", "ip": "iproute2"}
+PACKAGES = {
+    "docker": "docker.io",
+    "dockerd": "docker.io",
+    "debootstrap": "debootstrap",
+    "ip": "iproute2",
+}
 """What the restricted way runs beside Go, and the Debian package each is in."""
 
 _RAISES_LIMITS = "CAP_SYS_RESOURCE"

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from localcluster.commands import Commands
 
 COREDNS = "coredns"
-PAUSE = "pause"
 KUBE_PROXY = "kube-proxy"
 
 _PROXY_PACKAGES = ("iptables",)
