@@ -17,8 +17,8 @@ JOBS ?= 2
 BASE_IMAGE ?= python:3.13-slim
 IMAGE ?= scaleset-operator:dev
 BUILDER ?= docker
-# The folder where the built control plane is kept; every copy of this repository shares it.
-CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/scaleset-operator/controlplane
+# The folder where what is built for clusters is kept; every copy of this repository shares it.
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/scaleset-operator
 export CLUSTER
 
 # Folders that come with time are checked as soon as they stand.
@@ -93,6 +93,18 @@ chartrender: setup ## Build what renders the Helm chart in tests; minutes the fi
 test-cluster: controlplane chartrender ## Run the tests that need the local control plane
 	$(PYTEST) --cluster -m cluster -n $(JOBS) --dist loadfile $(ARGS)
 
+.PHONY: kind
+kind: setup ## Make a kind cluster of three nodes, where there is none; minutes the first time
+	$(BIN)/python -m localcluster kind up
+
+.PHONY: kind-down
+kind-down: setup ## Remove the kind cluster and all that was made for it, but what was built
+	$(BIN)/python -m localcluster kind down
+
+.PHONY: test-kind
+test-kind: setup ## Run the tests that need real nodes and pods, on a kind cluster
+	$(PYTEST) --kind tests/kind $(ARGS)
+
 .PHONY: test
 test: test-fast test-cluster ## Run everything that can run on this machine
 
@@ -155,6 +167,7 @@ clean: ## Remove what make made in this folder: environment, caches, reports
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: clean-cache
-clean-cache: ## Remove the built control plane, which all copies of this repository share
+clean-cache: ## Remove what was built for clusters, which all copies of this repository share
+	@if [ -e "$(CACHE)/kind/state/state.json" ]; then echo "a kind cluster is up: make kind-down" >&2; exit 1; fi
 	@echo "removing $(CACHE)"
 	rm -rf "$(CACHE)"

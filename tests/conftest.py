@@ -1,7 +1,7 @@
 """What every test is given by its folder: marks, time-out, and whether it runs at all.
 
-A bare `pytest` needs no cluster: tests marked `cluster` are left out unless `--cluster` is given,
-and the summary says how many and how to run them.
+A bare `pytest` needs no cluster: tests marked `cluster` or `kind` are left out unless the option of
+that name is given, and the summary says how many and how to run them.
 Must not know: any single test, or the operator.
 """
 
@@ -28,6 +28,18 @@ CRDS: Final = TESTS.parent / "crds"
 
 CLUSTER_FOLDERS: Final = frozenset({"integration", "chaos"})
 """Every test under these folders of `tests/` needs the local control plane."""
+
+KIND_FOLDER: Final = "kind"
+"""Every test under this folder needs a kind cluster."""
+
+CLUSTER_MARKS: Final = ("cluster", "kind")
+"""Tests with one of these run only with the option of the same name."""
+
+NEEDED: Final = {
+    "cluster": "the local control plane: {}; run them with `make test-cluster`,"
+    " or with --cluster once it is built",
+    "kind": "a kind cluster: {}; run them with `make test-kind`",
+}
 
 CLUSTER_TIMEOUT_S: Final = 300.0
 """For one test on the control plane, the control plane's own start included."""
@@ -57,7 +69,7 @@ PROFILE: Final = os.environ.get("HYPOTHESIS_PROFILE") or (
 )
 settings.load_profile(PROFILE)
 
-LEFT_OUT: Final = pytest.StashKey[int]()
+LEFT_OUT: Final = pytest.StashKey[dict[str, int]]()
 STARTED: Final = pytest.StashKey[float]()
 SHORTENED: Final = pytest.StashKey[int]()
 
@@ -72,17 +84,20 @@ def kinds(control_plane: LocalCluster) -> LocalCluster:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Adds `--cluster`."""
+    """Adds `--cluster` and `--kind`."""
     parser.addoption(
         "--cluster",
         action="store_true",
         help="also run the tests that need the local control plane",
     )
+    parser.addoption(
+        "--kind", action="store_true", help="also run the tests that need a kind cluster"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Starts the account of the run."""
-    config.stash[LEFT_OUT] = 0
+    config.stash[LEFT_OUT] = {}
     config.stash[STARTED] = time.monotonic()
     config.stash[SHORTENED] = 0
     # Whoever starts us in the background may have SIGINT ignored; what our tests start would
@@ -95,20 +110,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Marks each test by its folder, then leaves out those for a cluster not asked for."""
     for item in items:
         mark_by_folder(item)
-    if config.getoption("--cluster"):
-        return
-    left_out = [item for item in items if item.get_closest_marker("cluster")]
-    if left_out:
-        config.stash[LEFT_OUT] = len(left_out)
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if not item.get_closest_marker("cluster")]
+    for mark in CLUSTER_MARKS:
+        left_out = [item for item in items if item.get_closest_marker(mark)]
+        if left_out and not config.getoption(f"--{mark}"):
+            config.stash[LEFT_OUT][mark] = len(left_out)
+            config.hook.pytest_deselected(items=left_out)
+            items[:] = [item for item in items if not item.get_closest_marker(mark)]
 
 
 def mark_by_folder(item: pytest.Item) -> None:
-    """Adds the marks `cluster` and `chaos`, and the time-out, unless the test names its own."""
+    """Adds the marks of its folders, and the time-out, unless the test names its own."""
     folders = item.path.relative_to(TESTS).parts[:-1]
     if CLUSTER_FOLDERS.intersection(folders):
         item.add_marker("cluster")
+    if KIND_FOLDER in folders:
+        item.add_marker("kind")
     if "chaos" in folders:
         item.add_marker("chaos")
     if item.get_closest_marker("timeout") is None:
@@ -119,7 +135,7 @@ def mark_by_folder(item: pytest.Item) -> None:
 
 def timeout_of(item: pytest.Item, folders: tuple[str, ...]) -> float | None:
     """Gives the seconds for one test, or None where the default of pyproject.toml holds."""
-    if item.get_closest_marker("cluster"):
+    if any(item.get_closest_marker(mark) for mark in CLUSTER_MARKS):
         return CLUSTER_TIMEOUT_S
     by_folder = next((FOLDER_TIMEOUT_S[name] for name in folders if name in FOLDER_TIMEOUT_S), None)
     if by_folder is None and PROFILE == "ci" and is_property(item):
@@ -152,9 +168,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """Takes in a worker's account: each leaves out the same, and shortens its own."""
-    account: dict[str, int] = getattr(node, "workeroutput", {})
+    account: dict[str, Any] = getattr(node, "workeroutput", {})
     stash = node.config.stash
-    stash[LEFT_OUT] = max(stash[LEFT_OUT], account.get("left_out", 0))
+    stash[LEFT_OUT].update(account.get("left_out", {}))
     stash[SHORTENED] += account.get("shortened", 0)
 
 
@@ -162,12 +178,10 @@ def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
     """Says what did not run, or ran with less, and how to run it."""
-    left_out, shortened = config.stash[LEFT_OUT], config.stash[SHORTENED]
-    if left_out:
+    shortened = config.stash[SHORTENED]
+    for mark, count in config.stash[LEFT_OUT].items():
         terminalreporter.write_line(
-            f"left out, for they need the local control plane: {left_out}; "
-            "run them with `make test-cluster`, or with --cluster once it is built",
-            yellow=True,
+            f"left out, for they need {NEEDED[mark].format(count)}", yellow=True
         )
     if shortened:
         terminalreporter.write_line(

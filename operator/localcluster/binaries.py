@@ -57,13 +57,15 @@ class Binary:
     ldflags: str
     seconds: int
     """Building takes about this long on two cores with nothing built before."""
-    at_least: tuple[int, int]
+    at_least: tuple[int, int] = (0, 0)
     """Lowest major and minor version of one found on this machine."""
     ask: tuple[str, ...] = ("--version",)
     """Arguments that make it tell its version."""
+    tags: tuple[str, ...] = ()
 
 
-def _kubernetes(name: str, seconds: int, minor: int, *ask: str) -> Binary:
+def of_kubernetes(name: str, seconds: int, minor: int, *ask: str) -> Binary:
+    """Give one of the binaries of Kubernetes, fit where found from this minor version on."""
     package = f"k8s.io/kubernetes/cmd/{name}"
     return Binary(
         name,
@@ -77,11 +79,11 @@ def _kubernetes(name: str, seconds: int, minor: int, *ask: str) -> Binary:
 
 
 BINARIES = (
-    _kubernetes("kube-apiserver", 270, 34),
-    _kubernetes("kube-controller-manager", 60, 34),
-    _kubernetes("kube-scheduler", 10, 34),
+    of_kubernetes("kube-apiserver", 270, 34),
+    of_kubernetes("kube-controller-manager", 60, 34),
+    of_kubernetes("kube-scheduler", 10, 34),
     # One minor version of skew to the server is supported, no more.
-    _kubernetes("kubectl", 25, 35, "version", "--client"),
+    of_kubernetes("kubectl", 25, 35, "version", "--client"),
     Binary("etcd", "etcd", "go.etcd.io/etcd/server/v3", "-s -w", 30, (3, 5)),
     Binary("kwok", "kwok", "sigs.k8s.io/kwok/cmd/kwok", "-s -w", 70, (0, 8)),
 )
@@ -99,16 +101,31 @@ def gomodules() -> Traversable:
     return resources.files(__package__ or "localcluster") / "gomodules"
 
 
+def sources(module: str) -> dict[str, bytes]:
+    """Give the files of a folder under gomodules/ by name, in the order of their names."""
+    files = (path for path in (gomodules() / module).iterdir() if path.is_file())
+    return {path.name: path.read_bytes() for path in sorted(files, key=lambda path: path.name)}
+
+
+def digest(binaries: Iterable[Binary]) -> str:
+    """Give a short text that changes with the sources of these binaries and how they are built."""
+    found = hashlib.sha256()
+    for binary in binaries:
+        found.update(" ".join((binary.ldflags, *binary.tags)).encode())
+        found.update(b"".join(sources(binary.module).values()))
+    return found.hexdigest()[:8]
+
+
+def cache_root(environment: Mapping[str, str] = os.environ) -> Path:
+    """Give the folder all that we build is kept under."""
+    home = environment.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(home) / "scaleset-operator"
+
+
 def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
     """Give the folder our builds are kept in; its name changes with every pinned version."""
-    digest = hashlib.sha256()
-    for binary in BINARIES:
-        folder = gomodules() / binary.module
-        digest.update(binary.ldflags.encode())
-        digest.update((folder / "go.mod").read_bytes() + (folder / "go.sum").read_bytes())
-    key = f"kubernetes-{KUBERNETES}-etcd-{ETCD}-kwok-{KWOK}-{digest.hexdigest()[:8]}"
-    home = environment.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(home) / "scaleset-operator" / "controlplane" / f"{key}-{os.uname().machine}" / "bin"
+    key = f"kubernetes-{KUBERNETES}-etcd-{ETCD}-kwok-{KWOK}-{digest(BINARIES)}"
+    return cache_root(environment) / "controlplane" / f"{key}-{os.uname().machine}" / "bin"
 
 
 def find(environment: Mapping[str, str] = os.environ) -> dict[str, Path]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import re
 import shutil
@@ -14,29 +15,31 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from localcluster.binaries import (
     GO_MINIMUM,
     MissingToolsError,
     cache_folder,
     find,
-    gomodules,
     missing,
+    sources,
 )
 from localcluster.processes import dying_with_parent
+from localcluster.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from localcluster.binaries import Binary
 
-_LINE_EVERY_SECONDS = 10.0
-_LOOK_EVERY_SECONDS = 0.5
 _TAIL_LINES = 20
 _GO_VERSION = re.compile(r"go(\d+)\.(\d+)")
+_OTHER_WAYS = (
+    "Or put them on PATH or into the folder KUBEBUILDER_ASSETS names. Or use"
+    " `make demo CLUSTER=kind`, which needs Docker and kind instead."
+)
 
 
 class BuildError(RuntimeError):
@@ -55,21 +58,80 @@ def find_or_build(
     found = find(environment)
     if not missing(found):
         return found
-    go = _go(environment, missing(found))
-    cache = cache_folder(environment)
-    cache.mkdir(parents=True, exist_ok=True)
-    with _alone(cache, out):
-        wanted = missing(find(environment))  # another process may have built them meanwhile
-        if wanted:
-            _build_all(wanted, go, cache, out)
+    build_into(cache_folder(environment), missing(found), environment, out, instead=_OTHER_WAYS)
     return find(environment)
+
+
+def build_into(
+    folder: Path,
+    wanted: Sequence[Binary],
+    environment: Mapping[str, str] = os.environ,
+    out: TextIO = sys.stderr,
+    *,
+    instead: str = "",
+) -> dict[str, Path]:
+    """Give a path in the folder for each wanted binary, building those that are not there.
+
+    Args:
+        folder: where they are kept.
+        wanted: what is to be there.
+        environment: where Go is looked for.
+        out: where the progress is shown.
+        instead: what else a person without Go can do.
+
+    Raises:
+        MissingToolsError: something must be built and Go is absent or too old.
+        BuildError: a build failed.
+    """
+    if _absent(wanted, folder):
+        go = _go(environment, _absent(wanted, folder), instead)
+        folder.mkdir(parents=True, exist_ok=True)
+        with _alone(folder, out):
+            left = _absent(wanted, folder)  # another process may have built them meanwhile
+            if left:
+                _build_all(left, go, folder, out)
+    return {binary.name: folder / binary.name for binary in wanted}
+
+
+def module_folder(module: str, path: str, environment: Mapping[str, str] = os.environ) -> Path:
+    """Give the folder where Go keeps the sources of a module that a go.mod of ours pins.
+
+    Args:
+        module: folder under gomodules/ of that go.mod.
+        path: the wanted module.
+        environment: where Go is looked for.
+
+    Raises:
+        MissingToolsError: Go is absent or too old.
+        BuildError: Go does not have it and cannot get it.
+    """
+    go = _go(environment, (), "")
+    with tempfile.TemporaryDirectory() as draft:
+        _write_sources(module, Path(draft))
+        done = subprocess.run(
+            [go, "mod", "download", "-json", path],
+            cwd=draft,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    said = json.loads(done.stdout or "{}")
+    if "Dir" not in said:
+        message = f"go mod download {path} failed:\n{said.get('Error') or done.stderr}"
+        raise BuildError(message)
+    return Path(said["Dir"])
+
+
+def _absent(wanted: Iterable[Binary], folder: Path) -> tuple[Binary, ...]:
+    return tuple(binary for binary in wanted if not (folder / binary.name).exists())
 
 
 def _build_all(wanted: Sequence[Binary], go: str, cache: Path, out: TextIO) -> None:
     seconds = sum(binary.seconds for binary in wanted)
     print(
-        f"Building {len(wanted)} control plane binaries, once: about {seconds // 60 + 1} min on"
-        f" two cores, less where Go has built them before.\nThey are kept in {cache}",
+        f"Building {len(wanted)} {'binary' if len(wanted) == 1 else 'binaries'}, once: about"
+        f" {seconds // 60 + 1} min on two cores, less where Go has built before.\n"
+        f"Kept in {cache}",
         file=out,
         flush=True,
     )
@@ -78,15 +140,14 @@ def _build_all(wanted: Sequence[Binary], go: str, cache: Path, out: TextIO) -> N
             _build(binary, go, cache, progress)
 
 
-def _go(environment: Mapping[str, str], wanted: Sequence[Binary]) -> str:
+def _go(environment: Mapping[str, str], wanted: Sequence[Binary], instead: str) -> str:
     names = ", ".join(binary.name for binary in wanted)
     go = shutil.which("go", path=environment.get("PATH"))
     wish = ".".join(map(str, GO_MINIMUM))
     instead = (
         f"Install Go {wish} or newer (https://go.dev/dl/) and try again: they are then built once."
-        " Or put them on PATH or into the folder KUBEBUILDER_ASSETS names. Or use"
-        " `make demo CLUSTER=kind`, which needs Docker and kind instead."
-    )
+        f" {instead}"
+    ).strip()
     if go is None:
         message = f"Not found: {names}; nor is Go, to build them. {instead}"
         raise MissingToolsError(message)
@@ -105,12 +166,12 @@ def _build(binary: Binary, go: str, cache: Path, progress: Progress) -> None:
     ):
         module = Path(draft) / "module"
         module.mkdir()
-        for name in ("go.mod", "go.sum"):
-            (module / name).write_bytes((gomodules() / binary.module / name).read_bytes())
+        _write_sources(binary.module, module)
         built = Path(draft) / binary.name
         process = subprocess.Popen(
             [
                 *(go, "build", "-trimpath", "-ldflags", binary.ldflags),
+                *(("-tags", ",".join(binary.tags)) if binary.tags else ()),
                 *("-o", str(built), binary.package),
             ],
             cwd=module,
@@ -133,49 +194,17 @@ def _build(binary: Binary, go: str, cache: Path, progress: Progress) -> None:
         built.replace(cache / binary.name)
 
 
+def _write_sources(module: str, folder: Path) -> None:
+    for name, content in sources(module).items():
+        (folder / name).write_bytes(content)
+
+
 @contextlib.contextmanager
 def _alone(cache: Path, out: TextIO) -> Iterator[None]:
     with (cache / ".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print("Another process is building the control plane; waiting for it.", file=out)
+            print("Another process is building these; waiting for it.", file=out, flush=True)
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-class Progress:
-    """One line on how far one binary is: rewritten on a terminal, else repeated now and then."""
-
-    def __init__(self, title: str, expected: int, out: TextIO) -> None:
-        self._title = title
-        self._expected = expected
-        self._out = out
-        self._started = self._shown = time.monotonic()
-
-    def __enter__(self) -> Self:
-        """Show that it begins."""
-        self._show(f"0 s of about {self._expected} s")
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Show how it ended."""
-        took = time.monotonic() - self._started
-        self._show(f"{'failed' if kind else 'done'} in {took:.0f} s", last=True)
-
-    def wait(self, process: subprocess.Popen[bytes]) -> int:
-        """Wait for a process, telling how long it has taken, and give its exit code."""
-        while True:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                return process.wait(_LOOK_EVERY_SECONDS)
-            now = time.monotonic()
-            if self._out.isatty() or now - self._shown >= _LINE_EVERY_SECONDS:
-                self._shown = now
-                self._show(f"{now - self._started:.0f} s of about {self._expected} s")
-
-    def _show(self, text: str, *, last: bool = False) -> None:
-        line = f"{self._title}: {text}"
-        if self._out.isatty():
-            print(f"\r\033[K{line}", end="\n" if last else "", file=self._out, flush=True)
-        else:
-            print(line, file=self._out, flush=True)

@@ -1,4 +1,4 @@
-"""The command line: build, up, down, status.
+"""The command line: build, up, down, status, kind.
 
 It knows how to talk to a person and to clusters other processes hold; what a cluster is made of
 it leaves to `cluster`.
@@ -16,9 +16,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from localcluster import build, slots
-from localcluster.binaries import MissingToolsError, cache_folder
+from localcluster.binaries import cache_folder
 from localcluster.cluster import LocalCluster
 from localcluster.controlplane import StartError
+from localcluster.kind import cli as kind
 from localcluster.processes import ProcessId, identify, send, wait_gone
 from localcluster.supervisor import python_environment
 
@@ -35,10 +36,10 @@ _INTERRUPTED = 130
 def main(arguments: Sequence[str]) -> int:
     """Run one command and give its exit code."""
     options = _parser().parse_args(arguments)
-    verbs = {"build": _build, "up": _up, "down": _down, "status": _status}
+    verbs = {"build": _build, "up": _up, "down": _down, "status": _status, "kind": kind.run}
     try:
         return verbs[options.command](options)
-    except (MissingToolsError, build.BuildError, StartError, slots.NoSlotError) as error:
+    except (StartError, slots.NoSlotError, *kind.ERRORS) as error:
         print(f"{_red('error')}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -61,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--name", default="local", help="its name (default: local)")
     status = commands.add_parser("status", help="show the clusters that are up")
     status.add_argument("-o", "--output", choices=("text", "json"), default="text")
+    kind.add_to(commands)
     return parser
 
 

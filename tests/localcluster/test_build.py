@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from localcluster import binaries, build
+from localcluster import binaries, build, progress
 from localcluster.supervisor import python_environment
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def test_the_display_says_how_many_how_long_and_where(tmp_path: Path) -> None:
     where = environment(tmp_path)
     build.find_or_build(where, out)
     first, second, *lines = out.getvalue().splitlines()
-    assert "6 control plane binaries, once: about 8 min" in first
+    assert "6 binaries, once: about 8 min" in first
     assert str(binaries.cache_folder(where)) in second
     assert lines[0] == "[1/6] kube-apiserver: 0 s of about 270 s"
     assert lines[1] == "[1/6] kube-apiserver: done in 0 s"
@@ -120,14 +120,14 @@ def test_on_a_terminal_the_line_is_rewritten_in_place(tmp_path: Path) -> None:
 def test_away_from_a_terminal_a_long_build_says_so_now_and_then(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(build, "_LOOK_EVERY_SECONDS", 0.02)
-    monkeypatch.setattr(build, "_LINE_EVERY_SECONDS", 0.05)
+    monkeypatch.setattr(progress, "_LOOK_EVERY_SECONDS", 0.02)
+    monkeypatch.setattr(progress, "_LINE_EVERY_SECONDS", 0.05)
     out = io.StringIO()
     with (
         subprocess.Popen(["sleep", "0.2"]) as process,
-        build.Progress("[1/1] it", 7, out) as progress,
+        progress.Progress("[1/1] it", 7, out) as shown,
     ):
-        assert progress.wait(process) == 0
+        assert shown.wait(process) == 0
     first, *between, last = out.getvalue().splitlines()
     assert first == "[1/1] it: 0 s of about 7 s"
     assert 1 <= len(between) <= 4

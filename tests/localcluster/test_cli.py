@@ -99,7 +99,12 @@ def test_up_without_go_and_binaries_says_what_to_install(
     assert capsys.readouterr().err == "error: install Go\n"
 
 
-@pytest.mark.parametrize("command", [[], ["up"], ["down"], ["status"], ["build"]])
+KIND = (["kind", verb] for verb in ("up", "down", "status", "load", "instance", "python-base"))
+
+
+@pytest.mark.parametrize(
+    "command", [[], ["up"], ["down"], ["status"], ["build"], ["kind"], *KIND], ids=" ".join
+)
 def test_every_command_explains_itself(
     command: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,9 +7,17 @@ import re
 import pytest
 
 from localcluster import binaries
+from localcluster.kind import programs as kind
+from localcluster.restricted import programs as nodes
 
-MODULES = sorted({binary.module for binary in binaries.BINARIES})
+OURS = ("pause", "instance")
+"""Programs whose sources stand here, and which take nothing but the standard library."""
+BUILT = (*binaries.BINARIES, *nodes.NODE, kind.BINARY, kind.INSTANCE)
+FETCHED = [binary for binary in BUILT if binary.module not in OURS]
+MODULES = sorted({binary.module for binary in FETCHED})
 ROOTS = {
+    "containerd": f"github.com/containerd/containerd/v2 v{nodes.CONTAINERD}",
+    "kind": f"sigs.k8s.io/kind v{kind.KIND}",
     "kubernetes": f"k8s.io/kubernetes v{binaries.KUBERNETES}",
     "etcd": f"go.etcd.io/etcd/server/v3 v{binaries.ETCD}",
     "kwok": f"sigs.k8s.io/kwok v{binaries.KWOK}",
@@ -35,7 +43,7 @@ def test_the_pinned_version_is_the_one_the_code_names(module: str) -> None:
     assert ROOTS[module] in text(module, "go.mod")
 
 
-@pytest.mark.parametrize("binary", binaries.BINARIES, ids=lambda binary: binary.name)
+@pytest.mark.parametrize("binary", FETCHED, ids=lambda binary: binary.name)
 def test_what_is_built_is_a_tool_of_its_module(binary: binaries.Binary) -> None:
     tools = re.findall(r"^(?:tool |\t)(\S+)$", text(binary.module, "go.mod"), re.MULTILINE)
     assert binary.package in tools
@@ -66,3 +74,9 @@ def test_every_part_of_kubernetes_is_of_the_same_release() -> None:
     minor, patch = binaries.KUBERNETES.split(".")[1:]
     replaced = re.findall(r"^replace \S+ => \S+ (v\S+)", text("kubernetes", "go.mod"), re.MULTILINE)
     assert set(replaced) == {f"v0.{minor}.{patch}"}
+
+
+@pytest.mark.parametrize("module", OURS)
+def test_our_own_programs_take_nothing_but_the_standard_library(module: str) -> None:
+    assert set(binaries.sources(module)) == {"go.mod", "main.go"}
+    assert "require" not in text(module, "go.mod")

@@ -1,0 +1,3 @@
+module localcluster/instance
+
+go 1.26.0

@@ -1,0 +1,90 @@
+"""The kind cluster of a session, and the word where there can be none.
+
+A cluster that is up is used and left up; one that the session makes goes with it. Where containers
+cannot run, the tests are counted as not run, and why is told in one line.
+Must not know: the operator.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from localcluster.binaries import MissingToolsError
+from localcluster.build import BuildError
+from localcluster.commands import CommandError
+from localcluster.kind import loading
+from localcluster.kind.cluster import KindCluster
+from localcluster.kind.machine import ImpossibleError
+from localcluster.restricted.engine import EngineError
+from tests.kind.pods import Namespace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NOT_RUN: Final = pytest.StashKey[tuple[int, str]]()
+MADE_HERE: Final = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(trylast=True)  # Once it is known which tests are wanted.
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Starts the cluster that they need, or sets them aside."""
+    ours = [item for item in items if item.get_closest_marker("kind")]
+    if not ours or config.option.collectonly:
+        return
+    cluster = KindCluster()
+    config.stash[MADE_HERE] = cluster.state() is None
+    try:
+        cluster.up()
+    except (ImpossibleError, MissingToolsError, EngineError) as error:
+        config.stash[NOT_RUN] = (len(ours), " ".join(str(error).split()))
+        config.hook.pytest_deselected(items=ours)
+        items[:] = [item for item in items if item not in ours]
+    except (BuildError, CommandError) as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Removes the cluster that the session made; a run without any test left is no fault of it."""
+    if session.config.stash.get(MADE_HERE, False):
+        KindCluster().down()
+    if NOT_RUN in session.config.stash and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+        session.exitstatus = pytest.ExitCode.OK
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Says what was not run, and why."""
+    count, why = config.stash.get(NOT_RUN, (0, ""))
+    if count:
+        terminalreporter.write_line(
+            f"not run, for no kind cluster can be had here: {count}; {why}", yellow=True
+        )
+
+
+@pytest.fixture(scope="session")
+def cluster() -> KindCluster:
+    """The cluster, which is up."""
+    return KindCluster()
+
+
+@pytest.fixture(scope="session")
+def instance(cluster: KindCluster) -> str:
+    """The name of the test instance's image, which every node has."""
+    return loading.load_instance(cluster)
+
+
+@pytest.fixture
+def namespace(cluster: KindCluster) -> Iterator[Namespace]:
+    """A namespace of the test's own."""
+    name = f"kind-{uuid.uuid4().hex[:6]}"
+    known = cluster.state()
+    assert known is not None
+    room = Namespace(cluster, known, name)
+    room.kubectl("create", "-f", "-", sent=json.dumps(room.definition()))
+    yield room
+    room.kubectl("delete", "namespace", name, "--wait=false")
