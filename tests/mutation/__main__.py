@@ -1,9 +1,9 @@
 """`python -m tests.mutation [MODULE ...]`: whether the tests notice when `core` is wrong.
 
-Two passes: each mutant first gets a few seconds of the tests that reach it, the likeliest first;
-what survives gets many. Without modules the whole of `core` is run and docs/mutation.md is written.
-`--survivors` runs again what survived last time, and what is new, and keeps the other results: it
-is for whoever writes the missing tests. The exit status is 1 below the score that is wanted.
+Each mutant gets some seconds of the tests that reach it, the likeliest to kill it first. Without
+modules the whole of `core` is run and docs/mutation.md is written. `--survivors` runs again what
+survived last time, and what is new, and keeps the other results: it is for whoever writes the
+missing tests. The exit status is 1 below the score that is wanted.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from tests.mutation.mutants import Mutant
 
 KEPT = Path(__file__).parents[2] / ".mutation"
-PASSES_S = (3.0, 30.0)
-"""Seconds of processor time for one mutant in each pass."""
+KEEP_EACH = 100
 
 
 def main() -> int:
@@ -35,10 +34,10 @@ def main() -> int:
     wanted = {mutant.key: mutant for name in names for mutant in mutants_of(CORE / f"{name}.py")}
     results.keep_only(names, wanted if asked.survivors else ())
     left = [mutant for key, mutant in wanted.items() if results.killer(key) is None]
-    for seconds in PASSES_S[1 if asked.survivors else 0 :]:
-        left = _run(left, seconds, asked.workers, results)
-    results.keep()
-    return _told(results, names, whole=not asked.modules)
+    _run(left, asked, results)
+    if not asked.modules:
+        PAGE.write_text(page(results), encoding="utf-8")
+    return _told(results, names)
 
 
 def _asked() -> argparse.Namespace:
@@ -46,25 +45,29 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("modules", nargs="*", metavar="MODULE", help="names in core; default: all")
     parser.add_argument("--survivors", action="store_true", help="only what survived, and is new")
     parser.add_argument("--workers", type=int, default=2, help="mutants at once (default 2)")
+    parser.add_argument("--seconds", type=float, default=4.0, help="for one mutant (default 4)")
     return parser.parse_args()
 
 
-def _run(mutants: list[Mutant], seconds: float, workers: int, results: Results) -> list[Mutant]:
-    """One pass; gives what survived it."""
+def _run(mutants: list[Mutant], asked: argparse.Namespace, results: Results) -> None:
+    """Run them; what has ended is kept, even if the rest is broken off."""
     done = 0
 
     def told(mutant: Mutant, killer: str | None) -> None:
         nonlocal done
         done += 1
         results.add(mutant, killer)
+        if done % KEEP_EACH == 0:
+            results.keep()
         sys.stderr.write(f"\r{done} of {len(mutants)} mutants  {mutant.module:<20}")
 
-    run(mutants, seconds=seconds, workers=workers, told=told, kept=KEPT / "reach.json")
+    kept = KEPT / "reach.json"
+    run(mutants, seconds=asked.seconds, workers=asked.workers, told=told, kept=kept)
+    results.keep()
     sys.stderr.write("\n")
-    return [mutant for mutant in mutants if results.killer(mutant.key) is None]
 
 
-def _told(results: Results, names: list[str], *, whole: bool) -> int:
+def _told(results: Results, names: list[str]) -> int:
     """Print the scores, and what survived without a reason; give the exit status."""
     for name in names:
         sys.stdout.write(f"{name:<20} {score_of(results.of(name))}\n")
@@ -74,8 +77,6 @@ def _told(results: Results, names: list[str], *, whole: bool) -> int:
         sys.stdout.write(
             f"\n{row.module}.py:{row.line} {row.where}\n- {row.before}\n+ {row.after}\n"
         )
-    if whole:
-        PAGE.write_text(page(results), encoding="utf-8")
     short = [name for name in names if name in WATCHED and score_of(results.of(name)).short]
     if total.short or short:
         sys.stdout.write(f"below {LEAST_SCORE} %: {', '.join(short) or 'in all'}\n")

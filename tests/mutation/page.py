@@ -36,11 +36,11 @@ most of an hour on two idle cores and is not part of CI.
 - The mutants are those of mutmut's operators, properties and constants included. Left out are
   string literals that hold a space (wording), `assert_never`, annotations, decorators, and what
   only types read. Short strings (reasons, names, keys) count.
-- The tests are those of `tests/core`, `tests/model`, `tests/reconciler` and `tests/cli`, and the
-  quick ones of `tests/simulation`. Properties run with 20 examples, the same each time.
-- A mutant has survived when it outlives the tests that reach it for 30 s of processor time; one
-  that runs without end counts as killed. So the score is a lower bound: the long simulations and
-  the other examples of the properties are not asked.
+- The tests are those of `tests/core`, `tests/reconciler` and `tests/cli`, and the quick ones of
+  `tests/simulation`. Properties run with 20 examples, the same each time.
+- A mutant has survived when it outlives the tests that reach it for 4 s of processor time; one
+  that runs without end counts as killed. So the score is a lower bound: the long simulations, the
+  model check and the other examples of the properties are not asked.
 
 `make mutation ARGS='health doubt'` runs some modules, `ARGS='--survivors'` what survived last time.
 """

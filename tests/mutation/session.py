@@ -1,44 +1,39 @@
 """A pytest session that runs mutants instead of tests: collected once, forked for each mutant.
 
-The session collects the tests, runs each once in a fork to learn which lines of `core` it runs and
-how long it takes, and then forks once for each mutant: the fork takes the mutant in and runs the
-tests that reach the changed lines until one fails. Nothing is collected or imported twice.
+The session collects the tests, learns what each reaches (`reach`), and forks for each mutant: the
+fork takes the mutant in and runs the tests that reach the changed lines until one fails. Nothing is
+collected or imported twice.
 Must not know: what the mutants are about, or what score is wanted.
 """
 
 from __future__ import annotations
 
 import gc
-import hashlib
 import json
 import os
 import resource
 import sys
-import time
 import traceback
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import coverage
 import pytest
 from _pytest.runner import runtestprotocol
 from hypothesis import HealthCheck, Phase, settings
 
 from tests.mutation.grafting import graft
-from tests.mutation.mutants import CORE
+from tests.mutation.reach import Reaches, measured, with_next
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from tests.mutation.mutants import Mutant
 
-ROOT: Final = Path(__file__).parents[2]
 TESTS: Final = (
     "tests/core",
-    "tests/model",
     "tests/reconciler",
     "tests/cli",
     *(
@@ -97,19 +92,6 @@ def _load_profile() -> None:
     os.environ["HYPOTHESIS_PROFILE"] = "mutation"
 
 
-@dataclass(frozen=True)
-class Reach:
-    """What one test reaches.
-
-    Attributes:
-        seconds: of processor time that it takes.
-        lines: name of the module -> the lines of it that it runs.
-    """
-
-    seconds: float
-    lines: dict[str, frozenset[int]]
-
-
 @dataclass
 class _Plugin:
     """The hooks of one run; its fields are the arguments of `run`."""
@@ -120,7 +102,7 @@ class _Plugin:
     told: Callable[[Mutant, str | None], None]
     kept: Path
     items: list[pytest.Item] = field(default_factory=list)
-    reach: dict[str, Reach] = field(default_factory=dict)
+    reach: Reaches = field(init=False)
     kills: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
 
     @pytest.hookimpl(tryfirst=True)
@@ -132,7 +114,7 @@ class _Plugin:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Runs the mutants in place of the tests."""
         self.items = list(session.items)
-        self.reach = self._baseline()
+        self._measure()
         gc.collect()
         gc.freeze()
         running: dict[int, tuple[Mutant, int]] = {}
@@ -158,45 +140,15 @@ class _Plugin:
             self.kills[mutant.module][killer] += 1
         self.told(mutant, killer)
 
-    # --- What the tests reach ------------------------------------------------------------------
-
-    def _baseline(self) -> dict[str, Reach]:
-        mark = _mark()
-        known = json.loads(self.kept.read_text("utf-8")) if self.kept.exists() else {}
-        if known.get("mark") != mark:
-            _, pipe = forked(self._measured)
+    def _measure(self) -> None:
+        """Learn, in a fork, what those tests reach that were not measured as they are now."""
+        self.reach = Reaches.kept_in(self.kept)
+        new = self.reach.unknown(self.items)
+        if new:
+            _, pipe = forked(partial(measured, new, fails))
             with os.fdopen(pipe, encoding="utf-8") as reading:
-                said = reading.read()
+                self.reach.learn(new, json.loads(reading.read()))
             os.wait()
-            known = {"mark": mark, "tests": json.loads(said)}
-            self.kept.write_text(json.dumps(known), "utf-8")
-        return {
-            name: Reach(seconds, {module: frozenset(lines) for module, lines in reached.items()})
-            for name, (seconds, reached) in known["tests"].items()
-        }
-
-    def _measured(self) -> dict[str, tuple[float, dict[str, list[int]]]]:
-        """Runs every test once; a test that fails without any mutant is said and left out."""
-        cover = coverage.Coverage(data_file=None, config_file=False, include=[f"{CORE}/*"])
-        took: dict[str, float] = {}
-        cover.start()
-        for item, after in _with_next(self.items):
-            cover.switch_context(item.nodeid)
-            begun = time.process_time()
-            if _fails(item, after):
-                sys.stderr.write(f"fails without a mutant: {item.nodeid}\n")
-            else:
-                took[item.nodeid] = time.process_time() - begun
-        cover.stop()
-        data = cover.get_data()
-        lines: defaultdict[str, defaultdict[str, list[int]]] = defaultdict(
-            lambda: defaultdict(list)
-        )
-        for path in data.measured_files():
-            for line, tests in data.contexts_by_lineno(path).items():
-                for test in tests:
-                    lines[test][Path(path).stem].append(line)
-        return {test: (seconds, lines[test]) for test, seconds in took.items()}
 
     # --- One mutant ----------------------------------------------------------------------------
 
@@ -205,7 +157,7 @@ class _Plugin:
         chosen = self._chosen(mutant)
         if not chosen:
             return None
-        expected = sum(self.reach[item.nodeid].seconds for item in chosen)
+        expected = sum(self.reach.seconds(item) for item in chosen)
         most = int(LEAST_S + SLOWER * expected)
         resource.setrlimit(resource.RLIMIT_CPU, (most, most + 1))
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
@@ -213,7 +165,7 @@ class _Plugin:
             graft(mutant)
         except Exception:  # noqa: BLE001  # Source that breaks in any way is dead.
             return BROKEN
-        return next((i.nodeid for i, after in _with_next(chosen) if _fails(i, after)), None)
+        return next((i.nodeid for i, after in with_next(chosen) if fails(i, after)), None)
 
     def _chosen(self, mutant: Mutant) -> list[pytest.Item]:
         """The tests that reach it, the likeliest to kill it first, as far as the time goes."""
@@ -221,42 +173,22 @@ class _Plugin:
         own = f"test_{mutant.module.removeprefix('_')}.py"
 
         def order(item: pytest.Item) -> tuple[float, bool, float]:
-            seconds = self.reach[item.nodeid].seconds
+            seconds = self.reach.seconds(item)
             return -kills[item.nodeid] / (seconds + 0.01), item.path.name != own, seconds
 
-        reaching = sorted((i for i in self.items if self._reaches(i, mutant)), key=order)
+        reaching = sorted(self.reach.reaching(mutant, self.items), key=order)
         chosen: list[pytest.Item] = []
         left = self.seconds
         for item in reaching:
-            left -= self.reach[item.nodeid].seconds
+            left -= self.reach.seconds(item)
             if chosen and left < 0:
                 continue
             chosen.append(item)
         return chosen
 
-    def _reaches(self, item: pytest.Item, mutant: Mutant) -> bool:
-        reach = self.reach.get(item.nodeid)
-        lines = reach.lines.get(mutant.module) if reach else None
-        if not lines:
-            return False
-        return not mutant.in_function or not lines.isdisjoint(mutant.lines)
 
-
-def _mark() -> str:
-    """What the tests reach holds as long as this is the same: the tests, and the code."""
-    source = [path for folder in ("operator", "tests") for path in (ROOT / folder).rglob("*.py")]
-    told = hashlib.sha256()
-    for path in sorted(source):
-        if path.parent != Path(__file__).parent:
-            told.update(path.read_bytes())
-    return told.hexdigest()
-
-
-def _with_next(items: Sequence[pytest.Item]) -> Iterable[tuple[pytest.Item, pytest.Item | None]]:
-    return zip(items, [*items[1:], None], strict=True)
-
-
-def _fails(item: pytest.Item, after: pytest.Item | None) -> bool:
+def fails(item: pytest.Item, after: pytest.Item | None) -> bool:
+    """Run one test, the tear-down up to `after` included."""
     return any(report.failed for report in runtestprotocol(item, nextitem=after, log=False))
 
 
