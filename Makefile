@@ -81,6 +81,10 @@ test-fast: setup ## Run every test that needs no cluster
 model: setup ## Explore the states of small sets and print what was looked at (minutes; ARGS=5000 for so many states of each)
 	$(BIN)/python -m tests.model $(ARGS)
 
+.PHONY: mutation
+mutation: setup ## See whether the tests notice when core is wrong; takes long (ARGS='health doubt')
+	nice $(BIN)/python -m tests.mutation $(ARGS)
+
 .PHONY: controlplane
 controlplane: setup ## Build the local control plane; minutes the first time, then kept
 	$(BIN)/python -m localcluster build
@@ -162,7 +166,7 @@ lock: setup ## Resolve the dependencies anew and write requirements.lock
 
 .PHONY: clean
 clean: ## Remove what make made in this folder: environment, caches, reports
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .mutation
 	rm -rf .coverage .coverage.* htmlcov dist build site .cache
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -26,6 +26,7 @@ from scaleset_operator.core.plan import (
     ReleaseInstance,
     RenewInstance,
 )
+from tests.core._texts import broken_texts
 from tests.support.builders import MODEL, instance, instances, observed
 from tests.support.fake_clock import T0
 
@@ -54,6 +55,7 @@ def settle(spec: ScaleSetSpec, seen: Observed, now: datetime = T0) -> Settled:
     plans: list[Plan] = []
     for _ in range(MOST_ROUNDS):
         plan = decide(spec, seen, now)
+        assert not (broken := broken_texts(plan)), broken
         plans.append(plan)
         if plan.list_live and not seen.listed:
             seen = replace(seen, listed=True)

@@ -149,7 +149,7 @@ def test_the_mode_says_how_many_go_at_once(mode: str, count: int) -> None:
     "change",
     [
         {"template": TemplateView(model="m2", checked=False)},
-        {"template": TemplateView(model="m2", fault=Reason.INVALID_TEMPLATE)},
+        {"template": TemplateView(model="m2", fault=Reason.INVALID_TEMPLATE, fault_message="422")},
         {"overlaps_with": "older"},
         {"view_is_fresh": False},
         {"create_refused": (Reason.CREATE_FORBIDDEN, "quota", T0 + SECOND)},
