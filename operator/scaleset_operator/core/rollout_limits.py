@@ -40,7 +40,8 @@ def is_lost(scene: Scene, instance: Instance) -> bool:
     is about to be shown: until it stands on the pod, a Service may send it traffic.
     """
     verdict, published = scene.verdicts[instance.uid], instance.published
-    shown = scene.has_source and published is not None and published.health is VMHealth.HEALTHY
+    stands = published is not None and published.health is VMHealth.HEALTHY
+    shown = scene.has_source and stands and not instance.renewing
     well = scene.is_available(instance) or shown or verdict.health is VMHealth.HEALTHY
     return not well and verdict.doubt is None
 
