@@ -229,7 +229,7 @@ def test_a_pod_that_is_not_in_the_cache_is_read_before_its_step_is_dropped() -> 
         {"first": {"model": NEWER}},
         {"first": {"model": OTHER}},
         {"first": {"protected_from_actions": True}},
-        {"template": view(fault=Reason.INVALID_TEMPLATE)},
+        {"template": view(fault=Reason.INVALID_TEMPLATE, fault_message="no image")},
         {"refused_until": {"web-1": T0 + MINUTE}},
     ],
     ids=["newer template", "newer pod", "another pod", "protected", "bad template", "refused"],
