@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from localcluster import images
 from localcluster.commands import CommandError
 from localcluster.kind import loading
-from tests.kind.pods import VOLUME, condition, container, running
+from tests.kind.pods import PORT, VOLUME, condition, container, running
 from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -21,6 +22,14 @@ def restarts(seen: Json) -> int:
     """How often the container was started anew."""
     count: int = container(seen)["restartCount"]
     return count
+
+
+def answers(namespace: Namespace, seen: Json, ask: tuple[str, ...]) -> str | None:
+    """What a program on the pod's node prints; None when it fails."""
+    try:
+        return namespace.on_node(seen, *ask)
+    except CommandError:
+        return None
 
 
 def test_a_pod_on_a_worker_answers_at_its_address_and_is_ready_by_its_gate(
@@ -35,6 +44,21 @@ def test_a_pod_on_a_worker_answers_at_its_address_and_is_ready_by_its_gate(
     assert condition(waiting, "Ready") == "False"
     namespace.open_gate("web")
     namespace.wait("web", lambda pod: condition(pod, "Ready") == "True", "is ready")
+
+
+def test_a_service_leads_to_a_pod_once_its_gate_is_open(
+    namespace: Namespace, instance: str
+) -> None:
+    seen = namespace.start("web", instance)
+    namespace.kubectl("label", "pod", "web", "app=web")
+    namespace.kubectl("create", "service", "clusterip", "web", f"--tcp=80:{PORT}")
+    service = json.loads(namespace.kubectl("get", "service", "web", "-o", "json"))
+    ask = ("curl", "--silent", "--max-time", "1", f"http://{service['spec']['clusterIP']}/")
+
+    with pytest.raises(CommandError):
+        namespace.on_node(seen, *ask)
+    namespace.open_gate("web")
+    wait_for(lambda: answers(namespace, seen, ask) == "web\n", 20, "an answer through the service")
 
 
 def test_another_spelling_of_the_image_renews_the_container_and_keeps_the_pod(
