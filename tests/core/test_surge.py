@@ -243,6 +243,17 @@ def test_scale_in_of_another_leaves_the_step_alone() -> None:
     assert steps_of(settled.plan) == {"web-1": "web-21"}
 
 
+def test_a_successor_that_is_itself_to_be_succeeded_is_deleted_once() -> None:
+    """R-57, protocol rule 24: it is both unwanted, and one that costs nothing to take."""
+    home = instance(number=1, model="m2")
+    seen = outdated(
+        instances=(home, *instances(20)[1:], successor(21, model="m1"), successor(22)),
+        status=under_way(step(1, 21), step(21, 22)),
+    )
+    acts = settle(surging(20), seen).plan.actions
+    assert [a.name for a in acts if isinstance(a, DeleteInstance)].count("web-21") == 1
+
+
 def test_protection_in_the_middle_of_a_step_sends_the_successor_home() -> None:
     """R-47, R-48."""
     kept = replace(instances(1)[0], protected_from_actions=True)

@@ -30,7 +30,8 @@ class Surge:
 
     Attributes:
         steps: those that go on.
-        leaving: instances whose successor serves, and successors that are not wanted any more.
+        going: instances whose successor serves, and successors that are not wanted any more, by
+            uid: one may be both, the successor of a step and the older one of another.
         done: how many steps came to their end.
         failed: how many successors were not healthy in time.
         reads: names to be read live: a cache that has not seen a pod yet looks like one whose pod
@@ -38,12 +39,23 @@ class Surge:
     """
 
     steps: list[SurgeStep] = field(default_factory=list)
-    leaving: list[ScaleInVictim] = field(default_factory=list)
+    going: dict[str, ScaleInVictim] = field(default_factory=dict)
     acts: list[CreateInstance] = field(default_factory=list)
     reads: set[str] = field(default_factory=set)
     again: list[datetime] = field(default_factory=list)
     done: int = 0
     failed: int = 0
+
+    @property
+    def leaving(self) -> list[ScaleInVictim]:
+        """Who goes, each of them once."""
+        return list(self.going.values())
+
+    def send_away(self, pod: Instance) -> None:
+        """Have this instance deleted."""
+        self.going[pod.uid] = ScaleInVictim(
+            name=pod.name, uid=pod.uid, purpose=RemovalPurpose.ROLLOUT
+        )
 
 
 def advance(scene: Scene, names: Names, scaling: Scaling, spare: int) -> Surge:
@@ -100,11 +112,7 @@ def _dismiss(scene: Scene, surge: Surge, step: SurgeStep) -> None:
     """The step ends without its victim; a successor that is there already goes."""
     successor = scene.by_name.get(step.replacement)
     if successor is not None and successor.live and not successor.protected_from_actions:
-        surge.leaving.append(_removal(successor))
-
-
-def _removal(pod: Instance) -> ScaleInVictim:
-    return ScaleInVictim(name=pod.name, uid=pod.uid, purpose=RemovalPurpose.ROLLOUT)
+        surge.send_away(successor)
 
 
 def _advance(
@@ -121,7 +129,7 @@ def _advance(
     ends = (successor.started or successor.created) + max(scene.slot_grace, PATIENCE)
     if lost or (serves(scene, successor) and spare > 0):
         surge.done += 1
-        surge.leaving.append(_removal(victim))
+        surge.send_away(victim)
         return spare - (not lost)
     if is_lost(scene, successor) and scene.now >= ends:
         surge.failed += 1
