@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import signal
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -35,6 +36,9 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     verbs = kind.add_subparsers(dest="verb", required=True, metavar="COMMAND")
     verbs.add_parser("up", help="make the cluster, where there is none")
     verbs.add_parser("down", help="remove it and all that was made for it")
+    verbs.add_parser("build", help="build what it is made from, once, and keep that")
+    verbs.add_parser("possible", help="say in one line why there can be none here, if so (exit 1)")
+    verbs.add_parser("packages", help="say which Debian packages are missing for it, if any")
     status = verbs.add_parser("status", help="show it")
     status.add_argument("-o", "--output", choices=("text", "json"), default="text")
     load = verbs.add_parser("load", help="bring images into every node")
@@ -49,6 +53,9 @@ def run(options: argparse.Namespace) -> int:
     verbs = {
         "up": _up,
         "down": _down,
+        "build": _build,
+        "possible": _possible,
+        "packages": _packages,
         "status": _status,
         "load": _load,
         "instance": _instance,
@@ -67,6 +74,26 @@ def _up(cluster: KindCluster, _options: argparse.Namespace) -> int:
 
 def _down(cluster: KindCluster, _options: argparse.Namespace) -> int:
     print("kind cluster: removed" if cluster.down() else "no kind cluster is up")
+    return 0
+
+
+def _build(cluster: KindCluster, _options: argparse.Namespace) -> int:
+    # Whoever ends us wants no engine left behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    cluster.build()
+    return 0
+
+
+def _possible(cluster: KindCluster, _options: argparse.Namespace) -> int:
+    why = cluster.why_not()
+    if why:
+        print(why)
+    return 1 if why else 0
+
+
+def _packages(cluster: KindCluster, _options: argparse.Namespace) -> int:
+    for name in cluster.packages():
+        print(name)
     return 0
 
 

@@ -29,12 +29,7 @@ INSTANCE = Binary("instance", "instance", "localcluster/instance", "-s -w", 5)
 
 def find_or_build(environment: Mapping[str, str] = os.environ, out: TextIO = sys.stderr) -> Path:
     """Give kind; raises as `build.build_into` does."""
-    found = shutil.which(BINARY.name, path=environment.get("PATH"))
-    if found:
-        version = version_of(Path(found))
-        if version and version >= BINARY.at_least and version[0] == BINARY.at_least[0]:
-            return Path(found)
-    return _built(BINARY, KIND, environment, out)
+    return _on_path(environment) or _built(BINARY, KIND, environment, out)
 
 
 def instance(environment: Mapping[str, str] = os.environ, out: TextIO = sys.stderr) -> Path:
@@ -42,7 +37,31 @@ def instance(environment: Mapping[str, str] = os.environ, out: TextIO = sys.stde
     return _built(INSTANCE, "", environment, out)
 
 
+def build_all(environment: Mapping[str, str] = os.environ, out: TextIO = sys.stderr) -> None:
+    """Build all of these that are not there; raises as `build.build_into` does."""
+    find_or_build(environment, out)
+    instance(environment, out)
+
+
+def require(environment: Mapping[str, str] = os.environ) -> None:
+    """See that all of these are there or can be built; raises MissingToolsError."""
+    if _on_path(environment) is None:
+        build.require(_folder(BINARY, KIND, environment), [BINARY], environment)
+    build.require(_folder(INSTANCE, "", environment), [INSTANCE], environment)
+
+
+def _on_path(environment: Mapping[str, str]) -> Path | None:
+    found = shutil.which(BINARY.name, path=environment.get("PATH"))
+    version = version_of(Path(found)) if found else None
+    fit = version and version >= BINARY.at_least and version[0] == BINARY.at_least[0]
+    return Path(found) if found and fit else None
+
+
 def _built(binary: Binary, version: str, environment: Mapping[str, str], out: TextIO) -> Path:
-    key = "-".join(part for part in (binary.name, version, digest([binary])) if part)
-    folder = cache_root(environment) / "kind" / "bin" / f"{key}-{os.uname().machine}"
+    folder = _folder(binary, version, environment)
     return build.build_into(folder, [binary], environment, out)[binary.name]
+
+
+def _folder(binary: Binary, version: str, environment: Mapping[str, str]) -> Path:
+    key = "-".join(part for part in (binary.name, version, digest([binary])) if part)
+    return cache_root(environment) / "kind" / "bin" / f"{key}-{os.uname().machine}"
