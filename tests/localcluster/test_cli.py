@@ -101,7 +101,7 @@ def test_up_without_go_and_binaries_says_what_to_install(
 
 VERBS = (
     *("up", "down", "build", "possible", "packages", "status"),
-    *("load", "instance", "python-base"),
+    *("load", "instance", "metrics", "dns", "python-base"),
 )
 KIND = (["kind", verb] for verb in VERBS)
 

@@ -16,7 +16,7 @@ from localcluster import images
 from localcluster.binaries import MissingToolsError
 from localcluster.build import BuildError
 from localcluster.commands import CommandError
-from localcluster.kind import loading
+from localcluster.kind import addons, loading
 from localcluster.kind.cluster import KindCluster
 from localcluster.kind.machine import ImpossibleError
 from localcluster.restricted.engine import EngineError
@@ -44,6 +44,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     load = verbs.add_parser("load", help="bring images into every node")
     load.add_argument("image", nargs="+", help="a name the engine knows, or an archive")
     verbs.add_parser("instance", help="make the test instance's image, load it, say its names")
+    verbs.add_parser("metrics", help="let it tell what pods use, as autoscalers ask")
+    verbs.add_parser("dns", help="let its pods resolve the names of Services")
     verbs.add_parser("python-base", help="say the image that a Python program's can start from")
 
 
@@ -59,6 +61,8 @@ def run(options: argparse.Namespace) -> int:
         "status": _status,
         "load": _load,
         "instance": _instance,
+        "metrics": _metrics,
+        "dns": _dns,
         "python-base": _python_base,
     }
     return verbs[options.verb](cluster, options)
@@ -105,6 +109,16 @@ def _load(cluster: KindCluster, options: argparse.Namespace) -> int:
 def _instance(cluster: KindCluster, _options: argparse.Namespace) -> int:
     name = loading.load_instance(cluster)
     print(f"{name}\n{images.full_name(name)}\n{loading.by_digest(cluster, name)}")
+    return 0
+
+
+def _metrics(cluster: KindCluster, _options: argparse.Namespace) -> int:
+    addons.install_metrics(cluster)
+    return 0
+
+
+def _dns(cluster: KindCluster, _options: argparse.Namespace) -> int:
+    addons.install_dns(cluster)
     return 0
 
 
