@@ -119,9 +119,13 @@ class Deployment:
         """Run a program on a node."""
         return self._run("docker", "exec", node, *argv)
 
-    def docker(self, *arguments: str) -> str:
-        """Run the client of the engine that the nodes are in."""
-        return self._run("docker", *arguments)
+    def stop_node(self, name: str) -> None:
+        """End a node at once."""
+        self._cluster.stop_node(self._known, name)
+
+    def start_node(self, name: str) -> None:
+        """Bring it back."""
+        self._cluster.start_node(self._known, name)
 
     def _apply(self, wanted: Json) -> None:
         self.kubectl("apply", "--server-side", "-f", "-", sent=json.dumps(wanted))

@@ -5,10 +5,11 @@ Imports nothing of the operator. It must not know what any test expects.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.integration.sets import Sets
-from tests.kind.pods import PORT, VOLUME
+from tests.kind.pods import PORT, VOLUME, process
 
 if TYPE_CHECKING:
     from tests.integration.sets import Json
@@ -57,13 +58,6 @@ class KindWorld(Sets):
         """Ask an instance as a client would."""
         return self.room.ask(pod)
 
-    def process(self, pod: Json) -> str:
-        """The number of an instance's process on its node."""
-        container = pod["status"]["containerStatuses"][0]["containerID"].rpartition("/")[2]
-        said = self.room.on_node(pod, "ctr", "--namespace", "k8s.io", "tasks", "ls")
-        tasks = (line.split() for line in said.splitlines())
-        return next(task[1] for task in tasks if task[0] == container)
-
     def freeze(self, pod: Json) -> None:
         """Stop an instance's process: its port stays open, and nobody answers there."""
-        self.room.on_node(pod, "kill", "-STOP", self.process(pod))
+        self.room.on_node(pod, "kill", "-STOP", process(pod, partial(self.room.on_node, pod)))
