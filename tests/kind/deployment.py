@@ -26,7 +26,7 @@ NAMESPACE: Final = "scaleset-system"
 NAME: Final = "scaleset-operator"
 IMAGE: Final = f"{NAME}:kind"
 START_S: Final = 90.0
-_FOLDER: Final = "/root/scaleset-operator"
+_FOLDER: Final = "/var/lib/scaleset-operator"
 
 
 def build_image(cluster: KindCluster) -> str:
