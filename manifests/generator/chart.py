@@ -29,7 +29,7 @@ from manifests.generator.sources import (
     read,
     written,
 )
-from manifests.generator.values import CONTAINER, DEPLOYMENT, RUNBOOKS, VALUES, Value
+from manifests.generator.values import CONTAINER, DEPLOYMENT, POD, RUNBOOKS, VALUES, Value
 from scaleset_operator import __version__
 
 if TYPE_CHECKING:
@@ -73,6 +73,12 @@ TEMPLATES: Final = (
 )
 OF_ITS_OWN: Final[dict[tuple[str, tuple[Step, ...]], Callable[[str, str], str]]] = {
     (DEPLOYMENT, (*CONTAINER, "image")): inline(f'{{{{ include "{NAME}.image" $ | quote }}}}'),
+    (DEPLOYMENT, (*CONTAINER, "env", "SCALESET_RUN_VANTAGE_SECRET_FILE", "value")): inline(
+        '{{ ternary "/etc/scaleset/vantage/secret" "" $.Values.vantage.enabled | quote }}'
+    ),
+    (DEPLOYMENT, (*POD, "volumes", "vantage", "secret", "secretName")): inline(
+        f'{{{{ include "{NAME}.vantageSecret" $ }}}}'
+    ),
     (ONE, ("metadata", "namespace")): inline("{{ $namespace }}"),
     (ACCESS, ("metadata", "namespace")): inline("{{ $namespace }}"),
 }

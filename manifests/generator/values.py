@@ -199,6 +199,18 @@ VALUES: Final = (
         *("spec", "ingress", 0, "from"),
     ),
     _switch(
+        "vantage.enabled",
+        "Whether the replicas vote: what a standby hears is not repaired for its silence.",
+        on=True,
+    ),
+    _asked(
+        "vantage.existingSecret",
+        "A Secret of yours for that, whose key `secret` holds 16 bytes or more; empty: one is made,"
+        " and kept from then on. Where manifests are rendered without the cluster, name one.",
+        {"type": "string", "pattern": "^([a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?)?$"},
+        "",
+    ),
+    _switch(
         "podDisruptionBudget.enabled", "Whether a drain takes one operator at a time.", on=True
     ),
     _asked(
