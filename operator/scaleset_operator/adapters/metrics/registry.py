@@ -46,6 +46,7 @@ class Metrics:
         self._turn_seconds = self._histogram(series.TURN_DURATION)
         self._requests = self._counter(series.API_REQUESTS)
         self._request_seconds = self._histogram(series.API_DURATION)
+        self._event_requests = self._counter(series.EVENT_REQUESTS)
         self._of_request: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
         build = Gauge(
             series.BUILD.name, series.BUILD.text, [*series.BUILD.labels], registry=self._registry
@@ -97,6 +98,10 @@ class Metrics:
             self._of_request[verb, code] = kept
         kept[0].inc()
         kept[1].observe(seconds)
+
+    def asked_for_events(self, outcome: str) -> None:
+        """A connection to the scheduled events has ended."""
+        self._event_requests.labels(outcome).inc()
 
     # --- Inside -------------------------------------------------------------------------------
 

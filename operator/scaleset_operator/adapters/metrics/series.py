@@ -204,6 +204,15 @@ VANTAGE_UP: Final = Series(
     text="1 while another replica answers this one, the leader, about instances that are silent "
     "here.",
 )
+EVENT_REQUESTS: Final = Series(
+    name="scaleset_scheduled_event_requests_total",
+    kind=Kind.COUNTER,
+    text="Connections to the port of the scheduled events that ended, by outcome.",
+    labels={
+        "outcome": "answered, approved, malformed, not_found, unknown_asker, unknown_event, "
+        "too_often, standing_by, unavailable, failed, or unread: closed before a request was read"
+    },
+)
 BUILD: Final = Series(
     name="scaleset_operator_info",
     kind=Kind.GAUGE,
@@ -251,6 +260,7 @@ SECTIONS: Final[Mapping[str, tuple[Series, ...]]] = {
     ),
     "The loop": (TURN_DURATION, QUEUE_DEPTH, QUEUE_OLDEST, WATCH_STARTS, BUILD),
     "Several replicas": (LEADER, VANTAGE_UP),
+    "Scheduled events": (EVENT_REQUESTS,),
     "The API server": (API_REQUESTS, API_DURATION, POD_CACHE_CUT),
     "The processes": (
         *_process("", "the operator"),
