@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 from scaleset_operator.adapters.prober.counts import DURATION_BOUNDS_NS
+from scaleset_operator.adapters.scheduled_events.answers import Outcome
 
 
 class Kind(StrEnum):
@@ -208,10 +209,7 @@ EVENT_REQUESTS: Final = Series(
     name="scaleset_scheduled_event_requests_total",
     kind=Kind.COUNTER,
     text="Connections to the port of the scheduled events that ended, by outcome.",
-    labels={
-        "outcome": "answered, approved, malformed, not_found, unknown_asker, unknown_event, "
-        "too_often, standing_by, unavailable, failed, or unread: closed before a request was read"
-    },
+    labels={"outcome": f"{', '.join(Outcome)} (closed before a request was read)"},
 )
 BUILD: Final = Series(
     name="scaleset_operator_info",
