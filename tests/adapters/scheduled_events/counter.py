@@ -22,6 +22,7 @@ from scaleset_operator.reconciler.resources import Resources
 from tests.adapters.cluster.objects import UID, WEB, controller, pod
 from tests.core._stories import entry, ledger
 from tests.support.builders import raw_spec
+from tests.support.event_asker import HEADERS, PATH
 from tests.support.fake_clock import T0
 from tests.support.fake_leadership import FakeLeadership
 
@@ -33,9 +34,7 @@ if TYPE_CHECKING:
     from scaleset_operator.core.plan import Note
     from scaleset_operator.reconciler.ports import Owner
 
-PATH: Final = "/metadata/scheduledevents"
 QUERY: Final = {"api-version": "2020-07-01"}
-HEADERS: Final = {"Metadata": "true"}
 DUE: Final = T0 + timedelta(minutes=5)
 APPROVED: Final = "scaleset.dev/approve-termination"
 OTHER: Final = Key("default", "other")

@@ -17,7 +17,6 @@ from scaleset_operator.core.scheduled_events import (
 )
 from tests.adapters.cluster.objects import UID, WEB, pod
 from tests.adapters.scheduled_events.counter import (
-    HEADERS,
     NOBODY,
     OTHER,
     OTHER_7,
@@ -30,6 +29,7 @@ from tests.adapters.scheduled_events.counter import (
     others,
     told,
 )
+from tests.support.event_asker import HEADERS
 from tests.support.fake_clock import T0
 
 GONE = "2026-11-21T09:00:00Z"

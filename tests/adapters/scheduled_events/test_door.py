@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scaleset_operator.adapters.listening import listening_socket
 from scaleset_operator.adapters.scheduled_events.door import Bounds, Bucket, Door
 from tests.adapters.cluster.fake_api import until
-from tests.adapters.scheduled_events.asking import drained
+from tests.support.event_asker import drained
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -21,23 +21,23 @@ from scaleset_operator.adapters.scheduled_events.answers import Answer, Outcome
 from scaleset_operator.adapters.scheduled_events.document import LARGEST_BODY
 from scaleset_operator.adapters.scheduled_events.door import Bounds
 from scaleset_operator.adapters.scheduled_events.server import EventServer
-from tests.adapters.scheduled_events.asking import (
+from tests.adapters.scheduled_events.counter import (
+    NOBODY,
+    OTHER_7,
+    WEB_1,
+    WEB_2,
+    Counter,
+    asked,
+)
+from tests.support.event_asker import (
+    HEADERS,
+    PATH,
     URL,
     approve,
     ask,
     drained,
     open_from,
     send,
-)
-from tests.adapters.scheduled_events.counter import (
-    HEADERS,
-    NOBODY,
-    OTHER_7,
-    PATH,
-    WEB_1,
-    WEB_2,
-    Counter,
-    asked,
 )
 from tests.support.waiting import wait_for
 
@@ -96,10 +96,7 @@ def crowd(opened: Callable[..., Stand]) -> Stand:
 
 
 def events(stand: Stand, peer: str, **changes: Any) -> list[dict[str, Any]]:
-    heard = ask(stand.port, peer, **changes)
-    assert heard.status == 200, heard
-    rows: list[dict[str, Any]] = orjson.loads(heard.body)["Events"]
-    return rows
+    return ask(stand.port, peer, **changes).events
 
 
 def test_each_asker_is_told_of_its_own_set_and_approves_there_alone(

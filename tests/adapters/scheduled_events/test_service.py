@@ -14,8 +14,8 @@ from scaleset_operator.adapters.scheduled_events.answers import Declined, Outcom
 from scaleset_operator.adapters.scheduled_events.asker import Asker
 from scaleset_operator.adapters.scheduled_events.service import event_server, on_loop
 from tests.adapters.cluster.objects import UID, WEB
-from tests.adapters.scheduled_events.asking import approve, ask
 from tests.adapters.scheduled_events.counter import WEB_1, WEB_2, Counter
+from tests.support.event_asker import approve, ask
 from tests.support.scraping import Scrape
 
 if TYPE_CHECKING:

@@ -1,23 +1,23 @@
-"""An asker on a real socket, from an address of loopback of its own.
+"""Who asks for scheduled events, on a real socket, from an address of loopback of its own.
 
-Must not know what is answered.
+Must not know what is answered, or the operator.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
+from http import HTTPStatus
 from http.client import HTTPConnection
-from typing import TYPE_CHECKING, Final, NamedTuple
-
-import orjson
-
-from tests.adapters.scheduled_events.counter import HEADERS, PATH
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 WITHIN_S: Final = 5.0
+PATH: Final = "/metadata/scheduledevents"
+HEADERS: Final = {"Metadata": "true"}
 URL: Final = f"{PATH}?api-version=2020-07-01"
 
 
@@ -31,7 +31,20 @@ class Heard(NamedTuple):
     @property
     def code(self) -> str:
         """Of a refusal."""
-        found: str = orjson.loads(self.body)["error"]["code"]
+        found: str = json.loads(self.body)["error"]["code"]
+        return found
+
+    @property
+    def number(self) -> int:
+        """The incarnation of a document."""
+        found: int = json.loads(self.body)["DocumentIncarnation"]
+        return found
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The events of a document."""
+        assert self.status == HTTPStatus.OK, self
+        found: list[dict[str, Any]] = json.loads(self.body)["Events"]
         return found
 
 
@@ -57,7 +70,7 @@ def ask(
 
 def approve(port: int, peer: str, *ids: str) -> Heard:
     """Approve these from this address."""
-    body = orjson.dumps({"StartRequests": [{"EventId": one} for one in ids]})
+    body = json.dumps({"StartRequests": [{"EventId": one} for one in ids]}).encode()
     return ask(port, peer, "POST", body=body)
 
 
