@@ -39,15 +39,11 @@ from scaleset_operator.handlers.supervision import CustomResourceWatch
 from scaleset_operator.handlers.watching import HEALTH_PROBES, KINDS, SCALE_SETS
 from scaleset_operator.reconciler.ear import Ear
 from scaleset_operator.reconciler.journal import Journal
-from scaleset_operator.reconciler.ports import Cluster, Key, Probes
+from scaleset_operator.reconciler.ports import Key
 from scaleset_operator.reconciler.probe_turn import ProbeReporter
 from scaleset_operator.reconciler.queue import KeyQueue
-from scaleset_operator.reconciler.recorder import (
-    Recorder,
-    RecordingCluster,
-    RecordingProbes,
-    Write,
-)
+from scaleset_operator.reconciler.recorder import Recorder, Write
+from scaleset_operator.reconciler.recording import record
 from scaleset_operator.reconciler.resources import Resources, key_of
 from scaleset_operator.reconciler.turn import Reconciler
 from scaleset_operator.settings import Settings
@@ -152,16 +148,11 @@ class Operation:
         await self._replica.close()
 
     def _loop(self, connection: Connection) -> Reconciler:
-        """The loop on its ports, with a recorder before them where one is wanted."""
-        cluster: Cluster = self._cluster
-        probes: Probes = self._probes
-        if self._recorder is not None:
-            cluster = RecordingCluster(cluster, self._clock, self._resources, self._recorder)
-            probes = RecordingProbes(probes, self._recorder)
-        return Reconciler(
+        """The loop on its ports, each of them written down where that is wanted."""
+        loop = Reconciler(
             resources=self._resources,
-            cluster=cluster,
-            probes=probes,
+            cluster=self._cluster,
+            probes=self._probes,
             clock=self._clock,
             revisions=RevisionStore(connection),
             account=self._metrics,
@@ -169,6 +160,9 @@ class Operation:
             leadership=self._replica.leadership,
             vantage=self._replica.vantage(self._probes),
         )
+        if self._recorder is not None:
+            record(loop, self._recorder)
+        return loop
 
     def _show(self) -> None:
         """Let health and metrics see the parts, now that there are some."""
