@@ -64,6 +64,7 @@ TEMPLATES: Final = (
     Template("overlays/cluster-wide/binding.yaml", "if not $.Values.namespaces"),
     Template(ONE, "range $namespace := $.Values.namespaces"),
     Template("base/service.yaml"),
+    Template("base/events-service.yaml", "if $.Values.scheduledEvents.enabled"),
     Template("base/networkpolicy.yaml", "if $.Values.networkPolicy.enabled"),
     Template("base/poddisruptionbudget.yaml", "if $.Values.podDisruptionBudget.enabled"),
     Template("base/deployment.yaml"),

@@ -130,6 +130,15 @@ VALUES: Final = (
         form=inline('{{ join "," $.Values.namespaces | quote }}'),
         own=[],
     ),
+    Value(
+        key="scheduledEvents.enabled",
+        text="Whether instances may ask for scheduled events of their set, and approve them.",
+        schema=SWITCH,
+        file=DEPLOYMENT,
+        path=(*CONTAINER, "env", "SCALESET_RUN_EVENTS_PORT", "value"),
+        form=inline('{{ ternary "8082" "" $.Values.scheduledEvents.enabled | quote }}'),
+        own=True,
+    ),
     _put(
         "logLevel",
         "The least level that is logged.",

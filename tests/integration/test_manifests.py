@@ -227,6 +227,16 @@ def test_a_switch_of_the_chart_takes_its_objects(values: Json, kind: str, *, the
     assert (kind in {found for found, _, _ in by_identity(objects(values))}) is there
 
 
+@pytest.mark.parametrize("on", [True, False])
+def test_the_scheduled_events_are_served_or_not(*, on: bool) -> None:
+    found = by_identity(objects({"scheduledEvents": {"enabled": on}}))
+    assert (("Service", NAMESPACE, "scaleset-operator-events") in found) is on
+    deployment = found["Deployment", NAMESPACE, "scaleset-operator"]
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    told = {"name": "SCALESET_RUN_EVENTS_PORT", "value": "8082" if on else ""}
+    assert told in container["env"]
+
+
 def test_definitions_go_with_the_chart_only_where_that_is_asked_for() -> None:
     for one in objects({"crds": {"keep": False}}):
         if one["kind"] == "CustomResourceDefinition":
@@ -253,6 +263,7 @@ def test_a_digest_says_more_than_a_tag() -> None:
         {"logLevel": "loud"},
         {"networkPolicy": {"enable": False}},
         {"vantage": {"existingSecret": "Not_A_Name"}},
+        {"scheduledEvents": {"enabled": "8082"}},
     ],
     ids=str,
 )

@@ -20,7 +20,10 @@ from localcluster.kind import loading, possible
 from localcluster.kind.cluster import KindCluster
 from localcluster.kind.machine import ImpossibleError
 from localcluster.restricted.engine import EngineError
+from tests.kind.access import Access, access
+from tests.kind.deployment import Deployment, build_image
 from tests.kind.pods import Namespace
+from tests.kind.world import KindWorld
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,6 +90,42 @@ def cluster() -> KindCluster:
 def instance(cluster: KindCluster) -> str:
     """The name of the test instance's image, which every node has."""
     return loading.load_instance(cluster)
+
+
+@pytest.fixture(scope="session")
+def administrator(cluster: KindCluster, tmp_path_factory: pytest.TempPathFactory) -> Access:
+    """Every right on the cluster."""
+    return access(cluster, tmp_path_factory.mktemp("kind"))
+
+
+@pytest.fixture(scope="session")
+def image(cluster: KindCluster) -> str:
+    """The operator's image, built from this tree, which every node has."""
+    return build_image(cluster)
+
+
+@pytest.fixture(scope="module")
+def deployment(cluster: KindCluster, image: str) -> Iterator[Deployment]:
+    """The operator, installed by kustomize, two replicas; removed at the end of the module."""
+    made = Deployment(cluster)
+    made.install_by_kustomize(image)
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def world(
+    deployment: Deployment,  # noqa: ARG001 - it serves the namespace
+    administrator: Access,
+    namespace: Namespace,
+    instance: str,
+) -> Iterator[KindWorld]:
+    """A namespace of the test's own, served by the operator, with a HealthProbe in it."""
+    with administrator.client() as api:
+        made = KindWorld(api, namespace, instance)
+        made.probe()
+        yield made
+        made.clear()
 
 
 @pytest.fixture

@@ -83,6 +83,7 @@ def test_one_set_of_labels_selects_its_pods_everywhere() -> None:
         DEPLOYMENT["spec"]["selector"]["matchLabels"],
         *(one["labelSelector"]["matchLabels"] for one in POD["topologySpreadConstraints"]),
         read("base/service.yaml")[0]["spec"]["selector"],
+        read("base/events-service.yaml")[0]["spec"]["selector"],
         read("base/networkpolicy.yaml")[0]["spec"]["podSelector"]["matchLabels"],
         read("base/poddisruptionbudget.yaml")[0]["spec"]["selector"]["matchLabels"],
     ]
@@ -92,13 +93,24 @@ def test_one_set_of_labels_selects_its_pods_everywhere() -> None:
 def test_its_policy_lets_it_work_and_be_scraped_and_nothing_else() -> None:
     spec = read("base/networkpolicy.yaml")[0]["spec"]
     assert spec["policyTypes"] == ["Ingress", "Egress"]
-    pages, votes = spec["ingress"]
+    pages, votes, asked = spec["ingress"]
     assert pages == {"ports": [{"port": "metrics", "protocol": "TCP"}]}
     assert votes == {**pages, "from": [{"podSelector": {"matchLabels": LABELS}}]}
+    assert asked["ports"] == [{"port": "events", "protocol": "TCP"}]
+    assert asked["from"] == [{"namespaceSelector": {}}], "pods alone, of any namespace"
     instances, api, names = spec["egress"]
     assert instances == {"to": [{"namespaceSelector": {}}]}
     assert {one["port"] for one in api["ports"]} == {443, 6443}
     assert {(one["port"], one["protocol"]) for one in names["ports"]} == {(53, "UDP"), (53, "TCP")}
+
+
+def test_both_replicas_are_asked_by_instances_and_see_from_where() -> None:
+    """M-19: an address that a balancer, or stickiness by it, put in its place would be nobody's."""
+    (service,) = read("base/events-service.yaml")
+    assert service["spec"].keys() == {"selector", "ports"}, "a ClusterIP, to whichever replica"
+    (port,) = service["spec"]["ports"]
+    assert (port["port"], port["targetPort"]) == (80, "events")
+    assert CONTAINER["ports"][1]["name"] == "events"
 
 
 def around(*policies: dict[str, Any], operator: str = NAMESPACE) -> Surroundings:

@@ -69,10 +69,21 @@ def by_digest(cluster: KindCluster, image: str) -> str:
     if not digests:
         message = f"the nodes do not have {full}"
         raise CommandError(message)
-    name = f"{images.repository(image)}@{digests[0]}"
+    spelled = f"{images.repository(image)}@{digests[0]}"
+    name(cluster, image, spelled)
+    return spelled
+
+
+def name(cluster: KindCluster, image: str, another: str) -> None:
+    """Let every node know an image that it has by another name, too.
+
+    Raises:
+        CommandError: no cluster is up, or a node does not have the image.
+    """
+    docker = cluster.docker(up(cluster))
+    pair = images.full_name(image), images.full_name(another)
     for node in config.nodes():
-        docker(*inside, node, *_CTR, "tag", "--force", full, name)
-    return name
+        docker("docker", "exec", node, *_CTR, "tag", "--force", *pair)
 
 
 def python_base(cluster: KindCluster) -> str:
