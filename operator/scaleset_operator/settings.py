@@ -90,23 +90,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="serve this namespace only; may be given several times (default: all)",
     )
-    parser.add_argument(
-        "--metrics-address",
-        metavar="IP",
-        help="address on which /metrics, /healthz and /readyz are served (default: all of the "
-        "machine or pod, for Prometheus and the kubelet ask from outside)",
-    )
-    parser.add_argument(
-        "--port",
-        help=f"port of /metrics, /healthz and /readyz (default {DEFAULT_PORT}; if it is taken, a "
-        "free one, which is logged)",
-    )
-    parser.add_argument(
-        "--events-port",
-        metavar="PORT",
-        help="port on which instances may ask, from inside, for scheduled events of their set, "
-        "such as terminate notices, and approve them (default: none)",
-    )
+    _add_port_options(parser)
     parser.add_argument(
         "--log-format",
         metavar="FORMAT",
@@ -125,6 +109,26 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         "--replay`; it grows without end, and holds pod templates",
     )
     parser.epilog = _EPILOG
+
+
+def _add_port_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--metrics-address",
+        metavar="IP",
+        help="address on which /metrics, /healthz and /readyz are served (default: all of the "
+        "machine or pod, for Prometheus and the kubelet ask from outside)",
+    )
+    parser.add_argument(
+        "--port",
+        help=f"port of /metrics, /healthz and /readyz (default {DEFAULT_PORT}; if it is taken, a "
+        "free one, which is logged)",
+    )
+    parser.add_argument(
+        "--events-port",
+        metavar="PORT",
+        help="port on which instances may ask, from inside, for scheduled events of their set, "
+        "such as terminate notices, and approve them (default: none)",
+    )
 
 
 def _add_replica_options(parser: argparse.ArgumentParser) -> None:
