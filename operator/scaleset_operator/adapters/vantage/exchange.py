@@ -66,6 +66,7 @@ class Secret:
             if len(value) < LEAST_SECRET_BYTES:
                 problem = f"{len(value)} bytes are too few, {LEAST_SECRET_BYTES} are needed"
         if problem and problem != self._told:
+            # The secret is optional: without it each replica judges by its own prober alone.
             _log.warning("no votes without a secret: %s: %s", self._path, problem)
         self._told = problem
         return None if problem else value
