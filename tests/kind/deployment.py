@@ -26,7 +26,7 @@ NAMESPACE: Final = "scaleset-system"
 NAME: Final = "scaleset-operator"
 IMAGE: Final = f"{NAME}:kind"
 START_S: Final = 90.0
-_FOLDER: Final = "/root/scaleset-operator"
+_FOLDER: Final = "/var/lib/scaleset-operator"
 
 
 def build_image(cluster: KindCluster) -> str:
@@ -100,12 +100,16 @@ class Deployment:
 
     def leader(self) -> str:
         """The name of the pod that holds the lease; empty where none does."""
+        return self.holder().partition("_")[0]
+
+    def holder(self) -> str:
+        """Who holds the lease: another name for each process. Empty where nobody does."""
         try:
             said = self.kubectl("-n", NAMESPACE, "get", "lease", NAME, "-o", "json")
         except CommandError:
             return ""
         holder: str = json.loads(said)["spec"].get("holderIdentity") or ""
-        return holder.partition("_")[0]
+        return holder
 
     def logs(self, pod: str) -> str:
         """What a replica has logged."""
