@@ -49,6 +49,8 @@ FOLDER_TIMEOUT_S: Final = {
     "rigged": 240.0,
     "localcluster": 30.0,
     "adapters": 30.0,
+    "api": 30.0,
+    "reconciler": 30.0,
 }
 """For one test under these folders, which compute much or start processes; elsewhere the 10 s of
 pyproject.toml hold."""

@@ -16,7 +16,7 @@ import pytest
 from localcluster.binaries import MissingToolsError
 from localcluster.build import BuildError
 from localcluster.commands import CommandError
-from localcluster.kind import loading
+from localcluster.kind import loading, possible
 from localcluster.kind.cluster import KindCluster
 from localcluster.kind.machine import ImpossibleError
 from localcluster.restricted.engine import EngineError
@@ -38,16 +38,27 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     ours = [item for item in items if item.get_closest_marker("kind")]
     if not ours or config.option.collectonly:
         return
+    why = start(config)
+    if why:
+        config.stash[NOT_RUN] = (len(ours), why)
+        config.hook.pytest_deselected(items=ours)
+        items[:] = [item for item in items if item not in ours]
+
+
+def start(config: pytest.Config) -> str | None:
+    """Starts the cluster where none is up; gives why there can be none here, in one line."""
     cluster = KindCluster()
+    why = cluster.why_not()
+    if why:
+        return why
     config.stash[MADE_HERE] = cluster.state() is None
     try:
         cluster.up()
-    except (ImpossibleError, MissingToolsError, EngineError) as error:
-        config.stash[NOT_RUN] = (len(ours), " ".join(str(error).split()))
-        config.hook.pytest_deselected(items=ours)
-        items[:] = [item for item in items if item not in ours]
-    except (BuildError, CommandError) as error:
+    except EngineError as error:
+        return possible.one_line(error)
+    except (ImpossibleError, MissingToolsError, BuildError, CommandError) as error:
         raise pytest.UsageError(str(error)) from error
+    return None
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
