@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sys
 import time
 from collections import defaultdict
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import coverage
@@ -81,11 +83,33 @@ class Reaches:
         return self._tests[item.nodeid].seconds
 
     def reaching(self, mutant: Mutant, items: Iterable[pytest.Item]) -> Iterator[pytest.Item]:
-        """Those of the tests that run the changed lines; for a constant, those of its module."""
+        """Those that run the changed lines.
+
+        For a constant those that run a module which names it, and those in the file of its module.
+        """
         for item in items:
-            lines = self._tests[item.nodeid].lines.get(mutant.module)
-            if lines and not (mutant.in_function and lines.isdisjoint(mutant.lines)):
+            lines = self._tests[item.nodeid].lines
+            if mutant.in_function:
+                reaches = not lines.get(mutant.module, frozenset()).isdisjoint(mutant.lines)
+            else:
+                named = not _naming(mutant.where.split()[-1]).isdisjoint(lines)
+                reaches = named or is_own(item, mutant)
+            if reaches:
                 yield item
+
+
+def is_own(item: pytest.Item, mutant: Mutant) -> bool:
+    """Whether the test stands in the file that is about the changed module."""
+    return item.path.name == f"test_{mutant.module}.py"
+
+
+@cache
+def _naming(name: str) -> frozenset[str]:
+    """The modules of `core` whose source names a constant or a class."""
+    word = re.compile(rf"\b{name}\b")
+    return frozenset(
+        path.stem for path in CORE.glob("*.py") if word.search(path.read_text("utf-8"))
+    )
 
 
 class _Marks(dict["Path", str]):

@@ -30,7 +30,7 @@ METRICS = Binary(
     "metrics-server",
     "sigs.k8s.io/metrics-server/cmd/metrics-server",
     f"-s -w -X k8s.io/client-go/pkg/version.gitVersion=v{METRICS_VERSION}",
-    60,
+    150,
 )
 DNS = Binary("coredns", "coredns", "localcluster/coredns", "-s -w", 30)
 """CoreDNS with the plugins that a cluster's names take, and no others: its whole is thrice that."""
