@@ -90,7 +90,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="serve this namespace only; may be given several times (default: all)",
     )
-    _add_page_options(parser)
+    _add_port_options(parser)
     parser.add_argument(
         "--log-format",
         metavar="FORMAT",
@@ -111,8 +111,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EPILOG
 
 
-def _add_page_options(parser: argparse.ArgumentParser) -> None:
-    """Where the operator is asked."""
+def _add_port_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--metrics-address",
         metavar="IP",

@@ -183,7 +183,10 @@ def test_the_time_that_is_told_is_that_of_the_slowest_but_one_in_twenty() -> Non
 
 def test_what_was_learned_under_a_probe_holds_without_one() -> None:
     """R-24: the set has gone over to its instances' own report; the grace is what counts."""
-    own: Any = {"healthProbeRef": None, "applicationHealth": {"podConditionType": "Warm"}}
+    own: dict[str, Any] = {
+        "healthProbeRef": None,
+        "applicationHealth": {"podConditionType": "Warm"},
+    }
     spec = scale_set_spec(replicas=20, **own)
     assert accepted(settle(spec, learned(*[45] * 20, probe=None)))[0] == "GraceTooShort"
 

@@ -308,6 +308,43 @@ def test_an_instance_that_restarts_still_counts_in_the_total() -> None:
     assert settled.plan.status.repairs.batch_limit == 2
 
 
+def flight(*phases: tuple[int, str]) -> Observed:
+    """Twenty of which one may be under repair; Restarts of these, the later the younger."""
+    whole = list(pods()[:20])
+    rows = []
+    for place, (number, phase) in enumerate(phases):
+        start = T0 - (20 - place) * SECOND
+        row = in_place(phase=phase, start=start)
+        rows.append(row | {"instance": f"web-{number}", "uid": f"uid-web-{number}"})
+        marks = patched() if phase == "Restarting" else {}
+        whole[number - 1] = replace(whole[number - 1], **marks)
+    ill = wrong(*(number for number, phase in phases if phase == "Recorded"))
+    return seen(instances=tuple(whole), bad=ill, status=ledger(*rows, last=40))
+
+
+@pytest.mark.parametrize(
+    ("phases", "cut"),
+    [
+        (((1, "Recorded"),), set()),
+        (((1, "Recorded"), (2, "Recorded")), {"web-2"}),
+        (((1, "Recorded"), (2, "Recorded"), (3, "Recorded")), {"web-2", "web-3"}),
+        (((1, "Recorded"), (2, "Restarting")), {"web-1"}),
+        (((1, "Recorded"), (2, "Recorded"), (3, "Restarting")), {"web-1", "web-2"}),
+        (((1, "Restarting"), (2, "Restarting")), set()),
+    ],
+)
+def test_of_more_than_the_cap_allows_the_youngest_that_are_untouched_are_given_up(
+    phases: tuple[tuple[int, str], ...], cut: set[str]
+) -> None:
+    """R-11, protocol rule 4: fewer are wanted than when they were recorded."""
+    observed = flight(*phases)
+    names = frozenset(f"web-{number}" for number, _ in phases)
+    plan = decide(spec(replicas=20), replace(observed, live_reads=names), T0)
+    history = plan.status.repairs.history
+    gone = {one.instance for one in history if one.reason == Reason.BATCH_LIMIT_REACHED}
+    assert gone == cut
+
+
 def test_a_refused_patch_fails_the_repair_and_holds_that_instance_back() -> None:
     """Protocol rule 4: with back-off; it says nothing about the model."""
     settled = settle(spec(), recorded(refused_until={"web-1": T0 + MINUTE}))

@@ -105,13 +105,13 @@ def test_the_components_join_a_kustomization_of_ones_own(
 def test_what_the_replicas_share_comes_from_a_file_of_ones_own_by_kustomize(
     kinds: LocalCluster, tmp_path: Path
 ) -> None:
-    """As manifests/README.md has it."""
+    """As docs/installing.md has it."""
     (tmp_path / "manifests").symlink_to(MANIFESTS)
     (tmp_path / "crds").symlink_to(ROOT / "crds")
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "vantage.secret").write_text("0123456789abcdef")
-    text = (MANIFESTS / "README.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "installing.md").read_text(encoding="utf-8")
     parts = re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     (told,) = (part for part in parts if "secretGenerator" in part)
     kustomization = yaml.safe_load(told) | {"resources": ["../manifests/overlays/cluster-wide"]}

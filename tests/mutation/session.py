@@ -45,6 +45,10 @@ TESTS: Final = (
 SLOWER: Final = 8
 """A mutant whose tests take so many times what they took without it counts as killed."""
 LEAST_S: Final = 5
+Place = tuple[str, str]
+"""A module, and the function in it or nothing."""
+NEAR: Final = 20
+"""What has killed a mutant of the same function counts so many times as much as one elsewhere."""
 OWN: Final = 4
 """The tests of the module itself are so many times likelier to kill its mutants than others."""
 MEMORY: Final = 3 << 30
@@ -108,7 +112,7 @@ class _Plugin:
     last: Mapping[Key, str]
     items: list[pytest.Item] = field(default_factory=list)
     reach: Reaches = field(init=False)
-    kills: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    kills: defaultdict[Place, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_timeout_set_timer(self) -> bool:
@@ -142,7 +146,8 @@ class _Plugin:
             raise RuntimeError(message)
         killer = json.loads(said) if os.WIFEXITED(status) else ENDLESS
         if killer is not None:
-            self.kills[mutant.module][killer] += 1
+            self.kills[mutant.module, ""][killer] += 1
+            self.kills[mutant.module, mutant.where][killer] += NEAR
         self.told(mutant, killer)
 
     def _measure(self) -> None:
@@ -174,7 +179,7 @@ class _Plugin:
 
     def _chosen(self, mutant: Mutant) -> list[pytest.Item]:
         """The tests that reach it, the likeliest to kill it first, as far as the time goes."""
-        kills = self.kills[mutant.module]
+        kills = self.kills[mutant.module, ""] + self.kills[mutant.module, mutant.where]
 
         def order(item: pytest.Item) -> float:
             weight = (1 + kills[item.nodeid]) * (OWN if is_own(item, mutant) else 1)

@@ -195,7 +195,7 @@ class Turn:
         )
 
 
-def urgency(before: ScaleSetStatus, after: ScaleSetStatus, *, waiting: bool = False) -> Record:
+def urgency(before: ScaleSetStatus, after: ScaleSetStatus, *, waiting: bool) -> Record:
     """How urgently the next status must stand: at once where an act may build on it.
 
     Args:
