@@ -11,7 +11,7 @@ from tests.support.auditor_watch import AuditorWatch
 if TYPE_CHECKING:
     from tests.kind.world import KindWorld
 
-NO_IMAGE: Final = "registry.invalid/nothing:1"
+NO_IMAGE: Final = "127.0.0.1:9/nothing:1"
 TOLD_S: Final = 90.0
 REPAIRS: Final = {"gracePeriod": "PT0S", "suspendAfterFailedRepairs": 1}
 
