@@ -55,6 +55,14 @@ def access(cluster: KindCluster, folder: Path) -> Access:
     return Access(there["server"], token.strip(), ca_file)
 
 
+def withdraw(cluster: KindCluster) -> None:
+    """Take the account away again."""
+    known = cluster.state()
+    if known is not None:
+        cluster.kubectl(known, "delete", "clusterrolebinding", ACCOUNT)
+        cluster.kubectl(known, "-n", "kube-system", "delete", "serviceaccount", ACCOUNT)
+
+
 def _account() -> list[dict[str, Any]]:
     subject = {"kind": "ServiceAccount", "name": ACCOUNT, "namespace": "kube-system"}
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}

@@ -20,7 +20,7 @@ from localcluster.kind import loading, possible
 from localcluster.kind.cluster import KindCluster
 from localcluster.kind.machine import ImpossibleError
 from localcluster.restricted.engine import EngineError
-from tests.kind.access import Access, access
+from tests.kind.access import Access, access, withdraw
 from tests.kind.deployment import Deployment, build_image
 from tests.kind.pods import Namespace
 from tests.kind.world import KindWorld
@@ -93,9 +93,12 @@ def instance(cluster: KindCluster) -> str:
 
 
 @pytest.fixture(scope="session")
-def administrator(cluster: KindCluster, tmp_path_factory: pytest.TempPathFactory) -> Access:
-    """Every right on the cluster."""
-    return access(cluster, tmp_path_factory.mktemp("kind"))
+def administrator(
+    cluster: KindCluster, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Access]:
+    """Every right on the cluster, for the session."""
+    yield access(cluster, tmp_path_factory.mktemp("kind"))
+    withdraw(cluster)
 
 
 @pytest.fixture(scope="session")
@@ -104,9 +107,9 @@ def image(cluster: KindCluster) -> str:
     return build_image(cluster)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def deployment(cluster: KindCluster, image: str) -> Iterator[Deployment]:
-    """The operator, installed by kustomize, two replicas; removed at the end of the module."""
+    """The operator, installed by kustomize, two replicas; removed at the end of the session."""
     made = Deployment(cluster)
     made.install_by_kustomize(image)
     yield made

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import secrets
 import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -59,6 +60,8 @@ class Deployment:
         inside = ("docker", "exec", "--interactive", config.nodes()[0])
         self._run(*inside, "mkdir", "-p", f"{_FOLDER}/here")
         self._run(*inside, "tar", "-x", "-C", _FOLDER, stdin=_packed(image))
+        self._apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
+        self._apply(_vantage())
         self.kubectl("apply", "--server-side", "-k", f"{_FOLDER}/here")
         self.await_ready()
 
@@ -100,12 +103,16 @@ class Deployment:
 
     def leader(self) -> str:
         """The name of the pod that holds the lease; empty where none does."""
+        return self.holder().partition("_")[0]
+
+    def holder(self) -> str:
+        """Who holds the lease: another name for each process. Empty where nobody does."""
         try:
             said = self.kubectl("-n", NAMESPACE, "get", "lease", NAME, "-o", "json")
         except CommandError:
             return ""
         holder: str = json.loads(said)["spec"].get("holderIdentity") or ""
-        return holder.partition("_")[0]
+        return holder
 
     def logs(self, pod: str) -> str:
         """What a replica has logged."""
@@ -129,6 +136,16 @@ class Deployment:
 
     def _apply(self, wanted: Json) -> None:
         self.kubectl("apply", "--server-side", "-f", "-", sent=json.dumps(wanted))
+
+
+def _vantage() -> Json:
+    """What the replicas share for their votes; kustomize cannot make one up."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": f"{NAME}-vantage", "namespace": NAMESPACE},
+        "stringData": {"secret": secrets.token_hex(32)},
+    }
 
 
 def _packed(image: str) -> bytes:

@@ -62,7 +62,7 @@ def assert_renewed(world: KindWorld, before: Json, after: Json) -> None:
 
 
 def test_a_restart_keeps_the_pod_and_its_volume_and_renews_its_root(world: KindWorld) -> None:
-    """R-24, R-26, R-55, R-56, rule 10."""
+    """R-24, R-56, rule 10."""
     world.scale_set("web", 3, repairs={"gracePeriod": "PT0S", "repairAction": "Restart"})
     world.await_ready("web")
     ill = world.pods("web")[1]
@@ -95,7 +95,7 @@ def test_a_reimage_brings_the_latest_image_into_the_same_pod(world: KindWorld) -
 
 
 def test_a_restart_without_a_second_spelling_is_refused_with_its_reason(world: KindWorld) -> None:
-    """R-55, X-11: the node knows no digest of that registry's; the instance is left alone."""
+    """R-56, X-11: the node knows no digest of that registry's; the instance is left alone."""
     world.scale_set(
         "web",
         3,

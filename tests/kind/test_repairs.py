@@ -18,8 +18,8 @@ READY_S: Final = 120.0
 
 
 def test_broken_instances_are_replaced_one_at_a_time_however_they_broke(world: KindWorld) -> None:
-    """R-11, R-12, P-01, P-17: by HTTP 500, by hanging, by a frozen process. One that ends is
-    started again by its kubelet, and is none of ours (R-28)."""
+    """R-03, R-04, R-11: by HTTP 500, by hanging, by a frozen process. One that ends is started
+    again by its kubelet, and is none of ours."""
     world.scale_set("web", SIZE, repairs=REPAIRS)
     world.await_ready("web", seconds=READY_S)
     ill, hanging, frozen, ending = world.pods("web")[3:7]

@@ -46,7 +46,7 @@ def address(pod: Json) -> str:
 def test_an_instance_that_fails_its_probe_leaves_the_service_and_comes_back(
     world: KindWorld,
 ) -> None:
-    """P-04, P-05, P-21: nobody is replaced, the others go on."""
+    """P-16, P-17: nobody is replaced, the others go on."""
     expose(world, "web")
     world.scale_set("web", SIZE)
     world.await_ready("web")
@@ -63,8 +63,8 @@ def test_an_instance_that_fails_its_probe_leaves_the_service_and_comes_back(
 
 
 def test_an_instance_is_told_before_it_goes_and_serves_nobody_meanwhile(world: KindWorld) -> None:
-    """R-40, R-42, P-20, rule 8: out of rotation at once, its replacement without waiting, deleted
-    at the deadline, and its preStop hook runs while nobody sends it anything."""
+    """R-51, R-52, R-53, P-20, rule 8: out of rotation at once, its replacement without waiting,
+    deleted at the deadline, and its preStop hook runs while nobody sends it anything."""
     expose(world, "web")
     template = world.template("web", lifecycle={"preStop": {"sleep": {"seconds": 3}}})
     template["spec"]["terminationGracePeriodSeconds"] = 10
