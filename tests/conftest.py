@@ -17,6 +17,7 @@ import pytest
 from hypothesis import settings
 
 from localcluster.fixture import control_plane
+from tests.support.definitions import define_kinds
 
 if TYPE_CHECKING:
     from localcluster.cluster import LocalCluster
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["control_plane"]
 
 TESTS: Final = Path(__file__).parent
-CRDS: Final = TESTS.parent / "crds"
 
 CLUSTER_FOLDERS: Final = frozenset({"integration", "chaos"})
 """Every test under these folders of `tests/` needs the local control plane."""
@@ -49,6 +49,8 @@ FOLDER_TIMEOUT_S: Final = {
     "rigged": 240.0,
     "localcluster": 30.0,
     "adapters": 30.0,
+    "api": 30.0,
+    "reconciler": 30.0,
 }
 """For one test under these folders, which compute much or start processes; elsewhere the 10 s of
 pyproject.toml hold."""
@@ -77,9 +79,7 @@ SHORTENED: Final = pytest.StashKey[int]()
 @pytest.fixture(scope="session")
 def kinds(control_plane: LocalCluster) -> LocalCluster:
     """The session's cluster, with the generated CRDs applied and served."""
-    for definition in sorted(CRDS.glob("*.yaml")):
-        control_plane.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(definition))
-        control_plane.kubectl("wait", "--for=condition=Established", "-f", str(definition))
+    define_kinds(control_plane)
     return control_plane
 
 

@@ -137,7 +137,7 @@ def _opened(file: str) -> AbstractContextManager[TextIO]:
 
 async def _serve(settings: Settings, record: "Write | None" = None) -> int:
     """Run the operator until a signal ends it; `record` takes the lines of its recording."""
-    from scaleset_operator.adapters.pages import CannotListenError  # noqa: PLC0415 - as below
+    from scaleset_operator.adapters.listening import CannotListenError  # noqa: PLC0415 - as below
     from scaleset_operator.operation import Operation  # noqa: PLC0415 - imports every client
 
     stop = asyncio.Event()

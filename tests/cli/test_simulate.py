@@ -143,7 +143,8 @@ def test_a_replay_that_differs_says_where(tmp_path: Path) -> None:
         (("--replay", "{tmp}/text.yaml"), "which is no recording"),
         ((), "nothing to rehearse: give -f FILE, or the name of a SET"),
         (("-f", "{tmp}/none.yaml"), "cannot be read: No such file"),
-        (("-f", "{tmp}/web.yaml", "api"), "has the ScaleSets web: name the one that is meant"),
+        (("-f", "{tmp}/web.yaml", "api"), "has no ScaleSet 'api': it has web"),
+        (("-f", "{tmp}/probe.yaml"), "probe.yaml has no ScaleSet to rehearse"),
         (("-f", "{tmp}/web.yaml", "--until", "2y"), "--until is '2y': allowed is a span"),
         (("-f", "{tmp}/web.yaml", "--until", "90d"), "allowed are at most 31d"),
         (("-f", "{tmp}/web.yaml", "--scenario", "at=1m fail=web-99"), "60 s after the begin"),
@@ -161,6 +162,7 @@ def test_what_cannot_be_used_is_refused_in_one_line(
     bad = manifests()
     bad[1]["spec"]["replicas"] = "many"
     (tmp_path / "bad.yaml").write_text(yaml.safe_dump_all(bad))
+    (tmp_path / "probe.yaml").write_text(yaml.safe_dump_all(bad[:1]))
     (tmp_path / "text.yaml").write_text("just words")
     (tmp_path / "nameless.yaml").write_text("kind: ScaleSet")
     (tmp_path / "broken.yaml").write_text("{")
@@ -168,3 +170,37 @@ def test_what_cannot_be_used_is_refused_in_one_line(
     said = FakeEntrance().run("simulate", *given, code=1).stderr
     assert told in said
     assert said.count("\n") == 1
+
+
+def several(folder: Path) -> str:
+    """A file with the sets `web` and `api` of the namespace near, and a `web` of far."""
+    probe, web = manifests(3)
+    api = {**web, "metadata": {"name": "api"}}
+    near, far = (
+        [{**b, "metadata": {**b["metadata"], "namespace": place}} for b in (probe, web, api)]
+        for place in ("near", "far")
+    )
+    return written(folder, *near, *far[:2])
+
+
+def test_of_several_sets_one_is_named_and_the_error_says_which_there_are(tmp_path: Path) -> None:
+    file = several(tmp_path)
+    said = FakeEntrance(away="no").run("simulate", "-f", file, code=1).stderr
+    assert "has the ScaleSets near/web, near/api, far/web, and one is rehearsed" in said
+    assert f"name it: kubectl scaleset simulate web -f {file}" in said
+    assert '"name": "api"' in simulated(file, "", "api", "-o", "json")
+
+
+def test_of_two_sets_of_one_name_the_namespace_chooses(tmp_path: Path) -> None:
+    file = several(tmp_path)
+    said = FakeEntrance(away="no").run("simulate", "web", "-f", file, code=1).stderr
+    assert "has the ScaleSets near/web, far/web" in said
+    assert "say in which namespace: -n NAMESPACE" in said
+    assert '"namespace": "far"' in simulated(file, "", "web", "-n", "far", "-o", "json")
+
+
+def test_a_set_that_stands_in_the_file_twice_is_told(tmp_path: Path) -> None:
+    file = written(tmp_path, *manifests(3), *manifests(4))
+    said = FakeEntrance(away="no").run("simulate", "-f", file, code=1).stderr
+    assert "has the ScaleSets web, web" in said
+    assert "they are one and the same" in said

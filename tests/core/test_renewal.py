@@ -60,6 +60,8 @@ def test_an_unhealthy_instance_that_restarts_stays_unhealthy() -> None:
     held = verdict(renewing(BAD, in_rotation=False), Outcome.REFUSED)
     assert held.health is BAD
     assert not published(settle(SPEC, seen(renewing(BAD))).plan)
+    out = renewing(BAD, in_rotation=False)
+    assert not published(settle(SPEC, seen(out, Outcome.REFUSED)).plan)
 
 
 @pytest.mark.parametrize(

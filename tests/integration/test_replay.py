@@ -91,8 +91,10 @@ def test_batches_with_one_that_recovers_are_replayed(recorded: Recorded) -> None
 
 
 def test_the_silence_of_a_whole_set_and_its_witness_are_replayed(recorded: Recorded) -> None:
-    """X-12."""
+    """X-12: with the NetworkPolicy that is blamed for it at first."""
     world = recorded.world
+    path = f"/apis/networking.k8s.io/v1/namespaces/{world.namespace}/networkpolicies"
+    world.api.create(path, {"metadata": {"name": "deny-all"}, "spec": {"podSelector": {}}})
     world.scale_set("web", 4, repairs=REPAIRS)
     world.await_ready("web")
     silent = world.pods("web")
@@ -107,7 +109,9 @@ def test_the_silence_of_a_whole_set_and_its_witness_are_replayed(recorded: Recor
         "the dead are replaced",
         seconds=120,
     )
-    expect_same(recorded.recording(), Doubt=2, Begin=2, Delete=2)
+    recording = recorded.recording()
+    assert "ProbeBlocked" in {act.reason for act in recording.acts}
+    expect_same(recording, Doubt=2, Begin=2, Delete=2)
 
 
 @pytest.mark.usefixtures("bad_by_default")

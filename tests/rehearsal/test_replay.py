@@ -12,12 +12,9 @@ import pytest
 from scaleset_operator.cli.scenario import read_scenario
 from scaleset_operator.core.scene import Scene
 from scaleset_operator.reconciler.acts import ActKind
-from scaleset_operator.reconciler.recorder import Recorder, RecordingCluster, RecordingProbes
-from scaleset_operator.rehearsal.api_server import Change
-from scaleset_operator.rehearsal.comparison import Difference, first_difference, gist_of
+from scaleset_operator.rehearsal.comparison import first_difference, gist_of
 from scaleset_operator.rehearsal.recording import BadRecordingError, read_recording
-from scaleset_operator.rehearsal.rehearsal import Rehearsal
-from scaleset_operator.rehearsal.replay import Replay
+from tests.rehearsal.recorded_runs import difference, recorded
 from tests.rehearsal.runs import rehearsal
 
 LIVE = Path(__file__).parent / "recordings"
@@ -35,42 +32,12 @@ STORIES = {
 }
 
 
-def recorded(run: Rehearsal) -> list[str]:
-    """The lines that a recorder before the loop's ports writes from now on."""
-    lines: list[str] = []
-    recorder = Recorder(run.clock, lines.append, "test")
-    loop = run.loop.reconciler
-    run.loop.turn = lambda key: recorder.turn(key, loop.turn)
-    loop.cluster = RecordingCluster(loop.cluster, run.clock, run.loop.resources, recorder)
-    loop.probes = RecordingProbes(run.prober, recorder)
-
-    def hear(change: Change) -> None:
-        if change.key.kind in ("ScaleSet", "HealthProbe"):
-            recorder.heard(change.key.kind, change.manifest(), gone=change.verb == "DELETED")
-
-    run.server.subscribe(hear)
-    for key, body in run.server.objects().items():
-        if key.kind in ("HealthProbe", "ScaleSet"):
-            assert isinstance(body, dict)
-            recorder.heard(key.kind, body, gone=False)
-    return lines
-
-
 async def lines_of(scenario: str, minutes: float = 6, **policy: Any) -> list[str]:
     """The recording of a rehearsal."""
     run = rehearsal(10, suspendAfterFailedRepairs=policy.pop("suspend", 2), **policy)
     lines = recorded(run)
     await run.run(timedelta(minutes=minutes), read_scenario(scenario))
     return lines
-
-
-async def difference(lines: list[str]) -> Difference | None:
-    """What a replay does otherwise."""
-    recording = read_recording(lines)
-    replay = Replay(recording)
-    await replay.run()
-    assert len(recording.acts) > 10
-    return replay.difference()
 
 
 @pytest.mark.parametrize("story", STORIES)

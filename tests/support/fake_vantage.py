@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from scaleset_operator.core.observed import Outcome
+from scaleset_operator.rehearsal.clock import VirtualClock
 from scaleset_operator.rehearsal.endpoints import FakeEndpoints
-from tests.support.fake_clock import FakeClock
 
 INTERVAL: Final = timedelta(seconds=5)
 
@@ -20,7 +20,9 @@ class FakeVantage:
         sees: whether its own path to the pods is open.
     """
 
-    def __init__(self, clock: FakeClock, endpoints: FakeEndpoints, path: str = "/healthz") -> None:
+    def __init__(
+        self, clock: VirtualClock, endpoints: FakeEndpoints, path: str = "/healthz"
+    ) -> None:
         self.clock = clock
         self.endpoints = endpoints
         self.path = path

@@ -87,18 +87,43 @@ def sort_out(
 ) -> Manifests:
     """The manifests among the documents of a file; raises as `read_file`."""
     bodies = [_placed(body, namespace or "default") for body in found]
-    sets = [b for b in bodies if b["kind"] == "ScaleSet" and name in (None, b["metadata"]["name"])]
-    if len(sets) != 1:
-        names = ", ".join(b["metadata"]["name"] for b in bodies if b["kind"] == "ScaleSet")
-        why = f"has the ScaleSets {names}: name the one that is meant" if names else "has none"
-        line = f"one ScaleSet is rehearsed, and {path} {why}"
-        raise Failure(line)
-    home = sets[0]["metadata"]["namespace"]
+    chosen = _chosen([b for b in bodies if b["kind"] == "ScaleSet"], path, name, namespace)
+    home = chosen["metadata"]["namespace"]
     others = [b for b in bodies if b["kind"] in KINDS[1:] and _near(b, home)]
     ignored = sorted({b["kind"] for b in bodies if b["kind"] not in KINDS})
-    for body in (sets[0], *others):
+    for body in (chosen, *others):
         _check(body, path)
-    return Manifests(scale_set=sets[0], others=others, ignored=ignored)
+    return Manifests(scale_set=chosen, others=others, ignored=ignored)
+
+
+def _chosen(sets: Sequence[Json], path: str, name: str | None, namespace: str | None) -> Json:
+    """The one that is meant: by its name, and by its namespace where that leaves more than one."""
+    if not sets:
+        line = f"{path} has no ScaleSet to rehearse"
+        raise Failure(line)
+    meant = [one for one in sets if name in (None, one["metadata"]["name"])]
+    if not meant:
+        line = f"{path} has no ScaleSet {name!r}: it has {_listed(sets)}"
+        raise Failure(line)
+    there = [one for one in meant if one["metadata"]["namespace"] == namespace]
+    left = there if len(meant) > 1 and there else meant
+    if len(left) == 1:
+        return left[0]
+    if len({one["metadata"]["name"] for one in left}) > 1:
+        how = f"name it: kubectl scaleset simulate {left[0]['metadata']['name']} -f {path}"
+    elif len({one["metadata"]["namespace"] for one in left}) > 1:
+        how = "say in which namespace: -n NAMESPACE"
+    else:
+        how = "they are one and the same: leave all but one out"
+    line = f"{path} has the ScaleSets {_listed(left)}, and one is rehearsed at a time; {how}"
+    raise Failure(line)
+
+
+def _listed(sets: Sequence[Json]) -> str:
+    """Their names; with the namespaces where they are not of one."""
+    places = [(one["metadata"]["namespace"], one["metadata"]["name"]) for one in sets]
+    alike = len({namespace for namespace, _ in places}) == 1
+    return ", ".join(name if alike else f"{namespace}/{name}" for namespace, name in places)
 
 
 def _near(body: Json, namespace: str) -> bool:

@@ -37,7 +37,8 @@ def publications(scene: Scene) -> Iterator[PublishHealth]:
             if _gate_differs(instance, verdict):
                 yield _patch(scene, instance, verdict, None)
             continue
-        renewed = instance.renewing and verdict.fresh
+        # Before its containers run there is no start to record: each turn would say the same.
+        renewed = instance.renewing and verdict.fresh and instance.started is not None
         if renewed or _health_differs(instance, verdict) or _gate_differs(instance, verdict):
             known = verdict.health is not VMHealth.UNKNOWN or instance.published is not None
             health = verdict.health if known or verdict.doubt else None

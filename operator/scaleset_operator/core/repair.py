@@ -18,7 +18,7 @@ from scaleset_operator.core.naming import Names
 from scaleset_operator.core.notice import deadline
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.plan import Decision, Gate
-from scaleset_operator.core.requests import action_asked, words_of
+from scaleset_operator.core.requests import action_asked, as_cause
 from scaleset_operator.core.scaling import Scaling
 from scaleset_operator.core.scene import Scene
 from scaleset_operator.core.suspension import attempts_before
@@ -196,7 +196,7 @@ def _cause(scene: Scene, instance: Instance) -> str:
     """What is wrong with it, and what a person asked for."""
     if action_asked(scene.policy, instance) is None:
         return scene.verdicts[instance.uid].message
-    asked = f"requested: {words_of(instance)}"
+    asked = as_cause(instance)
     sick = scene.has_source and _ails(scene, instance)
     return f"{scene.verdicts[instance.uid].message}; {asked}" if sick else asked
 

@@ -1,33 +1,24 @@
 """A recording of what the loop had and what it did, line by line, for whoever asks afterwards.
 
-Stands between the loop and its ports and changes nothing: inputs are written when they are other
-than before, acts when it is known how they ended. A line is JSON; `is` says of what kind. What one
-observation found bears one time. Must not know: where lines go, or who replays them.
+Inputs are written when they are other than before, acts when it is known how they ended. A line is
+JSON; `is` says of what kind. What one observation found bears one time. Must not know: where lines
+go, or who replays them.
 """
 
 import json
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextvars import ContextVar
 from datetime import datetime
 from typing import Any, Final
 
 from pydantic import TypeAdapter
 
-from scaleset_operator.api.scalesetstatus import ScaleSetStatus
 from scaleset_operator.core.disruption import Disruption
-from scaleset_operator.core.observed import Evidence, Instance, Neighbour, ProberView
-from scaleset_operator.reconciler.acts import Act, NotedCluster
-from scaleset_operator.reconciler.ports import (
-    Clock,
-    Cluster,
-    Key,
-    Owner,
-    Pods,
-    Probes,
-    ProbeTarget,
-    Refused,
-    for_rotation,
-)
-from scaleset_operator.reconciler.resources import Resources, key_of
+from scaleset_operator.core.observed import Evidence, Instance, ProberView
+from scaleset_operator.core.policies import Policy, ProberPlace
+from scaleset_operator.reconciler.acts import Act
+from scaleset_operator.reconciler.ports import Clock, Key
+from scaleset_operator.reconciler.resources import key_of
 
 FORMAT: Final = 1
 """Of the lines; a reader refuses what it does not know."""
@@ -36,9 +27,14 @@ EVIDENCE: Final = TypeAdapter(Evidence)
 VIEW: Final = TypeAdapter(ProberView)
 ACT: Final = TypeAdapter(Act)
 BUDGETS: Final = TypeAdapter(Disruption)
+POLICIES: Final = TypeAdapter(tuple[Policy, ...] | None)
+PLACE: Final = TypeAdapter(ProberPlace)
 
 Write = Callable[[str], object]
 Turn = Callable[[Key], Awaitable[datetime | None]]
+
+_turn_began: ContextVar[datetime] = ContextVar("turn_began")
+"""When the turn that is being taken here saw something first; turns of several sets interleave."""
 
 
 class Recorder:
@@ -83,6 +79,7 @@ class Recorder:
         self._moment = self._clock.now()
         if turn_of is not None and turn_of in self._turning:
             self._turning.discard(turn_of)
+            _turn_began.set(self._moment)
             self.line("turn", at=self._moment, set=list(turn_of))
 
     async def turn(self, key: Key, turn: Turn) -> datetime | None:
@@ -103,10 +100,27 @@ class Recorder:
             rows = [INSTANCE.dump_python(i, mode="json") for i in changed]
             self.line("pods", at=self._moment, set=list(key), there=rows, gone=gone)
 
-    def saw(self, kind: str, place: Collection[str], value: object, data: Any) -> None:
+    def saw(
+        self,
+        kind: str,
+        place: Collection[str],
+        value: object,
+        data: Any,
+        at: datetime | None = None,
+    ) -> None:
         """Anything else: written when it is another than before."""
         if self._is_new((kind, *place), value):
-            self.line(kind, at=self._moment, of=list(place), value=data)
+            self.line(kind, at=at or self._moment, of=list(place), value=data)
+
+    def was_told(self, kind: str, place: Collection[str], value: object, data: Any) -> None:
+        """What a turn asked for in between and decided on at once: known to it as it began."""
+        self.saw(kind, place, value, data, _turn_began.get(self._moment))
+
+    def saw_vote(self, pod_uid: str, at: datetime | None) -> None:
+        """When another prober heard a pod, under the instance's name; never is not written."""
+        name = self._names.get(pod_uid)
+        if name is not None and (at is not None or ("vote", name) in self._known):
+            self.saw("vote", (name,), at, at and at.isoformat())
 
     def saw_evidence(self, watch: str, evidence: Evidence | None) -> None:
         """What a watch found, under the instance's name."""
@@ -121,84 +135,3 @@ class Recorder:
             return False
         self._known[place] = value
         return True
-
-
-class RecordingCluster(NotedCluster):
-    """The port `Cluster`, writing what it gives and what it is told to do."""
-
-    def __init__(
-        self, cluster: Cluster, clock: Clock, resources: Resources, recorder: Recorder
-    ) -> None:
-        def status_of(key: Key) -> ScaleSetStatus:
-            known = resources.scale_set(key)
-            return ScaleSetStatus() if known is None else known.resource.status
-
-        super().__init__(cluster, clock, status_of, self._write_act)
-        self._recorder = recorder
-
-    def _write_act(self, act: Act) -> None:
-        self._recorder.line("act", at=act.at, act=ACT.dump_python(act, mode="json"))
-
-    def pods(self, owner: Owner) -> Pods:
-        """See the port; an observation begins with it."""
-        found = super().pods(owner)
-        self._recorder.begin_observation(owner.key)
-        self._recorder.saw_pods(owner.key, found.instances)
-        self._recorder.saw("fresh", owner.key, found.fresh, found.fresh)
-        return found
-
-    def node_ready(self) -> Mapping[str, bool]:
-        """See the port."""
-        found = super().node_ready()
-        self._recorder.saw("nodes", (), dict(found), dict(found))
-        return found
-
-    def disruption(self, owner: Owner, names: Collection[str]) -> Disruption:
-        """See the port."""
-        found = super().disruption(owner, names)
-        if names:
-            data = BUDGETS.dump_python(found, mode="json")
-            self._recorder.saw("budgets", owner.key, found, data)
-        return found
-
-    async def dry_run(self, owner: Owner) -> None:
-        """See the port."""
-        try:
-            await super().dry_run(owner)
-        except Refused as fault:
-            said = [fault.reason.value, fault.message]
-            self._recorder.begin_observation()
-            self._recorder.saw("template", owner.key, said, said)
-            raise
-        self._recorder.begin_observation()
-        self._recorder.saw("template", owner.key, [], [])
-
-
-class RecordingProbes:
-    """The port `Probes`, writing what it gives."""
-
-    def __init__(self, probes: Probes, recorder: Recorder) -> None:
-        self._probes = probes
-        self._recorder = recorder
-
-    def watch(self, owner: Key, targets: Mapping[str, ProbeTarget]) -> None:
-        """See the port."""
-        self._probes.watch(owner, targets)
-
-    def evidence(self, watch: str) -> Evidence | None:
-        """See the port."""
-        found = self._probes.evidence(watch)
-        self._recorder.saw_evidence(watch, found)
-        return found
-
-    def neighbour(self, pod_uid: str) -> Neighbour | None:
-        """See the port; it is made of evidence, which is what is written."""
-        for watch in (pod_uid, for_rotation(pod_uid)):
-            self._recorder.saw_evidence(watch, self._probes.evidence(watch))
-        return self._probes.neighbour(pod_uid)
-
-    def view(self) -> ProberView:
-        """See the port."""
-        found = self._probes.view()
-        self._recorder.saw("prober", (), found, VIEW.dump_python(found, mode="json"))
-        return found

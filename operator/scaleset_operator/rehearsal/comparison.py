@@ -1,8 +1,8 @@
 """Two sequences of acts side by side: whether they are the same, and where they first differ.
 
-Compared are kind, instance and purpose of what was carried out, in order; not times or words, and
-not what a race with somebody else made fail and the next turn did again. Must not know: where the
-acts come from.
+Compared are kind, instance, purpose and reason of what was carried out, in order; not times or
+words, and not what a race with somebody else made fail and the next turn did again. Must not know:
+where the acts come from.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,8 +12,8 @@ from itertools import groupby, zip_longest
 
 from scaleset_operator.reconciler.acts import Act, ActKind
 
-Gist = tuple[str, str, str, str]
-"""Set, kind, instance, and what."""
+Gist = tuple[str, str, str, str, str]
+"""Set, kind, instance, what, and the reason code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class Difference:
 
 def gist_of(act: Act) -> Gist:
     """What of an act is compared."""
-    return ("/".join(act.key), act.kind, act.instance, act.what)
+    return ("/".join(act.key), act.kind, act.instance, act.what, act.reason)
 
 
 def carried_out(acts: Iterable[Act]) -> list[Act]:

@@ -7,8 +7,8 @@ its name. Must not know: what the recorded operator decided, beyond which ends w
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
@@ -17,120 +17,31 @@ from scaleset_operator.api.base import (
     ANNOTATION_STATE_CHANGE_TIME,
     Reason,
 )
-from scaleset_operator.core.disruption import Disruption
-from scaleset_operator.core.observed import Evidence, Instance, Neighbour, ProberView
-from scaleset_operator.core.plan import CreateInstance
+from scaleset_operator.core.observed import Instance
 from scaleset_operator.reconciler.acts import Act, ActKind
-from scaleset_operator.reconciler.ports import (
-    Conflict,
-    Created,
-    Key,
-    Owner,
-    Pods,
-    ProbeTarget,
-    Refused,
-    for_rotation,
+from scaleset_operator.reconciler.ports import Key
+from scaleset_operator.reconciler.recorder import (
+    BUDGETS,
+    EVIDENCE,
+    INSTANCE,
+    PLACE,
+    POLICIES,
+    VIEW,
 )
-from scaleset_operator.reconciler.recorder import BUDGETS, EVIDENCE, INSTANCE, VIEW
 from scaleset_operator.rehearsal.api_server import Change, FakeApiServer
 from scaleset_operator.rehearsal.clock import VirtualClock
-from scaleset_operator.rehearsal.cluster import FakeCluster
 from scaleset_operator.rehearsal.comparison import Difference, first_difference
 from scaleset_operator.rehearsal.errors import ServerError
 from scaleset_operator.rehearsal.loop import Loop
 from scaleset_operator.rehearsal.objects import FakePod
+from scaleset_operator.rehearsal.recorded import (
+    RecordedCluster,
+    RecordedOutlook,
+    RecordedProbes,
+    Seen,
+)
 from scaleset_operator.rehearsal.recording import Input, Recording
 from scaleset_operator.rehearsal.restoring import as_seen, pod_of
-
-
-@dataclass(slots=True)
-class Seen:
-    """The inputs as of now.
-
-    Attributes:
-        evidence: name of an instance, or of its second watch -> what was found.
-        refused: set -> why its template is refused, if it is.
-    """
-
-    evidence: dict[str, Evidence] = field(default_factory=dict)
-    prober: ProberView = field(default_factory=ProberView)
-    fresh: dict[Key, bool] = field(default_factory=dict)
-    budgets: dict[Key, Disruption] = field(default_factory=dict)
-    refused: dict[Key, tuple[Reason, str]] = field(default_factory=dict)
-
-
-class RecordedProbes:
-    """The port `Probes`: says what was recorded, under the names of the instances."""
-
-    def __init__(self, server: FakeApiServer, seen: Seen) -> None:
-        self._server = server
-        self._seen = seen
-
-    def watch(self, owner: Key, targets: Mapping[str, ProbeTarget]) -> None:
-        """See the port; what was watched is recorded."""
-
-    def evidence(self, watch: str) -> Evidence | None:
-        """See the port."""
-        uid, slash, second = watch.partition("/")
-        pod = self._server.find(uid)
-        return None if pod is None else self._seen.evidence.get(pod.name + slash + second)
-
-    def neighbour(self, pod_uid: str) -> Neighbour | None:
-        """See the port."""
-        found = self.evidence(pod_uid) or self.evidence(for_rotation(pod_uid))
-        if found is None:
-            return None
-        since = found.watched_since if found.last_ended is None else None
-        return Neighbour(
-            uid=pod_uid, silent=found.silent, last_ended=found.last_ended, watched_since=since
-        )
-
-    def view(self) -> ProberView:
-        """See the port."""
-        return self._seen.prober
-
-
-class RecordedCluster(FakeCluster):
-    """The port `Cluster` over the cluster in memory; what others refused is refused again.
-
-    Attributes:
-        seen: the inputs as of now.
-        refusals: names whose create was not let through at first -> by which errors, in order.
-    """
-
-    seen: Seen
-    refusals: dict[str, list[str]]
-
-    def pods(self, owner: Owner) -> Pods:
-        """See the port."""
-        return replace(super().pods(owner), fresh=self.seen.fresh.get(owner.key, True))
-
-    def disruption(
-        self,
-        owner: Owner,
-        names: Collection[str],  # noqa: ARG002 - the port's signature
-    ) -> Disruption:
-        """See the port."""
-        return self.seen.budgets.get(owner.key, Disruption())
-
-    async def dry_run(self, owner: Owner) -> None:
-        """See the port."""
-        refused = self.seen.refused.get(owner.key)
-        if refused is not None:
-            raise Refused(*refused)
-
-    async def create_instance(
-        self, owner: Owner, action: CreateInstance, not_after: int
-    ) -> Created:
-        """See the port."""
-        waiting = self.refusals.get(action.name)
-        if waiting:
-            fault = waiting.pop(0)
-            words = f"{action.name}: as it was recorded"
-            raise (
-                Conflict(words) if fault == "Conflict" else Refused(Reason.CREATE_FORBIDDEN, words)
-            )
-        return await super().create_instance(owner, action, not_after)
 
 
 class Replay:
@@ -156,6 +67,8 @@ class Replay:
         client.seen, client.refusals = self._seen, _refusals(recording.acts)
         probes = RecordedProbes(self.server, self._seen)
         self.loop = Loop(client, probes, lambda: None, self._note)
+        loop, outlook = self.loop.reconciler, RecordedOutlook(self.server, self._seen)
+        loop.vantage = loop.policies = loop.leadership = outlook
         self.server.subscribe(self._see)
 
     async def run(self) -> None:
@@ -194,6 +107,10 @@ class Replay:
             "fresh": self._fresh,
             "budgets": self._budgets,
             "template": self._template,
+            "vote": self._vote,
+            "policies": self._policies,
+            "place": self._place,
+            "leads": self._leads,
         }
         take = takes.get(kind)
         if take is not None:
@@ -220,6 +137,21 @@ class Replay:
         self._seen.refused.pop(key, None)
         if said["value"]:
             self._seen.refused[key] = (Reason(said["value"][0]), said["value"][1])
+
+    def _vote(self, said: Mapping[str, Any]) -> None:
+        name, at = said["of"][0], said["value"]
+        self._seen.votes.pop(name, None)
+        if at is not None:
+            self._seen.votes[name] = datetime.fromisoformat(at)
+
+    def _policies(self, said: Mapping[str, Any]) -> None:
+        self._seen.policies[said["of"][0]] = POLICIES.validate_python(said["value"])
+
+    def _place(self, said: Mapping[str, Any]) -> None:
+        self._seen.place = PLACE.validate_python(said["value"])
+
+    def _leads(self, said: Mapping[str, Any]) -> None:
+        self._seen.leads = said["value"]
 
     def _resource(self, said: Mapping[str, Any]) -> None:
         kind, meta = said["of"], said["body"]["metadata"]

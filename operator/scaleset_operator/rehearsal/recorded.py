@@ -1,0 +1,147 @@
+"""The ports over what was recorded: whoever asks is answered as the recorded operator was.
+
+Must not know: when inputs are fed, or what is made of the answers.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from scaleset_operator.api.base import Reason
+from scaleset_operator.core.disruption import Disruption
+from scaleset_operator.core.observed import Evidence, Neighbour, ProberView
+from scaleset_operator.core.plan import CreateInstance
+from scaleset_operator.core.policies import Policy, ProberPlace
+from scaleset_operator.reconciler.ports import (
+    Conflict,
+    Created,
+    Key,
+    Owner,
+    Pods,
+    ProbeTarget,
+    Refused,
+    for_rotation,
+)
+from scaleset_operator.rehearsal.api_server import FakeApiServer
+from scaleset_operator.rehearsal.cluster import FakeCluster
+
+
+@dataclass(slots=True)
+class Seen:
+    """The inputs as of now.
+
+    Attributes:
+        evidence: name of an instance, or of its second watch -> what was found.
+        refused: set -> why its template is refused, if it is.
+        votes: name of an instance -> when another prober heard it.
+        policies: namespace -> its NetworkPolicies; None where they could not be read.
+    """
+
+    evidence: dict[str, Evidence] = field(default_factory=dict)
+    prober: ProberView = field(default_factory=ProberView)
+    fresh: dict[Key, bool] = field(default_factory=dict)
+    budgets: dict[Key, Disruption] = field(default_factory=dict)
+    refused: dict[Key, tuple[Reason, str]] = field(default_factory=dict)
+    votes: dict[str, datetime] = field(default_factory=dict)
+    policies: dict[str, tuple[Policy, ...] | None] = field(default_factory=dict)
+    place: ProberPlace = field(default_factory=ProberPlace)
+    leads: bool = True
+
+
+class RecordedProbes:
+    """The port `Probes`: says what was recorded, under the names of the instances."""
+
+    def __init__(self, server: FakeApiServer, seen: Seen) -> None:
+        self._server = server
+        self._seen = seen
+
+    def watch(self, owner: Key, targets: Mapping[str, ProbeTarget]) -> None:
+        """See the port; what was watched is recorded."""
+
+    def evidence(self, watch: str) -> Evidence | None:
+        """See the port."""
+        uid, slash, second = watch.partition("/")
+        pod = self._server.find(uid)
+        return None if pod is None else self._seen.evidence.get(pod.name + slash + second)
+
+    def neighbour(self, pod_uid: str) -> Neighbour | None:
+        """See the port."""
+        found = self.evidence(pod_uid) or self.evidence(for_rotation(pod_uid))
+        if found is None:
+            return None
+        since = found.watched_since if found.last_ended is None else None
+        return Neighbour(
+            uid=pod_uid, silent=found.silent, last_ended=found.last_ended, watched_since=since
+        )
+
+    def view(self) -> ProberView:
+        """See the port."""
+        return self._seen.prober
+
+
+class RecordedCluster(FakeCluster):
+    """The port `Cluster` over the cluster in memory; what others refused is refused again.
+
+    Attributes:
+        seen: the inputs as of now.
+        refusals: names whose create was not let through at first -> by which errors, in order.
+    """
+
+    seen: Seen
+    refusals: dict[str, list[str]]
+
+    def pods(self, owner: Owner) -> Pods:
+        """See the port."""
+        return replace(super().pods(owner), fresh=self.seen.fresh.get(owner.key, True))
+
+    def disruption(
+        self,
+        owner: Owner,
+        names: Collection[str],  # noqa: ARG002 - the port's signature
+    ) -> Disruption:
+        """See the port."""
+        return self.seen.budgets.get(owner.key, Disruption())
+
+    async def dry_run(self, owner: Owner) -> None:
+        """See the port."""
+        refused = self.seen.refused.get(owner.key)
+        if refused is not None:
+            raise Refused(*refused)
+
+    async def create_instance(
+        self, owner: Owner, action: CreateInstance, not_after: int
+    ) -> Created:
+        """See the port."""
+        waiting = self.refusals.get(action.name)
+        if waiting:
+            fault = waiting.pop(0)
+            words = f"{action.name}: as it was recorded"
+            raise (
+                Conflict(words) if fault == "Conflict" else Refused(Reason.CREATE_FORBIDDEN, words)
+            )
+        return await super().create_instance(owner, action, not_after)
+
+
+class RecordedOutlook:
+    """The ports `Vantage`, `Policies` and `Leadership`: they say what was recorded."""
+
+    def __init__(self, server: FakeApiServer, seen: Seen) -> None:
+        self._server = server
+        self._seen = seen
+
+    def votes(self, pod_uid: str) -> datetime | None:
+        """See the port."""
+        pod = self._server.find(pod_uid)
+        return None if pod is None else self._seen.votes.get(pod.name)
+
+    async def policies(self, namespace: str) -> tuple[Policy, ...] | None:
+        """See the port."""
+        return self._seen.policies.get(namespace)
+
+    async def place(self) -> ProberPlace:
+        """See the port."""
+        return self._seen.place
+
+    def leads(self) -> bool:
+        """See the port."""
+        return self._seen.leads
