@@ -85,31 +85,35 @@ class Reaches:
     def reaching(self, mutant: Mutant, items: Iterable[pytest.Item]) -> Iterator[pytest.Item]:
         """Those that run the changed lines.
 
-        For a constant those that run a module which names it, and those in the file of its module.
+        For a constant those that run a module which names it, and those in a file that names it.
         """
+        name = mutant.where.split()[-1]
         for item in items:
             lines = self._tests[item.nodeid].lines
             if mutant.in_function:
                 reaches = not lines.get(mutant.module, frozenset()).isdisjoint(mutant.lines)
             else:
-                named = not _naming(mutant.where.split()[-1]).isdisjoint(lines)
-                reaches = named or is_own(item, mutant)
+                named = not _naming(name).isdisjoint(lines)
+                reaches = named or _names(item.path, name)
             if reaches:
                 yield item
 
 
 def is_own(item: pytest.Item, mutant: Mutant) -> bool:
-    """Whether the test stands in the file that is about the changed module."""
-    return item.path.name == f"test_{mutant.module}.py"
+    """Whether the test stands in the file about the changed module, or about what is changed."""
+    named = not mutant.in_function and _names(item.path, mutant.where.split()[-1])
+    return named or item.path.name == f"test_{mutant.module}.py"
 
 
 @cache
 def _naming(name: str) -> frozenset[str]:
     """The modules of `core` whose source names a constant or a class."""
-    word = re.compile(rf"\b{name}\b")
-    return frozenset(
-        path.stem for path in CORE.glob("*.py") if word.search(path.read_text("utf-8"))
-    )
+    return frozenset(path.stem for path in CORE.glob("*.py") if _names(path, name))
+
+
+@cache
+def _names(path: Path, name: str) -> bool:
+    return re.search(rf"\b{name}\b", path.read_text("utf-8")) is not None
 
 
 class _Marks(dict["Path", str]):
