@@ -18,6 +18,7 @@ import pytest
 from scaleset_operator import __main__ as program
 from scaleset_operator import __version__, operation
 from scaleset_operator.__main__ import SteadyClock, main
+from scaleset_operator.adapters.cluster.credentials import UnusableKubeconfigError
 from scaleset_operator.adapters.listening import CannotListenError
 from scaleset_operator.api import crd, reference
 from scaleset_operator.settings import Settings
@@ -287,12 +288,15 @@ def test_a_setting_that_cannot_be_used_ends_the_program_with_its_name(
     assert "SCALESET_RUN_LOG_LEVEL: 'loud' is not allowed" in capsys.readouterr().err
 
 
-def test_a_port_that_cannot_be_had_ends_the_program_with_its_reason(
-    fake_operation: type[FakeOperation], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("fault", [CannotListenError, UnusableKubeconfigError])
+def test_what_keeps_it_from_starting_ends_the_program_with_its_reason(
+    fault: type[Exception],
+    fake_operation: type[FakeOperation],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def refuse(_: FakeOperation) -> None:
         message = "metrics and health cannot be served on 192.0.2.1, port 8081"
-        raise CannotListenError(message)
+        raise fault(message)
 
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)

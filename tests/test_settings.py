@@ -105,6 +105,7 @@ BAD = [
     ("--log-level", "LOG_LEVEL", "loud", "debug, info, warning or error"),
     ("--leader-elect-namespace", "LEADER_ELECT_NAMESPACE", "Ops", "a name of Kubernetes"),
     ("--leader-elect-name", "LEADER_ELECT_NAME", "so/2", "a name of Kubernetes"),
+    ("--namespace", "NAMESPACE", "Shop_1", "a name of Kubernetes"),
 ]
 
 

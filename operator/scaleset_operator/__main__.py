@@ -70,7 +70,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="scaleset-operator", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="scaleset-operator",
+        description="Keeps ScaleSets of a Kubernetes cluster as they are wanted, and repairs their "
+        "instances with care. It needs a kubeconfig (KUBECONFIG, or ~/.kube/config) or a pod's "
+        "service account.",
+        epilog="What it does and why is asked with `kubectl scaleset`, which comes with it.",
+    )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     verbs = parser.add_subparsers(dest="verb", required=True)
     add_run_options(verbs.add_parser("run", help="run the operator until it is stopped"))
@@ -137,6 +143,9 @@ def _opened(file: str) -> AbstractContextManager[TextIO]:
 
 async def _serve(settings: Settings, record: "Write | None" = None) -> int:
     """Run the operator until a signal ends it; `record` takes the lines of its recording."""
+    from scaleset_operator.adapters.cluster.credentials import (  # noqa: PLC0415 - as below
+        UnusableKubeconfigError,
+    )
     from scaleset_operator.adapters.listening import CannotListenError  # noqa: PLC0415 - as below
     from scaleset_operator.operation import Operation  # noqa: PLC0415 - imports every client
 
@@ -147,7 +156,7 @@ async def _serve(settings: Settings, record: "Write | None" = None) -> int:
     try:
         async with Operation(settings, SteadyClock(), record):
             await stop.wait()
-    except CannotListenError as fault:
+    except (CannotListenError, UnusableKubeconfigError) as fault:
         logging.getLogger(__name__).critical("%s", fault)
         return 1
     return 0

@@ -209,10 +209,17 @@ class _Given:
 
 
 def _namespaces(arguments: argparse.Namespace, environment: Mapping[str, str]) -> tuple[str, ...]:
-    if arguments.namespace:
-        return tuple(arguments.namespace)
-    names = environment.get(f"{PREFIX}NAMESPACE", "").split(",")
-    return tuple(name.strip() for name in names if name.strip())
+    where, given = "--namespace", list(arguments.namespace or ())
+    if not given:
+        where = f"{PREFIX}NAMESPACE"
+        given = [name.strip() for name in environment.get(where, "").split(",") if name.strip()]
+    for name in given:
+        try:
+            _name(name)
+        except ValueError as problem:
+            message = f"{where}: {name!r} is not allowed; {problem}"
+            raise BadSettingError(message) from problem
+    return tuple(given)
 
 
 def _address(text: str) -> str:

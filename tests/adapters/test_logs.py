@@ -16,18 +16,21 @@ from scaleset_operator.adapters import logs
 OURS = logging.getLogger("scaleset_operator.test")
 Json = dict[str, Any]
 
+RUNNING = "kopf._core.reactor.running"
+
 
 @pytest.fixture(autouse=True)
 def as_before() -> Iterator[None]:
     """What `set_up` changes for the whole process is put back."""
-    root, kopf = logging.getLogger(), logging.getLogger("kopf")
-    handlers, levels = list(root.handlers), (root.level, kopf.level)
+    root = logging.getLogger()
+    loggers = (root, logging.getLogger("kopf"), logging.getLogger(RUNNING))
+    handlers, levels = list(root.handlers), [logger.level for logger in loggers]
     root.handlers[:] = []
     yield
     logging.captureWarnings(capture=False)
     root.handlers[:] = handlers
-    root.setLevel(levels[0])
-    kopf.setLevel(levels[1])
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
 
 
 def writing(level: str = "info", *, as_json: bool = True) -> io.StringIO:
@@ -120,6 +123,13 @@ def test_kopf_is_heard_from_its_warnings_on() -> None:
     logging.getLogger("kopf.reactor").info("each event of each object")
     logging.getLogger("kopf.reactor").warning("the watch ended")
     assert [line["message"] for line in lines(stream)] == ["the watch ended"]
+
+
+def test_what_kopf_warns_of_at_each_start_is_no_news() -> None:
+    stream = writing()
+    logging.getLogger(RUNNING).warning("OS signals are ignored: running not in the main thread.")
+    logging.getLogger(RUNNING).error("it has ended")
+    assert [line["message"] for line in lines(stream)] == ["it has ended"]
 
 
 def test_a_line_of_text_is_for_people() -> None:

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from scaleset_operator import __version__
+from scaleset_operator.cli import app
 from scaleset_operator.cli.call import Call
 from scaleset_operator.cli.kinds import NAMESPACES, PODS, SCALE_SETS
 from scaleset_operator.cli.ports import Target
@@ -90,6 +91,21 @@ def test_a_command_line_that_makes_no_sense_ends_with_2(
     entrance: FakeEntrance, words: list[str]
 ) -> None:
     assert "Error:" in entrance.run(*words, code=2).stderr
+
+
+@pytest.mark.parametrize(("word", "meant"), [("explain", "why"), ("suspend", "repairs suspend")])
+def test_a_word_that_others_use_for_it_is_answered_with_ours(
+    entrance: FakeEntrance, word: str, meant: str
+) -> None:
+    said = entrance.run(word, "web-1", code=2).stderr
+    assert f"No such command '{word}'. It is '{meant}'." in said
+
+
+def test_what_is_meant_by_such_a_word_is_there(entrance: FakeEntrance) -> None:
+    for meant in app.CALLED.values():
+        command, *rest = meant.split()
+        said = entrance.run(command, "--help").stdout
+        assert all(word in said for word in rest)
 
 
 def test_data_is_json_or_yaml_and_nothing_else(entrance: FakeEntrance) -> None:

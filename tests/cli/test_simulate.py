@@ -150,6 +150,7 @@ def test_a_replay_that_differs_says_where(tmp_path: Path) -> None:
         (("-f", "{tmp}/web.yaml", "--scenario", "at=1m fail=web-99"), "60 s after the begin"),
         (("-f", "{tmp}/web.yaml", "--scenario-file", "{tmp}/no"), "--scenario-file is"),
         (("-f", "{tmp}/bad.yaml"), "replicas"),
+        (("-f", "{tmp}/typo.yaml"), "ScaleSet web: spec.healthProbRef, spec.upgradePolicy.mod: no"),
         (("-f", "{tmp}/text.yaml"), "document 1 is no manifest: it has no kind"),
         (("-f", "{tmp}/nameless.yaml"), "ScaleSet has no metadata.name"),
         (("-f", "{tmp}/broken.yaml"), "is no YAML"),
@@ -163,6 +164,9 @@ def test_what_cannot_be_used_is_refused_in_one_line(
     bad[1]["spec"]["replicas"] = "many"
     (tmp_path / "bad.yaml").write_text(yaml.safe_dump_all(bad))
     (tmp_path / "probe.yaml").write_text(yaml.safe_dump_all(bad[:1]))
+    typo = manifests()
+    typo[1]["spec"] |= {"healthProbRef": {"name": "x"}, "upgradePolicy": {"mod": "Manual"}}
+    (tmp_path / "typo.yaml").write_text(yaml.safe_dump_all(typo))
     (tmp_path / "text.yaml").write_text("just words")
     (tmp_path / "nameless.yaml").write_text("kind: ScaleSet")
     (tmp_path / "broken.yaml").write_text("{")
@@ -204,3 +208,9 @@ def test_a_set_that_stands_in_the_file_twice_is_told(tmp_path: Path) -> None:
     said = FakeEntrance(away="no").run("simulate", "-f", file, code=1).stderr
     assert "has the ScaleSets web, web" in said
     assert "they are one and the same" in said
+
+
+def test_a_probe_that_is_named_and_not_in_the_file_is_told(tmp_path: Path) -> None:
+    file = written(tmp_path, manifests(3)[1])
+    said = FakeEntrance(away="no").run("simulate", "-f", file, "--until", "1m", code=2).stderr
+    assert f"note: {file}: the set names HealthProbe web-http, which is not in it" in said

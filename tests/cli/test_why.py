@@ -201,6 +201,14 @@ def test_a_pod_of_nobody_is_no_instance() -> None:
     assert "is no instance" in entrance.run("why", "other", code=1).stderr
 
 
+@pytest.mark.parametrize("words", [("why",), ("repair",), ("protect",), ("approve",)])
+def test_a_set_in_the_place_of_an_instance_is_told_from_a_typing_error(
+    words: tuple[str, ...],
+) -> None:
+    said = world().run(*words, "web", code=1).stderr
+    assert "web is a ScaleSet; an instance of it is meant, such as web-1" in said
+
+
 def test_rights_in_one_namespace_are_enough() -> None:
     """Neither nodes nor probes can be read, and no Events."""
     entrance = world(pod(7, healthy=False))

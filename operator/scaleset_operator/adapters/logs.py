@@ -40,6 +40,8 @@ def set_up(stream: TextIO, level: str, *, as_json: bool) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # kopf tells each event of each object; its warnings alone are news.
     logging.getLogger("kopf").setLevel(logging.WARNING)
+    # It runs in a thread by design and warns of that at each start: signals are ours to hear.
+    logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
     logging.captureWarnings(capture=True)
 
 

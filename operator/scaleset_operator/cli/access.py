@@ -44,7 +44,23 @@ class Access:
             Failure: the cluster cannot be asked.
         """
         with self._told("get", kind, namespace, name):
-            return await self._client.get(kind.path(namespace, name))
+            try:
+                return await self._client.get(kind.path(namespace, name))
+            except Gone:
+                if kind is PODS and namespace and await self._is_set(namespace, name):
+                    line = (
+                        f"no Pod {name} in namespace {namespace}: {name} is a ScaleSet; an"
+                        f" instance of it is meant, such as {name}-1"
+                    )
+                    raise NotThere(line) from None
+                raise
+
+    async def _is_set(self, namespace: str, name: str) -> bool:
+        try:
+            await self._client.get(SCALE_SETS.path(namespace, name))
+        except (Gone, Refused, Unavailable):
+            return False
+        return True
 
     async def items(
         self, kind: Kind, namespace: str | None, *, labels: str = "", fields: str = ""

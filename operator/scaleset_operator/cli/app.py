@@ -8,7 +8,7 @@ import os
 import shlex
 from collections.abc import Sequence
 from contextlib import redirect_stdout, suppress
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 from typer.completion import completion_init  # type: ignore[attr-defined]
@@ -32,14 +32,44 @@ from scaleset_operator.cli.ports import Entrance
 PROGRAM: Final = "kubectl scaleset"
 COMPLETION: Final = completion_script.VARIABLE
 """The variable by which a shell asks for completions."""
-EXIT_CODES: Final = """Exit codes: 0 done; 1 error; 2 a command line that makes no sense.
+EPILOG: Final = """Options such as -n and --context stand behind the command.
+
+Exit codes: 0 done; 1 error; 2 a command line that makes no sense.
 Of status and simulate: 0 healthy, 1 error, 2 degraded, 3 repairs suspended, 4 timeout."""
+
+CALLED: Final = {
+    "explain": "why",
+    "describe": "status",
+    "get": "status",
+    "list": "status",
+    "events": "activities",
+    "history": "activities",
+    "suspend": "repairs suspend",
+    "resume": "repairs resume",
+    "undo": "rollout undo",
+    "restart": "rollout restart",
+    "replay": "simulate --replay",
+    "check": "doctor",
+}
+"""Words that people try first -> what is called so here."""
+
+
+class Commands(typer.core.TyperGroup):
+    """The commands; of a word that is none, but means one, it says which."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """See click."""
+        meant = CALLED.get(args[0]) if args else None
+        if meant is not None and self.get_command(ctx, args[0]) is None:
+            ctx.fail(f"No such command '{args[0]}'. It is '{meant}'.")
+        return super().resolve_command(ctx, args)
 
 
 def build() -> typer.Typer:
     """The whole command line; a new group of commands is one line here."""
     app = typer.Typer(
-        epilog=EXIT_CODES,
+        cls=Commands,
+        epilog=EPILOG,
         no_args_is_help=True,
         add_completion=False,
         rich_markup_mode=None,

@@ -5,7 +5,7 @@ with them.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -51,6 +51,13 @@ class Manifests:
     def is_snapshot(self) -> bool:
         """Whether the set is one that an API server holds, and not one that is to be made."""
         return bool(self.scale_set["metadata"].get("uid"))
+
+    def missing_probes(self) -> list[str]:
+        """Names of HealthProbes that the set names and the file does not have."""
+        spec = self.scale_set.get("spec") or {}
+        refs = (spec.get(name) or {} for name in ("healthProbeRef", "rotationProbeRef"))
+        named = {ref["name"] for ref in refs if "name" in ref}
+        return sorted(named - {probe["metadata"]["name"] for probe in self.of("HealthProbe")})
 
     def of(self, kind: str) -> list[Json]:
         """The others of one kind."""
@@ -180,8 +187,23 @@ def _check(body: Json, path: str) -> None:
     model = SPECS.get(body["kind"])
     if model is None:
         return
+    spec, what = body.get("spec") or {}, f"{path}: {body['kind']} {body['metadata']['name']}"
     try:
-        model.model_validate(body.get("spec") or {})
+        read = model.model_validate(spec)
     except ValidationError as fault:
-        line = f"{path}: {body['kind']} {body['metadata']['name']}: {in_words(fault)}"
+        line = f"{what}: {in_words(fault)}"
         raise Failure(line) from fault
+    unknown = sorted(_unknown(spec, read.model_dump(by_alias=True), "spec"))
+    if unknown and not body["metadata"].get("uid"):
+        # Of an object that an API server holds, a newer version may know them.
+        line = f"{what}: {', '.join(unknown)}: no such field"
+        raise Failure(line)
+
+
+def _unknown(given: Json, known: Json, path: str) -> Iterator[str]:
+    """Paths of the fields that reading left out."""
+    for name, value in given.items():
+        if name not in known:
+            yield f"{path}.{name}"
+        elif isinstance(value, dict) and isinstance(known[name], dict):
+            yield from _unknown(value, known[name], f"{path}.{name}")

@@ -107,6 +107,9 @@ async def _manifests(call: Call, wish: Wish) -> Manifests:
         found = read_file(wish.file, wish.name, call.given_namespace)
         if found.ignored:
             sys.stderr.write(f"note: {wish.file}: left out: {', '.join(found.ignored)}\n")
+        for probe in found.missing_probes():
+            line = f"the set names HealthProbe {probe}, which is not in it: nothing is repaired"
+            sys.stderr.write(f"note: {wish.file}: {line}\n")
         return found
     async with call.access() as access:
         namespace = call.namespace(access)

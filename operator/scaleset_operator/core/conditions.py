@@ -110,7 +110,8 @@ def _ready(scene: Scene, status: ScaleSetStatus, accepted: Word) -> Word:
 def _accepted(scene: Scene) -> Word:
     seen = scene.observed
     if seen.overlaps_with is not None:
-        message = f"spec.selector matches the template labels of {seen.overlaps_with}, or its ours"
+        other = seen.overlaps_with
+        message = f"spec.selector matches the template labels of {other}, or that of {other} ours"
         return Word("Accepted", FALSE, Reason.SELECTOR_OVERLAP, message)
     if seen.template.fault is not None:
         return Word("Accepted", FALSE, seen.template.fault, seen.template.fault_message)

@@ -8,10 +8,9 @@ import ssl
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from kubernetes.aio.config import ConfigException
 
 from scaleset_operator.adapters.cluster.connection import Call, Connection
-from scaleset_operator.adapters.cluster.credentials import Credentials
+from scaleset_operator.adapters.cluster.credentials import Credentials, UnusableKubeconfigError
 from scaleset_operator.adapters.cluster.errors import Unauthorized
 from scaleset_operator.adapters.cluster.pacing import START, Urgency
 from scaleset_operator.reconciler.ports import Conflict, Gone, TooOld, Unavailable
@@ -207,7 +206,19 @@ async def test_without_any_configuration_it_says_so(
 ) -> None:
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
-    with pytest.raises(ConfigException):
+    with pytest.raises(UnusableKubeconfigError, match="none: there is no such file"):
+        await Credentials.load()
+
+
+async def test_in_a_pod_without_its_account_it_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "192.0.2.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+    loader = "kubernetes.aio.config.incluster_config"
+    monkeypatch.setattr(f"{loader}.SERVICE_TOKEN_FILENAME", str(tmp_path / "token"))
+    with pytest.raises(UnusableKubeconfigError, match="the service account that is mounted here"):
         await Credentials.load()
 
 

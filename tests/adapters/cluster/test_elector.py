@@ -14,7 +14,7 @@ from scaleset_operator.adapters.cluster.lease import LeasePlace
 from scaleset_operator.adapters.cluster.tenure import Tenure
 from scaleset_operator.api.base import Reason
 from scaleset_operator.core.election import Candidate, LeaseRecord, Seen
-from scaleset_operator.reconciler.ports import Conflict, Refused, Unavailable
+from scaleset_operator.reconciler.ports import Conflict, Gone, Refused, Unavailable
 from tests.adapters.cluster.fake_api import Answer, FakeApi
 from tests.support.fake_clock import FakeClock
 
@@ -121,6 +121,20 @@ async def test_a_renewal_that_fails_leaves_the_tenure_to_run_out(
     assert not stage.tenure.leads()
     await stage.steps(1)
     assert stage.left == ["the lease could not be renewed for 10 s"]
+
+
+async def test_a_lease_that_cannot_be_made_is_told_once(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its namespace is not there: that there is no Lease can be read all the same."""
+    stage.store.faults = [None, Gone("namespaces nowhere not found")] * 3
+    for _ in range(12):
+        stage.clock.advance(2)
+        await stage.steps(1)
+    told = [r.getMessage() for r in caplog.records if "cannot be written" in r.getMessage()]
+    assert len(told) == 1
+    assert "namespaces nowhere not found" in told[0]
+    assert stage.tenure.leads(), "it goes on trying"
 
 
 async def test_a_renewal_counts_from_when_it_was_sent(stage: Stage) -> None:

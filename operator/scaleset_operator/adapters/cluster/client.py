@@ -10,12 +10,10 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import orjson
-import yaml
-from kubernetes.aio.config import ConfigException
 
 from scaleset_operator.adapters.cluster.connection import EDIT, MERGE, Call, Connection
-from scaleset_operator.adapters.cluster.credentials import Credentials
-from scaleset_operator.adapters.cluster.errors import Expired, cut, failure_of
+from scaleset_operator.adapters.cluster.credentials import Credentials, UnusableKubeconfigError
+from scaleset_operator.adapters.cluster.errors import Expired, failure_of
 from scaleset_operator.adapters.cluster.podcache import PodCache
 from scaleset_operator.adapters.cluster.policies import policy_of
 from scaleset_operator.adapters.cluster.reflector import pages
@@ -23,16 +21,6 @@ from scaleset_operator.core.policies import Policy
 from scaleset_operator.reconciler.ports import Owner, Pods, Unavailable
 
 WATCH_S: Final = 300
-UNUSABLE: Final = (
-    ConfigException,
-    OSError,
-    yaml.YAMLError,
-    AttributeError,
-    TypeError,
-    ValueError,
-)
-"""What the library raises of a kubeconfig that is missing, torn, or of another shape."""
-
 _MANAGER: Final = {"fieldManager": "kubectl-scaleset"}
 """A person's fields are not the operator's, whatever our User-Agent says."""
 
@@ -145,9 +133,8 @@ async def path_client(
     """
     try:
         credentials = await Credentials.load(kubeconfig, context)
-    except UNUSABLE as fault:
-        message = f"the kubeconfig cannot be used: {cut(str(fault))}"
-        raise Unavailable(message) from fault
+    except UnusableKubeconfigError as fault:
+        raise Unavailable(str(fault)) from fault
     connection = Connection(credentials, impersonate=user)
     try:
         yield PathClient(connection, credentials.namespace or "default")

@@ -6,15 +6,35 @@ Must not know: what is asked of the API server.
 import os
 import ssl
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+import yaml
 from kubernetes.aio.client import ApiClient, Configuration
-from kubernetes.aio.config import load_incluster_config, load_kube_config
+from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
+
+from scaleset_operator.adapters.cluster.errors import cut
+
+UNUSABLE: Final = (
+    ConfigException,
+    OSError,
+    yaml.YAMLError,
+    AttributeError,
+    TypeError,
+    ValueError,
+)
+"""What the library raises of a kubeconfig that is missing, torn, or of another shape."""
 
 AGAIN_AFTER_S: Final = 10.0
 """Between two loads: a plugin that answers with a bad token is not called for each request."""
+
+
+class UnusableKubeconfigError(ConfigException):
+    """There is no kubeconfig, or it cannot be used; the message says which file, and why."""
 
 
 class Credentials:
@@ -45,16 +65,20 @@ class Credentials:
             context: name of a context in it; None for its current one.
 
         Raises:
-            kubernetes.aio.config.ConfigException: there is none, or it cannot be used.
+            UnusableKubeconfigError: there is none, or it cannot be used.
         """
-        configuration = Configuration()
         in_cluster = "KUBERNETES_SERVICE_HOST" in os.environ and not os.environ.get("KUBECONFIG")
         if kubeconfig is None and context is None and in_cluster:
-            load_incluster_config(configuration)  # type: ignore[no-untyped-call]
-            return cls(configuration, kubeconfig=None)
+            with _told("the service account that is mounted here cannot be used"):
+                configuration = Configuration()
+                load_incluster_config(configuration)  # type: ignore[no-untyped-call]
+                return cls(configuration, kubeconfig=None)
         path = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
-        namespace = await _load(path, context, configuration)
-        found = cls(configuration, kubeconfig=path, context=context)
+        with _told(f"the kubeconfig cannot be used: {path}"):
+            _be_there(path)
+            configuration = Configuration()
+            namespace = await _load(path, context, configuration)
+            found = cls(configuration, kubeconfig=path, context=context)
         found.namespace = namespace
         return found
 
@@ -109,6 +133,22 @@ async def _load(path: str, context: str | None, configuration: Configuration) ->
     )
     namespace: str | None = loader.current_context["context"].get("namespace")
     return namespace
+
+
+def _be_there(path: str) -> None:
+    """The library takes a missing file for an empty one, and then misses what is in none."""
+    if not any(Path(one).expanduser().exists() for one in path.split(os.pathsep)):
+        message = "there is no such file; the variable KUBECONFIG names another"
+        raise ConfigException(message)
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    try:
+        yield
+    except UNUSABLE as fault:
+        message = f"{what}: {cut(str(fault))}"
+        raise UnusableKubeconfigError(message) from fault
 
 
 def _environments_proxy(server: str) -> str | None:

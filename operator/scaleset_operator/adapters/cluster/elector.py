@@ -177,14 +177,18 @@ class Elector:
         try:
             async with asyncio.timeout(REQUEST_S):
                 found = await question
-        except (Conflict, Gone):
+        except Conflict:
             self._standing = was_refused(self._standing, self._now())
+        except Gone as fault:
+            self._standing = was_refused(self._standing, self._now())
+            self._say(f"the lease {self._place.name} cannot be written: {cut(str(fault))}")
         except Exception as fault:  # noqa: BLE001 - no rights, no answer, nonsense: all the same
             self._standing = has_failed(self._standing, self._now())
             self._say(f"the lease {self._place.name} cannot be had: {cut(repr(fault))}")
         else:
             self._standing = taken(self._standing, found, self._now())
-            self._say("")
+            if found is not None:  # That there is none can be read where none can be made.
+                self._say("")
         self._tell(before, self._standing)
 
     def _tell(self, before: Standing, after: Standing) -> None:
