@@ -1,12 +1,14 @@
 """What others say is an input like any other: votes, NetworkPolicies, and who leads (X-12)."""
 
 import json
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from scaleset_operator.cli.scenario import read_scenario
 from scaleset_operator.core.policies import Policy
 from scaleset_operator.reconciler.acts import Act, ActKind
+from scaleset_operator.reconciler.ports import Cluster, Owner
 from scaleset_operator.rehearsal.clock import VirtualClock
 from scaleset_operator.rehearsal.comparison import carried_out
 from scaleset_operator.rehearsal.recording import read_recording
@@ -134,3 +136,32 @@ async def test_a_replica_that_stood_by_at_first_does_nothing_until_then_again() 
     assert min(act.at for act in replay.acts) >= recording.begin + timedelta(minutes=1)
     early = await replayed(without(lines, "leads"))
     assert min(act.at for act in early.acts) < recording.begin + timedelta(minutes=1)
+
+
+class SlowRecords:
+    """The port `Cluster` over another one, whose status writes take two seconds."""
+
+    def __init__(self, cluster: Cluster, clock: VirtualClock) -> None:
+        self._cluster = cluster
+        self._clock = clock
+
+    def __getattr__(self, name: str) -> Any:
+        """Everything else is as there."""
+        return getattr(self._cluster, name)
+
+    async def record_status(self, owner: Owner, status: Mapping[str, Any]) -> str:
+        """See the port."""
+        version = await self._cluster.record_status(owner, status)
+        self._clock.advance(2.0)
+        return version
+
+
+async def test_what_changed_while_a_turn_wrote_is_seen_in_its_middle_again() -> None:
+    """X-12: a pod that ended meanwhile is not written to; a replay looks again as late."""
+    run = rehearsal(6)
+    loop = run.loop.reconciler
+    loop.cluster = SlowRecords(loop.cluster, run.clock)
+    lines = recorded(run)
+    await run.run(timedelta(minutes=4), read_scenario("at=1m delete=web-3,web-4; at=2m scale=8"))
+    assert await difference(lines) is None
+    assert await difference(without(lines, "look")) is not None

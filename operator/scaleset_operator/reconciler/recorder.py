@@ -75,12 +75,15 @@ class Recorder:
             self.line("resource", of=kind, gone=gone, body={**kept, "metadata": slim})
 
     def begin_observation(self, turn_of: Key | None = None) -> None:
-        """What is seen from here on bears this time; the first of a turn says when that was."""
+        """What is seen from here on bears this time; those of a turn say when that was."""
         self._moment = self._clock.now()
-        if turn_of is not None and turn_of in self._turning:
+        if turn_of is None:
+            return
+        first = turn_of in self._turning
+        if first:
             self._turning.discard(turn_of)
             _turn_began.set(self._moment)
-            self.line("turn", at=self._moment, set=list(turn_of))
+        self.line("turn" if first else "look", at=self._moment, set=list(turn_of))
 
     async def turn(self, key: Key, turn: Turn) -> datetime | None:
         """Take a turn; when turns are taken is an input too, for it says what had become known."""

@@ -6,10 +6,11 @@ Must not know: when inputs are fed, or what is made of the answers.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from scaleset_operator.api.base import Reason
 from scaleset_operator.core.disruption import Disruption
-from scaleset_operator.core.observed import Evidence, Neighbour, ProberView
+from scaleset_operator.core.observed import Evidence, Instance, Neighbour, ProberView
 from scaleset_operator.core.plan import CreateInstance
 from scaleset_operator.core.policies import Policy, ProberPlace
 from scaleset_operator.reconciler.ports import (
@@ -23,6 +24,7 @@ from scaleset_operator.reconciler.ports import (
     for_rotation,
 )
 from scaleset_operator.rehearsal.api_server import FakeApiServer
+from scaleset_operator.rehearsal.clock import VirtualClock
 from scaleset_operator.rehearsal.cluster import FakeCluster
 
 
@@ -46,6 +48,31 @@ class Seen:
     policies: dict[str, tuple[Policy, ...] | None] = field(default_factory=dict)
     place: ProberPlace = field(default_factory=ProberPlace)
     leads: bool = True
+
+
+class RecordedClock:
+    """The port `Clock`: within a turn, what was asked or written took as long as it was recorded.
+
+    Attributes:
+        looks: when the turn that is being taken looked again.
+        asked: whether anything was since it looked last.
+    """
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self._clock = clock
+        self.looks: list[datetime] = []
+        self.asked = False
+
+    def now(self) -> datetime:
+        """See the port."""
+        if self.asked and self.looks:
+            self._clock.advance_to(max(self.looks.pop(0), self._clock.now()))
+        self.asked = False
+        return self._clock.now()
+
+    def boottime_ns(self) -> int:
+        """See the port."""
+        return self._clock.boottime_ns()
 
 
 class RecordedProbes:
@@ -84,11 +111,13 @@ class RecordedCluster(FakeCluster):
 
     Attributes:
         seen: the inputs as of now.
+        time: is told whenever the API server is asked.
         refusals: names whose create was not let through at first -> by which errors, in order.
     """
 
     seen: Seen
     refusals: dict[str, list[str]]
+    time: RecordedClock
 
     def pods(self, owner: Owner) -> Pods:
         """See the port."""
@@ -101,6 +130,21 @@ class RecordedCluster(FakeCluster):
     ) -> Disruption:
         """See the port."""
         return self.seen.budgets.get(owner.key, Disruption())
+
+    async def read_instance(self, owner: Owner, name: str) -> Instance | None:
+        """See the port."""
+        self.time.asked = True
+        return await super().read_instance(owner, name)
+
+    async def list_instances(self, owner: Owner) -> None:
+        """See the port."""
+        self.time.asked = True
+        await super().list_instances(owner)
+
+    async def record_status(self, owner: Owner, status: Mapping[str, Any]) -> str:
+        """See the port."""
+        self.time.asked = True
+        return await super().record_status(owner, status)
 
     async def dry_run(self, owner: Owner) -> None:
         """See the port."""

@@ -8,13 +8,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from pydantic import ValidationError
 
 from scaleset_operator.reconciler.acts import Act
 from scaleset_operator.reconciler.ports import Key
 from scaleset_operator.reconciler.recorder import ACT, FORMAT
+
+NO_INPUTS: Final = ("begin", "act", "turn", "look")
 
 
 class BadRecordingError(ValueError):
@@ -36,10 +38,11 @@ class Input:
 
 
 class Turn(NamedTuple):
-    """A turn that was taken."""
+    """A turn that was taken; `looks` are when it looked again, after records and live reads."""
 
     at: datetime
     key: Key
+    looks: tuple[datetime, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,9 +89,7 @@ def read_recording(lines: Iterable[str]) -> Recording:
         begin=first["at"],
         end=max(row["at"] for _, row in rows),
         inputs=tuple(sorted(map(_input, _others(rows)), key=lambda one: one.at)),
-        turns=tuple(
-            sorted(Turn(row["at"], Key(*row["set"])) for _, row in rows if row["is"] == "turn")
-        ),
+        turns=tuple(sorted(_turns(row for _, row in rows))),
         acts=tuple(sorted(_acts(rows), key=lambda act: act.number)),
     )
 
@@ -103,7 +104,23 @@ def _row(number: int, line: str) -> dict[str, Any]:
 
 
 def _others(rows: Iterable[tuple[int, dict[str, Any]]]) -> list[dict[str, Any]]:
-    return [row for _, row in rows if row["is"] not in ("begin", "act", "turn")]
+    return [row for _, row in rows if row["is"] not in NO_INPUTS]
+
+
+def _turns(rows: Iterable[Mapping[str, Any]]) -> list[Turn]:
+    found: list[Turn] = []
+    last: dict[Key, int] = {}
+    for row in rows:
+        if row["is"] not in ("turn", "look"):
+            continue
+        key = Key(*row["set"])
+        if row["is"] == "turn":
+            last[key] = len(found)
+            found.append(Turn(row["at"], key))
+        elif key in last:
+            turn = found[last[key]]
+            found[last[key]] = turn._replace(looks=(*turn.looks, row["at"]))
+    return found
 
 
 def _input(row: Mapping[str, Any]) -> Input:

@@ -35,6 +35,7 @@ from scaleset_operator.rehearsal.errors import ServerError
 from scaleset_operator.rehearsal.loop import Loop
 from scaleset_operator.rehearsal.objects import FakePod
 from scaleset_operator.rehearsal.recorded import (
+    RecordedClock,
     RecordedCluster,
     RecordedOutlook,
     RecordedProbes,
@@ -65,9 +66,11 @@ class Replay:
         self._deleted = _names(done, ActKind.DELETE)
         client = RecordedCluster(self.server)
         client.seen, client.refusals = self._seen, _refusals(recording.acts)
+        self._time = client.time = RecordedClock(self.clock)
         probes = RecordedProbes(self.server, self._seen)
         self.loop = Loop(client, probes, lambda: None, self._note)
         loop, outlook = self.loop.reconciler, RecordedOutlook(self.server, self._seen)
+        loop.clock = self._time
         loop.vantage = loop.policies = loop.leadership = outlook
         self.server.subscribe(self._see)
 
@@ -77,7 +80,8 @@ class Replay:
             together = list(inputs)
             self.clock.at(at, lambda rows=together: self._take(rows))  # type: ignore[misc]
         for turn in self._recording.turns:
-            self.clock.advance_to(turn.at)
+            self.clock.advance_to(max(turn.at, self.clock.now()))
+            self._time.looks, self._time.asked = list(turn.looks), False
             self._turns[turn.key] += 1
             await self.loop.take(turn.key)
         self.acts.sort(key=lambda act: act.number)
