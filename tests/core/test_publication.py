@@ -134,12 +134,13 @@ def test_an_instance_that_flaps_within_its_timeout_is_never_written_on() -> None
 # --- One that was told that it goes (rule 8) ---------------------------------------------------
 
 DUE = T0 + timedelta(minutes=4)
-OUT = {"health": VMHealth.HEALTHY, "in_rotation": False}
+OUT: dict[str, Any] = {"health": VMHealth.HEALTHY, "in_rotation": False}
 
 
 def noticed(**fields: Any) -> PublishHealth:
     """What is written on web-1, which the ledger has given notice."""
-    first = instance(**({"terminate_at": DUE, "in_rotation": True} | fields))
+    values: dict[str, Any] = {"terminate_at": DUE, "in_rotation": True}
+    first = instance(**(values | fields))
     recorded = entry(1, 6, phase="Notified", terminateAt=DUE.isoformat())
     seen = a_set(instances=(first, *instances(5)[1:]), status=ledger(recorded, last=6))
     return published(settle(SPEC, seen).plan)["web-1"]
