@@ -145,7 +145,7 @@ def _leave(
         Reason.NEVER_STARTED,
         Reason.OBSERVE_MODE,
     )
-    if until is not None and until > scene.now:
+    if until is not None:
         opened.again.append(until)
     opened.decisions.append(
         Decision(
@@ -209,13 +209,12 @@ def _in_flight_decisions(scene: Scene, entries: list[RepairEntry]) -> list[Decis
             found.append(_under_notice(scene, entry))
             continue
         reason, instead = _how_far(scene, entry)
-        victim = scene.by_uid.get(entry.uid)
         verdict = scene.verdicts.get(entry.uid)
         found.append(
             Decision(
                 instance=entry.instance,
                 health=verdict.health if verdict else VMHealth.UNHEALTHY,
-                since=verdict.since if victim and verdict else entry.start_time,
+                since=verdict.since if verdict else entry.start_time,
                 decision=RepairDecision.REPAIRING,
                 reason=reason,
                 message=f"{entry.cause}; {instead}",
