@@ -49,9 +49,8 @@ def fleet(world: KindWorld) -> KindWorld:
     return world
 
 
-def repaired(world: KindWorld, pod: Json) -> None:
-    """Break an instance, and wait until another stands in its place."""
-    world.tell(pod, status=500)
+def await_replaced(world: KindWorld, pod: Json) -> None:
+    """Wait until another instance stands in the place of this one."""
     eventually(
         lambda: pod["metadata"]["uid"] not in uids_of(world.pods("web")),
         f"{pod['metadata']['name']} is replaced",
@@ -81,7 +80,7 @@ def test_another_replica_leads_soon_after_the_leader_was_killed(
         began = time.monotonic()
         eventually(lambda: deployment.holder() not in {"", holder}, "another leads", seconds=60)
         assert time.monotonic() - began < TAKE_OVER_S
-        repaired(fleet, first)
+        await_replaced(fleet, first)
         deployment.await_ready()
     watch.auditor.expect_repaired(names_of([first]))
     watch.auditor.expect_settled()

@@ -45,6 +45,7 @@ class KindWorld(Sets):
             "spec": {
                 "terminationGracePeriodSeconds": 1,
                 "automountServiceAccountToken": False,
+                "topologySpreadConstraints": [_over_nodes(name)],
                 "volumes": [{"name": VOLUME, "emptyDir": {}}],
                 "containers": [container | changes],
             },
@@ -61,3 +62,14 @@ class KindWorld(Sets):
     def freeze(self, pod: Json) -> None:
         """Stop an instance's process: its port stays open, and nobody answers there."""
         self.room.on_node(pod, "kill", "-STOP", process(pod, partial(self.room.on_node, pod)))
+
+
+def _over_nodes(name: str) -> Json:
+    """As many on one node as on another, as long as there is another."""
+    return {
+        "topologyKey": "kubernetes.io/hostname",
+        "maxSkew": 1,
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "nodeTaintsPolicy": "Honor",
+        "labelSelector": {"matchLabels": {"app": name}},
+    }
