@@ -25,6 +25,7 @@ from scaleset_operator.core.plan import PublishHealth
 from scaleset_operator.core.retold import Read, scene_of
 from scaleset_operator.core.scene import Scene
 from scaleset_operator.core.wording import QUESTIONS, answer, question, sentence
+from tests.core._situations import Situation, situations
 from tests.core._stories import a_set, entry, ledger, settle, wrong
 from tests.core.test_decide_properties import LATEST, OLDER, observations, specs
 from tests.support.builders import RUNNING, TEMPLATE, evidence, instance, instances, scale_set_spec
@@ -53,9 +54,10 @@ def told(spec: ScaleSetSpec, seen: Observed, name: str = "web-1") -> Explanation
 
 
 @slow
-@given(spec=specs(), seen=observations())
-def test_an_explanation_is_what_decide_decides(spec: ScaleSetSpec, seen: Observed) -> None:
+@given(situation=situations())
+def test_an_explanation_is_what_decide_decides(situation: Situation) -> None:
     """X-11, P-21: the same decision, reason and time, and the first closed gate is the reason."""
+    spec, seen = situation
     settled = settle(spec, seen)
     decided = {d.instance: d for d in settled.plan.decisions}
     for pod in seen.instances:
@@ -72,11 +74,12 @@ def test_an_explanation_is_what_decide_decides(spec: ScaleSetSpec, seen: Observe
 
 
 @slow
-@given(spec=specs(), seen=observations())
+@given(situation=situations())
 def test_what_is_said_to_be_repaired_now_is_repaired_and_nothing_else(
-    spec: ScaleSetSpec, seen: Observed
+    situation: Situation,
 ) -> None:
     """R-14, X-11: open gates and a free slot, if and only if the turn records the repair."""
+    spec, seen = situation
     recorded = decide(spec, all_read(seen), T0).status.repairs.in_flight
     before = {e.uid for e in seen.status.repairs.in_flight}
     begun = {e.instance for e in recorded if e.uid not in before}
