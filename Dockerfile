@@ -6,13 +6,18 @@ FROM ${BASE_IMAGE} AS build
 # Where packages come from, if not from the usual index.
 ARG PIP_INDEX_URL
 WORKDIR /src
-RUN python3 -m venv --without-pip /opt/scaleset-operator
+RUN python3 -m venv /opt/scaleset-operator
 COPY pyproject.toml requirements.lock README.md LICENSE ./
 COPY operator operator
 # With tzdata, for a base without zone files knows no time zone.
-RUN python3 -m pip --python /opt/scaleset-operator/bin/python install --no-cache-dir \
-        --disable-pip-version-check --root-user-action ignore \
-        -c requirements.lock . tzdata
+# Compiled is what the operator loads, and not the client's thousand models. Without pip, for what
+# runs installs nothing.
+RUN /opt/scaleset-operator/bin/pip install --no-cache-dir --disable-pip-version-check \
+        --root-user-action ignore --no-compile -c requirements.lock . tzdata \
+    && /opt/scaleset-operator/bin/pip uninstall --quiet --yes pip setuptools \
+    && find /opt/scaleset-operator -name __pycache__ -prune -exec rm -r {} + \
+    && PYTHONDONTWRITEBYTECODE='' /opt/scaleset-operator/bin/python -c \
+        "import scaleset_operator.__main__, scaleset_operator.operation"
 
 FROM ${BASE_IMAGE}
 COPY --from=build /opt/scaleset-operator /opt/scaleset-operator

@@ -106,11 +106,11 @@ kind-down: setup ## Remove the kind cluster and all that was made for it, but wh
 	$(BIN)/python -m localcluster kind down
 
 .PHONY: test-kind
-test-kind: setup ## Run the tests that need real nodes and pods, on a kind cluster
+test-kind: setup ## Run the tests that need real nodes and pods, where containers can run
 	$(PYTEST) --kind tests/kind $(ARGS)
 
 .PHONY: test
-test: test-fast test-cluster ## Run everything that can run on this machine
+test: test-fast test-cluster test-kind ## Run everything that can run on this machine, and say what cannot
 
 .PHONY: coverage
 coverage: setup ## Measure the fast tests: all of the operator, and core and api without a gap

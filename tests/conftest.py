@@ -17,6 +17,7 @@ import pytest
 from hypothesis import settings
 
 from localcluster.fixture import control_plane
+from tests.support.definitions import define_kinds
 
 if TYPE_CHECKING:
     from localcluster.cluster import LocalCluster
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["control_plane"]
 
 TESTS: Final = Path(__file__).parent
-CRDS: Final = TESTS.parent / "crds"
 
 CLUSTER_FOLDERS: Final = frozenset({"integration", "chaos"})
 """Every test under these folders of `tests/` needs the local control plane."""
@@ -79,9 +79,7 @@ SHORTENED: Final = pytest.StashKey[int]()
 @pytest.fixture(scope="session")
 def kinds(control_plane: LocalCluster) -> LocalCluster:
     """The session's cluster, with the generated CRDs applied and served."""
-    for definition in sorted(CRDS.glob("*.yaml")):
-        control_plane.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(definition))
-        control_plane.kubectl("wait", "--for=condition=Established", "-f", str(definition))
+    define_kinds(control_plane)
     return control_plane
 
 

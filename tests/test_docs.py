@@ -41,7 +41,7 @@ FIELD: Final = re.compile(r"`((?:spec|status)(?:\.\w+(?:\[\])?)+)`")
 SHORT: Final = re.compile(r"`([a-z]+[A-Z][A-Za-z]*)(?::[^`]*)?`")
 OURS: Final = re.compile(rf"\b{re.escape(base.GROUP)}/([\w-]+)")
 SERIES: Final = re.compile(r"\bscaleset_(?!operator\b)[a-z_]+")
-NOT_OURS: Final = frozenset({"hostNetwork", "emptyDir", "imagePullPolicy"})
+NOT_OURS: Final = frozenset({"hostNetwork", "emptyDir", "imagePullPolicy", "priorityClassName"})
 """Fields of Kubernetes that pages name."""
 AS_USERS_WRITE: Final = ("spec.template.",)
 """Below these, a field is Kubernetes' own."""
@@ -204,8 +204,9 @@ def test_every_proof_of_a_failure_mode_is_there_and_none_is_without() -> None:
 
 
 def test_the_rights_that_are_told_are_those_that_the_operator_needs() -> None:
-    table = text_of(DOCS / "security.md").partition("| --- | --- | --- |")[2].partition("\n\n")[0]
-    rows = re.findall(r"^\| (\S+) \| (\S+) \| ([a-z, ]+) \|$", table, re.MULTILINE)
+    text = text_of(DOCS / "security.md")
+    table = text.partition("| --- | --- | --- | --- |")[2].partition("\n\n")[0]
+    rows = re.findall(r"^\| (\S+) \| (\S+) \| ([a-z, ]+) \| \S.* \|$", table, re.MULTILINE)
     told = {
         (verb, group, resource) for resource, group, verbs in rows for verb in verbs.split(", ")
     }
@@ -213,6 +214,15 @@ def test_the_rights_that_are_told_are_those_that_the_operator_needs() -> None:
         (r.verb, r.group or "core", f"{r.resource}/{r.subresource}".strip("/")) for r in OPERATOR
     }
     assert told == needed
+
+
+def test_what_is_installed_is_in_this_repository() -> None:
+    """Files and folders that the page names, by their own path or by where they stand in theirs."""
+    text = text_of(DOCS / "installing.md")
+    named = re.findall(r"\b((?:manifests|overlays|components)/[\w./-]*[\w])", text)
+    assert {"manifests/install.yaml", "manifests/chart", "overlays/one-namespace"} <= {*named}
+    for name in named:
+        assert (ROOT / name).exists() or (ROOT / "manifests" / name).exists(), name
 
 
 def ways() -> dict[str, list[str]]:

@@ -19,7 +19,7 @@ from scaleset_operator import __main__ as program
 from scaleset_operator import __version__, operation
 from scaleset_operator.__main__ import SteadyClock, main
 from scaleset_operator.adapters.cluster.credentials import UnusableKubeconfigError
-from scaleset_operator.adapters.pages import CannotListenError
+from scaleset_operator.adapters.listening import CannotListenError
 from scaleset_operator.api import crd, reference
 from scaleset_operator.settings import Settings
 

@@ -29,7 +29,7 @@ from manifests.generator.sources import (
     read,
     written,
 )
-from manifests.generator.values import CONTAINER, DEPLOYMENT, RUNBOOKS, VALUES, Value
+from manifests.generator.values import CONTAINER, DEPLOYMENT, POD, RUNBOOKS, VALUES, Value
 from scaleset_operator import __version__
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ TEMPLATES: Final = (
     Template("overlays/cluster-wide/binding.yaml", "if not $.Values.namespaces"),
     Template(ONE, "range $namespace := $.Values.namespaces"),
     Template("base/service.yaml"),
+    Template("base/events-service.yaml", "if $.Values.scheduledEvents.enabled"),
     Template("base/networkpolicy.yaml", "if $.Values.networkPolicy.enabled"),
     Template("base/poddisruptionbudget.yaml", "if $.Values.podDisruptionBudget.enabled"),
     Template("base/deployment.yaml"),
@@ -73,6 +74,12 @@ TEMPLATES: Final = (
 )
 OF_ITS_OWN: Final[dict[tuple[str, tuple[Step, ...]], Callable[[str, str], str]]] = {
     (DEPLOYMENT, (*CONTAINER, "image")): inline(f'{{{{ include "{NAME}.image" $ | quote }}}}'),
+    (DEPLOYMENT, (*CONTAINER, "env", "SCALESET_RUN_VANTAGE_SECRET_FILE", "value")): inline(
+        '{{ ternary "/etc/scaleset/vantage/secret" "" $.Values.vantage.enabled | quote }}'
+    ),
+    (DEPLOYMENT, (*POD, "volumes", "vantage", "secret", "secretName")): inline(
+        f'{{{{ include "{NAME}.vantageSecret" $ }}}}'
+    ),
     (ONE, ("metadata", "namespace")): inline("{{ $namespace }}"),
     (ACCESS, ("metadata", "namespace")): inline("{{ $namespace }}"),
 }

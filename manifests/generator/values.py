@@ -130,6 +130,15 @@ VALUES: Final = (
         form=inline('{{ join "," $.Values.namespaces | quote }}'),
         own=[],
     ),
+    Value(
+        key="scheduledEvents.enabled",
+        text="Whether instances may ask for scheduled events of their set, and approve them.",
+        schema=SWITCH,
+        file=DEPLOYMENT,
+        path=(*CONTAINER, "env", "SCALESET_RUN_EVENTS_PORT", "value"),
+        form=inline('{{ ternary "8082" "" $.Values.scheduledEvents.enabled | quote }}'),
+        own=True,
+    ),
     _put(
         "logLevel",
         "The least level that is logged.",
@@ -197,6 +206,18 @@ VALUES: Final = (
         [],
         NETWORK_POLICY,
         *("spec", "ingress", 0, "from"),
+    ),
+    _switch(
+        "vantage.enabled",
+        "Whether the replicas vote: what a standby hears is not repaired for its silence.",
+        on=True,
+    ),
+    _asked(
+        "vantage.existingSecret",
+        "A Secret of yours for that, whose key `secret` holds 16 bytes or more; empty: one is made,"
+        " and kept from then on. Where manifests are rendered without the cluster, name one.",
+        {"type": "string", "pattern": "^([a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?)?$"},
+        "",
     ),
     _switch(
         "podDisruptionBudget.enabled", "Whether a drain takes one operator at a time.", on=True

@@ -93,6 +93,19 @@ def build_into(
     return {binary.name: folder / binary.name for binary in wanted}
 
 
+def require(
+    folder: Path, wanted: Iterable[Binary], environment: Mapping[str, str] = os.environ
+) -> None:
+    """See that these are in the folder, or that Go is there to build them; nothing is built.
+
+    Raises:
+        MissingToolsError: something must be built and Go is absent or too old.
+    """
+    absent = _absent(wanted, folder)
+    if absent:
+        _go(environment, absent, "")
+
+
 def module_folder(module: str, path: str, environment: Mapping[str, str] = os.environ) -> Path:
     """Give the folder where Go keeps the sources of a module that a go.mod of ours pins.
 

@@ -146,7 +146,7 @@ async def _serve(settings: Settings, record: "Write | None" = None) -> int:
     from scaleset_operator.adapters.cluster.credentials import (  # noqa: PLC0415 - as below
         UnusableKubeconfigError,
     )
-    from scaleset_operator.adapters.pages import CannotListenError  # noqa: PLC0415 - as below
+    from scaleset_operator.adapters.listening import CannotListenError  # noqa: PLC0415 - as below
     from scaleset_operator.operation import Operation  # noqa: PLC0415 - imports every client
 
     stop = asyncio.Event()

@@ -8,7 +8,7 @@ import contextlib
 import logging
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from scaleset_operator import __version__
 from scaleset_operator.adapters.addresses import address_of, own_address
@@ -18,7 +18,8 @@ from scaleset_operator.adapters.candidacy import (
     OnlyReplica,
     SteadyCalendar,
 )
-from scaleset_operator.adapters.census import present
+from scaleset_operator.adapters.census import Census
+from scaleset_operator.adapters.cluster.approvals import ApprovalWriter
 from scaleset_operator.adapters.cluster.connection import Connection
 from scaleset_operator.adapters.cluster.gateway import KubernetesCluster
 from scaleset_operator.adapters.cluster.policies import PolicyReader
@@ -30,13 +31,15 @@ from scaleset_operator.adapters.metrics.registry import Metrics
 from scaleset_operator.adapters.metrics.sets import SetGauges
 from scaleset_operator.adapters.pages import Pages, PageServer
 from scaleset_operator.adapters.probes import ProberProbes
+from scaleset_operator.adapters.scheduled_events.approval import Approvals
+from scaleset_operator.adapters.scheduled_events.service import event_server
 from scaleset_operator.adapters.starts import Starts
 from scaleset_operator.adapters.vitals import Vitals
 from scaleset_operator.handlers.supervision import CustomResourceWatch
 from scaleset_operator.handlers.watching import HEALTH_PROBES, KINDS, SCALE_SETS
 from scaleset_operator.reconciler.ear import Ear
 from scaleset_operator.reconciler.journal import Journal
-from scaleset_operator.reconciler.ports import Gone, Key, Refused, Unavailable
+from scaleset_operator.reconciler.ports import Key
 from scaleset_operator.reconciler.probe_turn import ProbeReporter
 from scaleset_operator.reconciler.queue import KeyQueue
 from scaleset_operator.reconciler.recorder import Recorder, Write
@@ -45,8 +48,6 @@ from scaleset_operator.reconciler.resources import Resources, key_of
 from scaleset_operator.reconciler.turn import Reconciler
 from scaleset_operator.settings import Settings
 
-COUNT_EVERY_S: Final = 600.0
-COUNT_AGAIN_S: Final = 1.0
 _log = logging.getLogger(__name__)
 
 
@@ -107,10 +108,11 @@ class Operation:
         self._probes.start([reference])
         await self._cluster.start()
         self._show()
+        self._serve_events(connection)
         self._run("turns", self._queue.run())
         self._run("probe reports", self._probe_queue.run())
         self._listen()
-        self._run("census", self._count_again(connection))
+        self._run("census", self._count(connection).run())
         address = own_address(self._settings.address, pages.port, reference)
         self._replica.start(address, self._is_fit, self._take_over)
         self._exits.push_async_callback(self._step_down)
@@ -201,6 +203,18 @@ class Operation:
         self._exits.push_async_callback(asyncio.to_thread, server.close)
         return server
 
+    def _serve_events(self, connection: Connection) -> None:
+        """What instances may ask, where they are to be answered."""
+        if self._settings.events_port is None:
+            return
+        view, sets = self._cluster.view, self._resources.scale_set
+        writer = ApprovalWriter(connection, view, self._settings.namespaces)
+        approvals = Approvals(sets, writer, self._replica.leadership, self._cluster.tell)
+        asked = self._metrics.asked_for_events
+        server = event_server(self._settings.events_port, view, sets, approvals, asked)
+        server.start()
+        self._exits.push_async_callback(asyncio.to_thread, server.close)
+
     def _listen(self) -> None:
         loop = asyncio.get_running_loop()
         watch = CustomResourceWatch(
@@ -214,27 +228,23 @@ class Operation:
         self._watch_starts += 1
         self._recount.set()
 
-    async def _count_again(self, connection: Connection) -> None:
-        """Drop what is there no more and was not heard to go, now and after each new watch."""
-        while True:
-            pause = COUNT_EVERY_S if self._vitals.resources_heard else COUNT_AGAIN_S
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await self._recount.wait()
-            self._recount.clear()
-            unheard = False
-            for kind in KINDS:
-                known = self._known(kind)  # Before the question: what comes meanwhile stays.
-                try:
-                    there = await present(connection, kind, self._settings.namespaces)
-                except (Unavailable, Refused, Gone):
-                    unheard = True
-                    continue
-                unheard |= not there <= {*self._known(kind), *self._resources.unreadable_keys()}
-                for key in set(known) - there:
-                    body = {"metadata": {"namespace": key.namespace, "name": key.name}}
-                    self._heard(kind, gone=True, body=body)
-            self._vitals.resources_heard |= not unheard
+    def _count(self, connection: Connection) -> Census:
+        """What is there no more is dropped where it was not heard to go."""
+
+        def gone(kind: str, key: Key) -> None:
+            body = {"metadata": {"namespace": key.namespace, "name": key.name}}
+            self._heard(kind, gone=True, body=body)
+
+        return Census(
+            connection=connection,
+            kinds=KINDS,
+            namespaces=self._settings.namespaces,
+            known=self._known,
+            unreadable=self._resources.unreadable_keys,
+            gone=gone,
+            whole=self._vitals.hear_all,
+            again=self._recount,
+        )
 
     def _known(self, kind: str) -> tuple[Key, ...]:
         return self._resources.keys() if kind == SCALE_SETS else self._resources.probe_keys()

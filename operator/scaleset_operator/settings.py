@@ -45,6 +45,7 @@ class Settings:
         namespaces: those it serves; empty means all.
         address: on which metrics and health are served, an IP literal; empty means all there are.
         port: likewise; taken, a free one is used and logged.
+        events_port: on which instances may ask for scheduled events; None for nowhere.
         log_format: auto is text on a terminal and JSON elsewhere.
         log_level: the least level that is logged, one of LEVELS.
         leader_elect: whether this is one of several replicas, of which one leads.
@@ -58,6 +59,7 @@ class Settings:
     namespaces: tuple[str, ...] = ()
     address: str = ""
     port: int = DEFAULT_PORT
+    events_port: int | None = None
     log_format: LogFormat = LogFormat.AUTO
     log_level: str = "info"
     leader_elect: bool = False
@@ -71,8 +73,8 @@ class Settings:
 
 _EPILOG: Final = (
     f"Each option may also be given as a variable: {PREFIX}NAMESPACE (several with commas), "
-    f"{PREFIX}METRICS_ADDRESS, {PREFIX}PORT, {PREFIX}LOG_FORMAT, {PREFIX}LOG_LEVEL, "
-    f"{PREFIX}LEADER_ELECT (true or false), {PREFIX}LEADER_ELECT_NAMESPACE, "
+    f"{PREFIX}METRICS_ADDRESS, {PREFIX}PORT, {PREFIX}EVENTS_PORT, {PREFIX}LOG_FORMAT, "
+    f"{PREFIX}LOG_LEVEL, {PREFIX}LEADER_ELECT (true or false), {PREFIX}LEADER_ELECT_NAMESPACE, "
     f"{PREFIX}LEADER_ELECT_NAME, {PREFIX}VANTAGE_SECRET_FILE, {PREFIX}RECORD. In a pod, "
     "POD_NAMESPACE and POD_NAME tell which one, so that a NetworkPolicy in the prober's way can be "
     "named."
@@ -88,17 +90,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="serve this namespace only; may be given several times (default: all)",
     )
-    parser.add_argument(
-        "--metrics-address",
-        metavar="IP",
-        help="address on which /metrics, /healthz and /readyz are served (default: all of the "
-        "machine or pod, for Prometheus and the kubelet ask from outside)",
-    )
-    parser.add_argument(
-        "--port",
-        help=f"port of /metrics, /healthz and /readyz (default {DEFAULT_PORT}; if it is taken, a "
-        "free one, which is logged)",
-    )
+    _add_port_options(parser)
     parser.add_argument(
         "--log-format",
         metavar="FORMAT",
@@ -117,6 +109,26 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         "--replay`; it grows without end, and holds pod templates",
     )
     parser.epilog = _EPILOG
+
+
+def _add_port_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--metrics-address",
+        metavar="IP",
+        help="address on which /metrics, /healthz and /readyz are served (default: all of the "
+        "machine or pod, for Prometheus and the kubelet ask from outside)",
+    )
+    parser.add_argument(
+        "--port",
+        help=f"port of /metrics, /healthz and /readyz (default {DEFAULT_PORT}; if it is taken, a "
+        "free one, which is logged)",
+    )
+    parser.add_argument(
+        "--events-port",
+        metavar="PORT",
+        help="port on which instances may ask, from inside, for scheduled events of their set, "
+        "such as terminate notices, and approve them (default: none)",
+    )
 
 
 def _add_replica_options(parser: argparse.ArgumentParser) -> None:
@@ -159,6 +171,7 @@ def from_arguments(arguments: argparse.Namespace, environment: Mapping[str, str]
         namespaces=_namespaces(arguments, environment),
         address=given.read("metrics_address", _address, ""),
         port=given.read("port", _port, DEFAULT_PORT),
+        events_port=given.read("events_port", _port, None),
         log_format=given.read("log_format", _format, LogFormat.AUTO),
         log_level="debug" if arguments.verbose else level,
         leader_elect=given.read("leader_elect", _switch, default=False),

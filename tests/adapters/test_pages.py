@@ -12,7 +12,8 @@ from http.client import HTTPConnection
 
 import pytest
 
-from scaleset_operator.adapters.pages import CannotListenError, Pages, PageServer
+from scaleset_operator.adapters.listening import CannotListenError
+from scaleset_operator.adapters.pages import Pages, PageServer
 from scaleset_operator.adapters.vantage.exchange import LARGEST_QUESTION
 from scaleset_operator.adapters.vitals import Check, Vitals
 from scaleset_operator.reconciler.ports import Key

@@ -56,6 +56,7 @@ def settle(spec: ScaleSetSpec, seen: Observed, now: datetime = T0) -> Settled:
     for _ in range(MOST_ROUNDS):
         plan = decide(spec, seen, now)
         assert not (broken := broken_texts(plan)), broken
+        assert plan.look_again_at is None or plan.look_again_at > now
         plans.append(plan)
         if plan.list_live and not seen.listed:
             seen = replace(seen, listed=True)

@@ -83,9 +83,38 @@ def test_one_that_was_not_watched_from_its_start_is_none() -> None:
     assert message_of(young(), found) == "answers as expected"
 
 
+@pytest.mark.parametrize(("watched", "sample"), [(55, True), (54, False)])
+def test_the_prober_must_have_watched_from_the_first_interval_on(
+    watched: int, *, sample: bool
+) -> None:
+    """X-08: it started a minute ago, and is probed each five seconds."""
+    since = T0 - watched * SECOND
+    found = replace(answering(20 * SECOND), watched_since=since)
+    assert ("first Healthy" in message_of(young(), found)) is sample
+
+
+@pytest.mark.parametrize(("since", "sample"), [(34, True), (33, False)])
+def test_one_unhealthy_since_later_than_it_could_be_was_healthy_before(
+    since: int, *, sample: bool
+) -> None:
+    """R-24: due a timeout of 11 s and an interval of 5 s after its start, and told 10 s later."""
+    shown = Published(health=VMHealth.UNHEALTHY, reason="WrongStatus", since=T0 - since * SECOND)
+    slow = young(published=shown, in_rotation=False)
+    assert ("first Healthy" in message_of(slow, answering(50 * SECOND))) is sample
+
+
+def test_without_a_probe_of_health_nothing_is_learned() -> None:
+    """R-24: neither of one that is never probed, nor by an instance's own report."""
+    own = scale_set_spec(healthProbeRef=None, applicationHealth={"podConditionType": "Warm"})
+    pods = (young(reports=(("Warm", VMHealth.HEALTHY, T0),)), *instances(40)[1:])
+    told = published(settle(own, a_set(instances=pods, probe=None)).plan)["web-1"]
+    assert told.message == "pod condition Warm reports Healthy"
+
+
 def test_a_failing_verdict_carries_no_time() -> None:
-    """R-24."""
-    found = evidence(outcome=Outcome.WRONG_STATUS, watched_for=MINUTE, for_=MINUTE)
+    """R-24: though it has answered before."""
+    found = evidence(outcome=Outcome.WRONG_STATUS, watched_for=MINUTE, for_=20 * SECOND)
+    assert found.answering_since is not None
     assert "first Healthy" not in message_of(young(), found)
 
 
@@ -124,6 +153,42 @@ def test_the_warning_names_grace_time_and_model_and_is_told_once() -> None:
     ]
     again = settle(spec, settled.seen, T0 + SECOND)
     assert again.plan.record is Record.NONE
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (12, "PT15S"),
+        (56, "PT1M"),
+        (60, "PT1M"),
+        (61, "PT1M30S"),
+        (91, "PT2M"),
+        (600, "PT10M"),
+        (601, "PT15M"),
+        (901, "PT20M"),
+    ],
+)
+def test_the_time_that_is_told_is_rounded_up_to_few_values(seconds: int, told: str) -> None:
+    """G9: to 5 s, from a minute on to 30 s, from ten minutes on to five."""
+    pods = tuple(sample(pod, seconds) for pod in instances(20))
+    settled = settle(scale_set_spec(replicas=20, grace="PT0S"), a_set(instances=pods))
+    assert f"were Healthy within {told} of" in accepted(settled)[1]
+
+
+def test_the_time_that_is_told_is_that_of_the_slowest_but_one_in_twenty() -> None:
+    """R-32."""
+    settled = settle(scale_set_spec(replicas=20), learned(*[31] * 17, 36, 41, 46))
+    assert "were Healthy within PT45M of" in accepted(settled)[1]
+
+
+def test_what_was_learned_under_a_probe_holds_without_one() -> None:
+    """R-24: the set has gone over to its instances' own report; the grace is what counts."""
+    own: dict[str, Any] = {
+        "healthProbeRef": None,
+        "applicationHealth": {"podConditionType": "Warm"},
+    }
+    spec = scale_set_spec(replicas=20, **own)
+    assert accepted(settle(spec, learned(*[45] * 20, probe=None)))[0] == "GraceTooShort"
 
 
 def test_more_samples_of_the_same_kind_write_nothing() -> None:
@@ -170,7 +235,7 @@ def test_no_verdict_comes_before_a_full_timeout_so_no_grace_is_shorter() -> None
 
 
 @pytest.mark.parametrize(
-    "text", ["", "first Healthy after 9s", SAID.format("many"), SAID.format("²")]
+    "text", ["", "9999s", "first Healthy after 9s", SAID.format("many"), SAID.format("²")]
 )
 def test_words_of_others_are_no_samples(text: str) -> None:
     """X-11: whatever stands in a condition that something else has written."""

@@ -80,6 +80,15 @@ def test_what_is_not_armed_says_how_far_it_is() -> None:
     assert condition(settled.plan, "RepairsAllowed") == ("False", "NotArmed")
     small = settle(spec(replicas=8), healthy_once(3, size=8))
     assert small.plan.decisions[0].message.startswith("3 of 7 needed")
+    large = settle(spec(replicas=200), healthy_once(3, size=200))
+    assert large.plan.decisions[0].message.startswith("3 of 160 needed")
+
+
+def test_a_latest_model_without_an_instance_holds_up_nobody() -> None:
+    """X-11: mode Manual; there is nobody that could be armed or repaired."""
+    manual = spec(upgradePolicy={"mode": "Manual"})
+    seen = a_set(status=armed("m1"), template=TemplateView(model="m2"))
+    assert condition(settle(manual, seen).plan, "RepairsAllowed") == ("True", "BatchAvailable")
 
 
 def test_a_wrong_probe_shipped_to_a_healthy_set_deletes_nothing() -> None:
@@ -186,7 +195,10 @@ def test_an_instance_s_own_report_is_a_source_as_well() -> None:
     settled = settle(own, a_set(instances=pods, probe=None))
     assert pairs(settled) == {("m1", "condition/Warm")}
     silent = a_set(instances=instances(4), probe=None)
-    assert not pairs(settle(own, silent))
+    settled = settle(own, silent)
+    assert not pairs(settled)
+    (allowed,) = (c for c in settled.plan.status.conditions if c.type == "RepairsAllowed")
+    assert "needed healthy once under the present source, " in allowed.message
 
 
 def test_while_the_view_is_old_or_repairs_are_off_nothing_is_armed() -> None:
@@ -213,6 +225,15 @@ def test_the_list_is_bounded_and_those_in_use_stay() -> None:
     assert repairs.armed[0].model == "old-1"
     again = settle(spec(), settled.seen, T0 + SECOND)
     assert again.plan.status.repairs.armed == repairs.armed
+
+
+def test_of_a_list_that_is_full_those_under_another_source_go_though_their_model_runs() -> None:
+    """X-11, P-25: in use is the pair, not the model alone."""
+    rows = [*armed("m0", source=OTHER)["repairs"]["armed"], *many(19, OTHER)]
+    seen = a_set(instances=mixed(20, 20), status={"repairs": {"armed": rows}})
+    kept = settle(spec(), seen).plan.status.repairs.armed
+    assert [one.model for one in kept] == [*(f"old-{n}" for n in range(1, 19)), "m0", "m1"]
+    assert {one.source for one in kept[-2:]} == {SOURCE}
 
 
 def test_more_models_than_the_list_holds_do_not_push_each_other_out() -> None:

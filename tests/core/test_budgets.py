@@ -148,16 +148,29 @@ def test_a_tight_budget_holds_nobody_for_ever() -> None:
         assert ago != SECOND or settled.plan.look_again_at == T0 + 29 * SECOND
 
 
-def test_until_its_numbers_can_know_that_an_instance_is_out_a_budget_must_allow_it() -> None:
+@pytest.mark.parametrize(("ago", "held"), [(10, True), (29, True), (30, False)])
+def test_until_its_numbers_can_know_that_an_instance_is_out_a_budget_must_allow_it(
+    ago: int, *, held: bool
+) -> None:
     """X-11: it left rotation a moment ago, and may still be counted as healthy."""
     first = instances(1, unhealthy=(1,))[0]
     assert first.published is not None
-    lately = replace(first, published=replace(first.published, since=T0 - 10 * SECOND))
+    lately = replace(first, published=replace(first.published, since=T0 - ago * SECOND))
     pods = (lately, *instances(40)[1:])
     even = over(Budget(name="web-pdb", allowed=0, healthy=39, desired=39))
     settled = settle(spec(), a_set(bad=wrong(1), disruption=even, instances=pods))
-    assert of_first(settled)[0] is Reason.DISRUPTION_BUDGET
-    assert settled.plan.look_again_at == T0 + 20 * SECOND
+    assert (of_first(settled)[0] is Reason.DISRUPTION_BUDGET) is held
+    assert not held or settled.plan.look_again_at == T0 + (30 - ago) * SECOND
+
+
+def test_one_on_which_no_verdict_stands_yet_is_counted_as_it_reports_itself() -> None:
+    """X-11, R-56: our gate has not let it in so far, and a person asks for its repair."""
+    young = instances(1, health=None, repair_request="requested")[0]
+    assert not young.ready
+    pods = (young, *instances(40)[1:])
+    held = settle(spec(), a_set(disruption=over(budget(0)), instances=pods))
+    assert of_first(held)[0] is Reason.DISRUPTION_BUDGET
+    assert settle(spec(), a_set(disruption=over(budget(1)), instances=pods)).entries
 
 
 def test_all_of_several_budgets_must_allow_it() -> None:
@@ -246,6 +259,8 @@ def test_another_set_s_repair_spends_the_same_budget() -> None:
     seen = over(budget(1), others=(other_entry(SECOND),))
     assert not settle(spec(), sick(1, seen=seen)).entries
     assert settle(spec(), sick(1, seen=over(budget(2), others=seen.others))).entries
+    elsewhere = other_entry(SECOND).model_copy(update={"budgets": ("api-pdb",)})
+    assert settle(spec(), sick(1, seen=over(budget(1), others=(elsewhere,)))).entries
 
 
 @pytest.mark.parametrize(("ago", "deletes"), [(2 * SECOND, False), (SECOND / 2, True)])

@@ -8,7 +8,8 @@ import pytest
 
 from scaleset_operator.api.base import Reason, VMHealth
 from scaleset_operator.core.observed import Outcome, ProberView, TemplateView
-from scaleset_operator.core.plan import Record
+from scaleset_operator.core.plan import Plan, Record
+from tests.core._silence import MINUTE, fallen
 from tests.core._stories import a_set, condition, entry, ledger, settle, wrong
 from tests.support.builders import instance, instances, probe_view, scale_set_spec
 from tests.support.fake_clock import T0
@@ -25,17 +26,21 @@ ALWAYS = {
 }
 
 
+def message(plan: Plan, kind: str) -> str:
+    return next(c.message for c in plan.status.conditions if c.type == kind)
+
+
 def test_of_a_healthy_set_the_six_conditions_stand_and_none_that_is_abnormal() -> None:
-    """X-11."""
+    """X-11: what is as it should be is told by its numbers, or needs no words."""
     plan = settle(SPEC, a_set(5)).plan
-    told = {c.type: (c.status.value, c.reason) for c in plan.status.conditions}
+    told = {c.type: (c.status.value, c.reason, c.message) for c in plan.status.conditions}
     assert told == {
-        "Ready": ("True", "AllHealthy"),
-        "Accepted": ("True", "Valid"),
-        "InstancesHealthy": ("True", "AllHealthy"),
-        "InstancesUpToDate": ("True", "UpToDate"),
-        "Repairing": ("False", "Idle"),
-        "RepairsAllowed": ("True", "BatchAvailable"),
+        "Ready": ("True", "AllHealthy", "5 of 5 ready"),
+        "Accepted": ("True", "Valid", ""),
+        "InstancesHealthy": ("True", "AllHealthy", "5 healthy by HealthProbe web-http"),
+        "InstancesUpToDate": ("True", "UpToDate", ""),
+        "Repairing": ("False", "Idle", ""),
+        "RepairsAllowed": ("True", "BatchAvailable", "1 at a time"),
     }
     assert set(told) == ALWAYS
 
@@ -46,6 +51,18 @@ def test_of_a_healthy_set_the_six_conditions_stand_and_none_that_is_abnormal() -
         ("Ready", ("False", "InstancesUnhealthy"), {}, {"bad": wrong(1)}),
         ("Ready", ("False", "Scaling"), {"replicas": 6}, {}),
         ("Ready", ("False", "SelectorOverlap"), {}, {"overlaps_with": "older"}),
+        (
+            "Ready",
+            ("True", "InstancesReady"),
+            {"repairs": False, "healthProbeRef": None},
+            {"probe": None},
+        ),
+        (
+            "Ready",
+            ("True", "HealthUnknown"),
+            {"replicas": 1},
+            {"instances": (instance(health=None, ready=True),), "prober": ProberView()},
+        ),
         ("Accepted", ("False", "SelectorOverlap"), {}, {"overlaps_with": "older"}),
         (
             "Accepted",
@@ -144,6 +161,38 @@ def test_each_state_has_its_condition_and_reason(
     plan = settle(scale_set_spec(**values), a_set(5, **change)).plan
     assert condition(plan, kind) == expected
     assert {c.reason for c in plan.status.conditions} <= set(Reason)
+
+
+def test_a_set_that_fell_silent_as_a_whole_is_ready_and_says_so() -> None:
+    """V-03, X-11: nothing speaks against its instances, and nothing is repaired on silence."""
+    story = fallen()
+    plan = story.run(MINUTE)
+    assert condition(plan, "Ready") == ("True", "ProbeInconclusive")
+    assert message(plan, "Ready") == "10 of 10 ready; the whole set is silent"
+    healthy = "by HealthProbe web-http, the whole set is silent"
+    assert condition(plan, "InstancesHealthy") == ("Unknown", "ProbeInconclusive")
+    assert message(plan, "InstancesHealthy") == healthy
+    assert condition(plan, "RepairsAllowed") == ("False", "ProbeInconclusive")
+
+
+def test_those_that_a_rollout_leaves_behind_are_told_with_the_reason() -> None:
+    """X-11, M-11: nobody brings them up to date, or they may not be touched."""
+    seen = a_set(5, template=TemplateView(model="m2"))
+    manual = settle(scale_set_spec(replicas=5, upgradePolicy={"mode": "Manual"}), seen).plan
+    why = "5 of 5 not on model m2; mode Manual brings none by itself"
+    assert message(manual, "InstancesUpToDate") == why
+    kept = tuple(instance(number=n, protected_from_actions=True) for n in range(1, 6))
+    protected = settle(SPEC, a_set(instances=kept, template=TemplateView(model="m2"))).plan
+    why = "5 of 5 not on model m2; they are protected or under repair"
+    assert message(protected, "InstancesUpToDate") == why
+
+
+def test_repairs_under_way_are_named_ten_at_most() -> None:
+    """X-11: the whole list is in the ledger."""
+    bad = wrong(*range(1, 13))
+    told = message(settle(scale_set_spec(replicas=240), a_set(240, bad=bad)).plan, "Repairing")
+    assert told.startswith("12 of 12 in flight: web-1, ")
+    assert len(told.split(", ")) == 10
 
 
 def test_a_transition_time_moves_only_with_the_status_of_its_condition() -> None:

@@ -5,9 +5,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from scaleset_operator.api.base import Reason, VMHealth
-from scaleset_operator.core.doubt import Doubtfulness, hold_time
+from scaleset_operator.core.doubt import Doubtfulness, SetWatch, hold_time
 from scaleset_operator.core.health import Verdict, judge
 from scaleset_operator.core.observed import Evidence, Neighbour, Observed, Outcome, ProberView
 from tests.core._stories import a_set, reasons, settle, under_repair
@@ -239,6 +241,19 @@ def test_one_that_answers_now_is_enough_to_convict_the_silent() -> None:
     verdicts = judged(dict.fromkeys(range(1, 40), silent(60)))
     assert verdicts[1].health is VMHealth.UNHEALTHY
     assert verdicts[40].health is VMHealth.HEALTHY
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=6), st.integers(0, 9))
+def test_sight_is_that_of_all_who_were_heard_after_the_fall(
+    members: list[tuple[int, int]], fell: int
+) -> None:
+    """Protocol rule 19: since when the one of them has answered that has answered the longest."""
+    heard = [
+        replace(silent(), last_success=ago(last), answering_since=ago(last + longer))
+        for last, longer in members
+    ]
+    after = [ago(last + longer) for last, longer in members if last < fell]
+    assert SetWatch.of(heard).sight_since(ago(fell)) == min(after, default=None)
 
 
 def untried(since: float) -> Evidence:

@@ -7,6 +7,7 @@ from typing import Any, Final
 import pytest
 
 from scaleset_operator.api.base import Reason
+from scaleset_operator.core.disruption import Budget, Disruption
 from scaleset_operator.core.gates import ask, first_closed
 from scaleset_operator.core.observed import Observed, ProberView, TemplateView
 from scaleset_operator.core.plan import Gate
@@ -132,6 +133,30 @@ CLOSED: Final[list[Case]] = [
         {},
         {"containers": replace(RUNNING, images=("reg.io/web:1",))},
     ),
+    (
+        Reason.NOT_ARMED,
+        "of 40 needed healthy once under the present probe, model m1",
+        None,
+        {"policy": {"armAfterHealthyPercent": 100}},
+        {},
+        {},
+    ),
+    (
+        Reason.DISRUPTION_BUDGET,
+        "cannot be read",
+        None,
+        {"policy": {"disruptionBudgets": "Enforce"}},
+        {"disruption": Disruption(fault="PodDisruptionBudgets cannot be read")},
+        {},
+    ),
+    (
+        Reason.DISRUPTION_BUDGET,
+        "0 disruptions allowed",
+        None,
+        {"policy": {"disruptionBudgets": "Enforce"}},
+        {"disruption": Disruption(over={"web-1": (Budget(name="web-pdb", allowed=0, desired=1),)})},
+        {},
+    ),
     (Reason.OBSERVE_MODE, "", None, {"policy": {"mode": "Observe"}}, {}, {}),
 ]
 IDS = [f"{n}-{case[0]}" for n, case in enumerate(CLOSED)]
@@ -168,6 +193,13 @@ def test_a_closed_gate_names_the_fact_and_the_time(
     assert "None" not in gate.detail
 
 
+def test_the_gate_that_the_owner_closed_names_the_field() -> None:
+    """R-07, X-11."""
+    gate = closed({"repairs": False}, {}, {})
+    assert gate is not None
+    assert gate.detail == "automaticRepairsPolicy.enabled"
+
+
 def test_the_gate_of_two_hundred_names_the_number_and_the_limits() -> None:
     """R-05, X-11."""
     gate = closed({"replicas": 201, "policy": {"limits": "Standard"}}, {}, {})
@@ -193,9 +225,11 @@ def test_a_gate_opens_at_its_very_moment(change: dict[str, Any], of_first: dict[
 
 def test_grace_runs_for_all_until_the_moment_of_enabling_is_recorded() -> None:
     """R-36: without that moment nobody's grace is over, however long it has been running."""
-    gate = closed({}, {"status": {"repairs": {"enabledTime": None}}}, {})
-    assert gate is not None
-    assert (gate.reason, gate.until) == (Reason.IN_GRACE_PERIOD, T0 + 30 * MINUTE)
+    never: dict[str, Any] = {"status": {"repairs": {"enabledTime": None}}}
+    for grace in (30 * MINUTE, 0 * MINUTE):
+        gate = closed({"grace": grace}, never, {})
+        assert gate is not None
+        assert (gate.reason, gate.until) == (Reason.IN_GRACE_PERIOD, T0 + grace)
 
 
 def test_the_verdict_must_stand_on_the_pod_and_the_question_says_so() -> None:

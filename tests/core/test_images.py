@@ -28,7 +28,23 @@ def test_an_image_of_the_hub_goes_from_its_short_to_its_full_name_and_back(
     assert plain(full) == plain(short) == short
 
 
-@pytest.mark.parametrize("image", ["reg.io/x:1", "localhost/x:1", "reg:5000/team/x:1", "reg.io/x"])
+@pytest.mark.parametrize(
+    ("image", "parts"),
+    [
+        ("reg:5000/team/x:1", ("reg:5000/team/x", ":1", "")),
+        ("reg:5000/x", ("reg:5000/x", "", "")),
+        (f"reg:5000/x:1{D}", ("reg:5000/x", ":1", D)),
+        (f"x{D}", ("x", "", D)),
+    ],
+)
+def test_the_colon_of_a_port_is_no_tag(image: str, parts: tuple[str, str, str]) -> None:
+    """R-56."""
+    assert Reference.of(image) == parts
+
+
+@pytest.mark.parametrize(
+    "image", ["reg.io/x:1", "localhost/x:1", "localhost/a/b:1", "reg:5000/team/x:1", "reg.io/x"]
+)
 def test_any_other_image_takes_the_digest_of_its_own_image_id(image: str) -> None:
     """R-56: tag to tag and digest, as the container's imageID says."""
     repository = Reference.of(image).repository

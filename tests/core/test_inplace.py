@@ -1,7 +1,7 @@
 """Repairs that keep the pod: Restart and Reimage, from record to close (protocol rule 10)."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -29,6 +29,7 @@ from tests.support.fake_clock import T0
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
 SHORT, FULL = "web:1", "docker.io/library/web:1"
 OLD, NEW, OTHER = "shape-old", "shape-new", "other-new"
 
@@ -227,6 +228,71 @@ def test_a_patch_that_another_operator_made_is_gone_on_with() -> None:
     assert reasons(settled.plan) == {"web-1": Reason.RESTARTING}
 
 
+@pytest.mark.parametrize(
+    ("attempt", "started", "patched_already"),
+    [
+        (1, None, True),
+        (1, T0 - HOUR, True),
+        (0, T0, True),
+        (0, T0 - 1.5 * SECOND, True),
+        (0, T0 - 2 * SECOND, False),
+        (0, T0 - HOUR, False),
+        (0, None, False),
+    ],
+)
+def test_a_pod_with_the_target_was_patched_by_us_if_it_bears_our_mark_or_ran_since(
+    attempt: int, started: datetime | None, *, patched_already: bool
+) -> None:
+    """Protocol rule 10: recorded a second ago, and kubelet tells whole seconds; the mark goes with
+    the first Healthy."""
+    seen_so = recorded(first=patched(attempt=attempt, started=started))
+    first = decide(spec(), seen_so, T0)
+    (open_,) = first.status.repairs.in_flight
+    assert (open_.phase == "Restarting") is patched_already
+
+
+@pytest.mark.parametrize(("age", "ends"), [(6.9, False), (7, True)])
+def test_a_record_that_was_superseded_ends_when_nobody_can_be_about_to_patch(
+    age: float, *, ends: bool
+) -> None:
+    """Protocol rule 4: seven seconds after it; until then it is looked at again by time."""
+    start = T0 - age * SECOND
+    old = recorded(entry={"start": start}, first={"model": NEW}, template=view(NEW))
+    named = replace(old, live_reads=frozenset({"web-1"}))
+    plan = decide(spec(), named, T0)
+    assert bool(plan.status.repairs.history) is ends
+    assert ends or plan.look_again_at == start + 7 * SECOND
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"template": view(NEW, "web:2")}, "the latest model is shape-new now"),
+        ({"first": {"model": OTHER}}, "somebody else has changed its model or images"),
+    ],
+)
+def test_what_superseded_a_repair_is_told(change: dict[str, Any], words: str) -> None:
+    """X-11."""
+    settled = settle(spec(), recorded(entry={"start": T0 - 8 * SECOND}, **change))
+    notes = [note.message for plan in settled.plans for note in plan.notes]
+    assert f"web-1: Superseded, {words}" in notes
+
+
+def test_images_that_change_under_a_restart_end_its_repair_on_a_live_read() -> None:
+    """Protocol rules 9 and 10: whoever did it has taken the pod over."""
+    strange = Containers(names=("web",), images=("web:9",), image_ids=("",), restarts=(2,))
+    late = recorded(entry={"phase": "Restarting"}, first=patched(containers=strange))
+    first = decide(spec(), late, T0)
+    assert first.reads == {"web-1"}
+    assert under_repair(first) == {"web-1"}
+    read = decide(spec(), replace(late, live_reads=frozenset({"web-1"})), T0)
+    (record,) = read.status.repairs.history
+    assert (record.instance, record.result, record.reason) == ("web-1", "Cancelled", "Superseded")
+    assert "web-1: Superseded, somebody else has changed its images" in [
+        note.message for note in read.notes
+    ]
+
+
 def test_a_recovered_instance_is_not_restarted() -> None:
     """R-21, protocol rule 4."""
     late = recorded(entry={"start": T0 - 8 * SECOND}, bad={1: Outcome.OK})
@@ -306,6 +372,43 @@ def test_an_instance_that_restarts_still_counts_in_the_total() -> None:
     """R-13, protocol rule 1: the allowance of forty stays two."""
     settled = settle(spec(), recorded(entry={"phase": "Restarting"}, first=patched()))
     assert settled.plan.status.repairs.batch_limit == 2
+
+
+def flight(*phases: tuple[int, str]) -> Observed:
+    """Twenty of which one may be under repair; Restarts of these, the later the younger."""
+    whole = list(pods()[:20])
+    rows = []
+    for place, (number, phase) in enumerate(phases):
+        start = T0 - (20 - place) * SECOND
+        row = in_place(phase=phase, start=start)
+        rows.append(row | {"instance": f"web-{number}", "uid": f"uid-web-{number}"})
+        marks = patched() if phase == "Restarting" else {}
+        whole[number - 1] = replace(whole[number - 1], **marks)
+    ill = wrong(*(number for number, phase in phases if phase == "Recorded"))
+    return seen(instances=tuple(whole), bad=ill, status=ledger(*rows, last=40))
+
+
+@pytest.mark.parametrize(
+    ("phases", "cut"),
+    [
+        (((1, "Recorded"),), set()),
+        (((1, "Recorded"), (2, "Recorded")), {"web-2"}),
+        (((1, "Recorded"), (2, "Recorded"), (3, "Recorded")), {"web-2", "web-3"}),
+        (((1, "Recorded"), (2, "Restarting")), {"web-1"}),
+        (((1, "Recorded"), (2, "Recorded"), (3, "Restarting")), {"web-1", "web-2"}),
+        (((1, "Restarting"), (2, "Restarting")), set()),
+    ],
+)
+def test_of_more_than_the_cap_allows_the_youngest_that_are_untouched_are_given_up(
+    phases: tuple[tuple[int, str], ...], cut: set[str]
+) -> None:
+    """R-11, protocol rule 4: fewer are wanted than when they were recorded."""
+    observed = flight(*phases)
+    names = frozenset(f"web-{number}" for number, _ in phases)
+    plan = decide(spec(replicas=20), replace(observed, live_reads=names), T0)
+    history = plan.status.repairs.history
+    gone = {one.instance for one in history if one.reason == Reason.BATCH_LIMIT_REACHED}
+    assert gone == cut
 
 
 def test_a_refused_patch_fails_the_repair_and_holds_that_instance_back() -> None:

@@ -82,6 +82,29 @@ def test_a_victim_on_its_way_out_counts_as_past_its_delete_whoever_sent_it(state
     assert plan.status.repairs.in_flight[0].deleted_time == T0
 
 
+def test_a_victim_that_is_still_there_needs_no_read_before_its_replacement() -> None:
+    """R-16, protocol rule 6: what goes is seen to go."""
+    gone = replace(instances(1, unhealthy=(1,))[0], terminating=True)
+    recorded = ledger(entry(1, 41, deleted=T0 - MINUTE, phase="Replacing"), last=41)
+    settled = settle(SPEC, a_set(instances=(gone, *instances(40)[1:]), status=recorded))
+    assert not any(plan.reads for plan in settled.plans)
+    assert created(settled.plan) == {"web-41"}
+
+
+def test_of_two_victims_that_are_gone_both_are_read() -> None:
+    """Protocol rule 9: in one turn."""
+    two = ledger(entry(1, 41, deleted=T0 - MINUTE), entry(2, 42, deleted=T0 - MINUTE), last=42)
+    plan = decide(SPEC, a_set(instances=instances(40)[2:], status=two), T0)
+    assert plan.reads == {"web-1", "web-2"}
+
+
+def test_what_speaks_against_a_record_is_looked_at_again_when_it_may_be_cancelled() -> None:
+    """Protocol rule 4: seven seconds after the record."""
+    pods = instances(40, unhealthy=(1,), protected_from_actions=True)
+    seen = a_set(bad=wrong(1), instances=pods, status=ledger(entry(1, 41), last=41))
+    assert settle(SPEC, seen).plan.look_again_at == T0 + 6 * SECOND
+
+
 def test_missing_is_what_nobody_owes() -> None:
     """Protocol rule 6: nothing is created twice."""
     plan = settle(SPEC, without_first()).plan

@@ -20,6 +20,12 @@ def test_another_spelling_of_the_same_image_is_the_same_model(image: str) -> Non
     assert model_of(template(image)) == model_of(template())
 
 
+def test_a_template_has_the_same_model_under_every_version_of_the_operator() -> None:
+    """R-58: another hash of the same template would roll out every set on an upgrade."""
+    assert model_of(template()) == "211a3c42-6a5fa9a0"
+    assert model_of({"spec": None}) == "c3cf6708-4f53cda1"
+
+
 @pytest.mark.parametrize(
     "other",
     [
@@ -71,6 +77,7 @@ def test_the_image_of_an_init_container_is_part_of_the_shape() -> None:
         return model_of({"spec": {**template()["spec"], "initContainers": init}})
 
     assert shape_of(with_init("init:1")) != shape_of(with_init("init:2"))
+    assert with_init("init:1") == with_init("docker.io/library/init:1"), "however it is spelled"
 
 
 @pytest.mark.parametrize(

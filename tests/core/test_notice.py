@@ -1,17 +1,30 @@
 """The terminate notice, from the record to the DELETE (protocol rule 8, R-51 to R-54)."""
 
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 from scaleset_operator.api.base import Reason
 from scaleset_operator.api.scaleset import ScaleSetSpec
 from scaleset_operator.core.decide import decide
-from scaleset_operator.core.observed import Outcome
-from scaleset_operator.core.plan import GiveNotice, Plan, Record
-from tests.core._stories import Story, created, deleted, published, reasons, settle, under_repair
-from tests.support.builders import scale_set_spec
+from scaleset_operator.core.observed import Instance, Observed, Outcome
+from scaleset_operator.core.plan import DeleteInstance, GiveNotice, Plan, Purpose, Record
+from tests.core._stories import (
+    Story,
+    a_set,
+    created,
+    deleted,
+    entry,
+    ledger,
+    published,
+    reasons,
+    settle,
+    under_repair,
+    wrong,
+)
+from tests.support.builders import instance, instances, scale_set_spec
 from tests.support.fake_clock import T0
 
 SECOND = timedelta(seconds=1)
@@ -428,3 +441,104 @@ def test_a_profile_that_is_off_gives_no_notice() -> None:
     plan = story.turn()
     assert deleted(plan) == {"web-1"}
     assert not told(plan)
+
+
+# --- One turn of a notice that was given -------------------------------------------------------
+
+DUE: Final = T0 + 4 * MINUTE
+
+
+def under_notice(
+    *more: Instance, of_first: Any = None, of_entry: Any = None, **fields: Any
+) -> Observed:
+    """web-1 was given notice a minute ago, and web-41 is to follow it."""
+    first = instances(1, unhealthy=(1,), terminate_at=DUE)[0]
+    pods = (replace(first, **(of_first or {})), *instances(40)[1:], *more)
+    values = {"start": T0 - MINUTE, "phase": "Notified", "terminateAt": DUE.isoformat()}
+    recorded = ledger(entry(1, 41, **(values | (of_entry or {}))), last=41)
+    return a_set(instances=pods, bad=wrong(1), status=recorded, **fields)
+
+
+def test_a_notice_carries_uid_and_version_of_the_live_read_and_ends_with_its_record() -> None:
+    """Protocol rules 5 and 8: as a DELETE does."""
+    first = instances(40, unhealthy=(1,))
+    acts = settle(spec(), a_set(instances=first, bad=wrong(1))).plan.actions
+    assert acts == (
+        GiveNotice(
+            name="web-1",
+            uid="uid-web-1",
+            resource_version="101",
+            terminate_at=T0 + 5 * MINUTE,
+            not_after=T0 + 5 * SECOND,
+        ),
+    )
+
+
+def test_its_delete_carries_them_too_and_is_never_too_late() -> None:
+    """Protocol rules 5 and 8: an approval holds for as long as it stands on the pod."""
+    successor = instance(number=41)
+    seen = under_notice(successor, of_first={"termination_approved": True})
+    assert settle(spec(), seen).plan.actions == (
+        DeleteInstance(
+            name="web-1", uid="uid-web-1", resource_version="101", purpose=Purpose.REPAIR
+        ),
+    )
+
+
+def test_a_deadline_that_was_rewritten_is_put_right_on_the_pod_that_was_read() -> None:
+    """R-54, protocol rule 5."""
+    seen = under_notice(instance(number=41), of_first={"terminate_at": DUE + MINUTE})
+    settled = settle(spec(), seen)
+    assert settled.plan.actions == (
+        GiveNotice(name="web-1", uid="uid-web-1", resource_version="101", terminate_at=DUE),
+    )
+    assert "web-1" in settled.seen.live_reads
+
+
+@pytest.mark.parametrize(("left", "held"), [(MINUTE, True), (0 * SECOND, False)])
+def test_after_a_refusal_the_delete_waits_and_costs_no_read(left: timedelta, *, held: bool) -> None:
+    """Protocol rules 4 and 8: of another instance it says nothing."""
+    approved = {"termination_approved": True}
+    refused = {"web-1": T0 + left, "web-2": T0 + MINUTE}
+    seen = under_notice(instance(number=41), of_first=approved, refused_until=refused)
+    settled = settle(spec(), seen)
+    assert (not deleted(settled.plan)) is held
+    assert not held or not any(plan.reads for plan in settled.plans)
+    assert not held or settled.plan.look_again_at == T0 + MINUTE
+
+
+def test_the_entry_knows_the_replacement_that_has_come() -> None:
+    """Protocol rule 7: by UID, and the model that it has."""
+    settled = settle(spec(), under_notice(instance(number=41, started=None, health=None)))
+    (open_,) = settled.entries
+    assert (open_.replacement_uid, open_.model) == ("uid-web-41", "m1")
+    assert not created(settled.plan)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"of_entry": {"replacementUID": "uid-web-41"}},
+        {"unusable": frozenset({"web-41"})},
+        {"gone": instance(number=41, terminating=True)},
+    ],
+    ids=["it was there", "its name is taken", "it goes"],
+)
+def test_a_replacement_that_is_lost_during_the_notice_is_followed_by_the_next_name(
+    change: dict[str, Any],
+) -> None:
+    """R-52, protocol rule 7: and no DELETE was sent from which its grace could run."""
+    gone = [change["gone"]] if "gone" in change else []
+    more = {key: value for key, value in change.items() if key != "gone"}
+    settled = settle(spec(), under_notice(*gone, **more))
+    (open_,) = settled.entries
+    assert (open_.replacement, open_.deleted_time) == ("web-42", None)
+    assert created(settled.plan) == {"web-42"}
+
+
+def test_a_scale_in_that_takes_the_replacement_forgets_it_altogether() -> None:
+    """Protocol rule 6: nothing is created under its name again."""
+    young = instance(number=41, started=None, health=None)
+    seen = under_notice(young, of_entry={"replacementUID": "uid-web-41"})
+    (open_,) = settle(spec(replicas=39), seen).entries
+    assert (open_.replacement, open_.replacement_uid) == (None, None)

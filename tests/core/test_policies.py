@@ -76,6 +76,7 @@ DENY: dict[str, Any] = {"podSelector": {}, "policyTypes": ["Ingress"]}
             admitting({"namespaceSelector": {"matchLabels": {"team": "shop"}}}),
         ),
         ("another block of addresses", admitting({"ipBlock": {"cidr": "10.1.0.0/16"}})),
+        ("another block with bits to spare", admitting({"ipBlock": {"cidr": "10.1.0.7/24"}})),
         (
             "a block without our address",
             admitting({"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.0.0.0/24"]}}),
@@ -122,6 +123,10 @@ def test_the_prober_is_shut_out_for_certain(why: str, policy: dict[str, Any]) ->
             "our address, beside a hole",
             admitting({"ipBlock": {"cidr": "10.0.0.0/24", "except": ["10.0.0.8/32"]}}),
         ),
+        (
+            "our address in a block with bits to spare",
+            admitting({"ipBlock": {"cidr": "10.0.0.7/24"}}),
+        ),
         ("a block that cannot be read", admitting({"ipBlock": {"cidr": "ten"}})),
         (
             "an operator that is not known yet",
@@ -167,6 +172,22 @@ def test_a_namespace_is_known_by_its_name_where_its_labels_may_not_be_read() -> 
     assert shut_by(around(admitting({"namespaceSelector": other}), place=place), 8080) == "p0"
     team = {"matchLabels": {"team": "shop"}}
     assert shut_by(around(admitting({"namespaceSelector": team}), place=place), 8080) is None
+    by_name = {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["ops"]}
+    but_ours = {"namespaceSelector": {"matchExpressions": [by_name]}}
+    assert shut_by(around(admitting(but_ours), place=place), 8080) == "p0"
+
+
+def test_of_labels_that_are_not_known_only_a_selector_of_all_is_certain() -> None:
+    """S-31: the operator may read its namespace, and not its own pod."""
+    place = ProberPlace(namespace="ops", namespace_labels={"team": "platform"})
+    elsewhere = {"namespaceSelector": {"matchLabels": {"team": "shop"}}}
+    for labels in ({}, {"app": "lb"}):
+        near = admitting(pods(labels, namespaceSelector={}))
+        assert shut_by(around(near, place=place), 8080) is None
+        far = admitting(pods(labels, **elsewhere))
+        assert shut_by(around(far, place=place), 8080) == "p0"
+    both = around(DENY, admitting(pods({}, namespaceSelector={})), place=place)
+    assert shut_by(both, 8080) is None
 
 
 def test_of_instances_of_several_models_only_the_selector_is_certain() -> None:

@@ -9,7 +9,7 @@ import pytest
 from scaleset_operator.api.base import VMHealth
 from scaleset_operator.core.observed import Instance, Outcome
 from scaleset_operator.core.plan import PublishHealth, Record
-from tests.core._stories import Story, a_set, published, settle, wrong
+from tests.core._stories import Story, a_set, entry, ledger, published, settle, wrong
 from tests.support.builders import evidence, instance, instances, scale_set_spec
 from tests.support.fake_clock import T0
 
@@ -129,3 +129,93 @@ def test_an_instance_that_flaps_within_its_timeout_is_never_written_on() -> None
         story.now += timedelta(seconds=5)
         story.tell(Outcome.OK, "web-2")
         assert not story.turn().actions
+
+
+# --- One that was told that it goes (rule 8) ---------------------------------------------------
+
+DUE = T0 + timedelta(minutes=4)
+OUT: dict[str, Any] = {"health": VMHealth.HEALTHY, "in_rotation": False}
+
+
+def noticed(**fields: Any) -> PublishHealth:
+    """What is written on web-1, which the ledger has given notice."""
+    values: dict[str, Any] = {"terminate_at": DUE, "in_rotation": True}
+    first = instance(**(values | fields))
+    recorded = entry(1, 6, phase="Notified", terminateAt=DUE.isoformat())
+    seen = a_set(instances=(first, *instances(5)[1:]), status=ledger(recorded, last=6))
+    return published(settle(SPEC, seen).plan)["web-1"]
+
+
+def test_one_under_notice_leaves_rotation_though_it_answers_and_says_why() -> None:
+    """Protocol rule 8: Healthy, and no new traffic; with its own words at the gate."""
+    told = noticed()
+    assert (told.health, told.in_rotation, told.resource_version) == (VMHealth.HEALTHY, False, None)
+    assert told.gate_reason == "TerminationDelayed"
+    assert told.gate_message == "it was told to go: no new traffic"
+
+
+def test_of_one_that_was_never_known_no_health_is_written_when_it_leaves() -> None:
+    """Protocol rule 26: Unknown is the state of a pod without the condition."""
+    assert noticed(health=None, started=None).health is None
+    assert noticed(health=VMHealth.UNHEALTHY, started=None).health is VMHealth.UNHEALTHY
+
+
+@pytest.mark.parametrize(
+    ("due", "back"),
+    [
+        (None, True),
+        (T0, False),
+        (T0 + timedelta(minutes=4), False),
+        (T0 - timedelta(seconds=59), False),
+        (T0 - timedelta(minutes=1), True),
+        (T0 + timedelta(days=1), False),
+        (T0 + timedelta(days=1, seconds=59), False),
+        (T0 + timedelta(days=1, minutes=1), True),
+        (T0 + timedelta(days=2), True),
+    ],
+)
+def test_a_deadline_that_a_notice_could_name_keeps_it_out_until_the_ledger_is_seen(
+    due: Any, *, back: bool
+) -> None:
+    """Protocol rule 8: a day is the longest notice, and a minute what a view may be behind."""
+    told = told_of_first(instance(**OUT, terminate_at=due))
+    assert (told is not None) is back
+    assert told is None or told.in_rotation
+    assert told_of_first(instance(terminate_at=due)) is None, "it takes nobody out"
+
+
+@pytest.mark.parametrize(
+    ("before", "outcome", "fenced"),
+    [
+        ({"in_rotation": False}, Outcome.OK, True),
+        ({"health": None, "in_rotation": None}, Outcome.OK, False),
+        ({"in_rotation": False}, Outcome.WRONG_STATUS, False),
+        ({"in_rotation": True}, Outcome.WRONG_STATUS, False),
+        ({"health": None, "in_rotation": None}, Outcome.WRONG_STATUS, False),
+    ],
+)
+def test_only_what_brings_back_is_written_on_the_version_that_was_seen(
+    before: dict[str, Any], outcome: Outcome, *, fenced: bool
+) -> None:
+    """Protocol rules 8 and 26: what takes out of rotation is never too late."""
+    told = told_of_first(instance(**before), outcome)
+    assert told is not None
+    assert told.resource_version == ("101" if fenced else None)
+
+
+@pytest.mark.parametrize(("started", "written"), [(None, False), (T0 - timedelta(minutes=1), True)])
+def test_the_end_of_a_renewal_is_written_once_there_is_a_start_to_record(
+    started: Any, *, written: bool
+) -> None:
+    """R-26, G9: though neither health nor gate differ."""
+    reports = (("Warm", VMHealth.UNHEALTHY, T0),)
+    first = instance(
+        health=VMHealth.UNHEALTHY, renewing=True, started_is_recorded=False, reports=reports
+    )
+    own = scale_set_spec(
+        replicas=5, healthProbeRef=None, applicationHealth={"podConditionType": "Warm"}
+    )
+    seen = a_set(instances=(replace(first, started=started), *instances(5)[1:]), probe=None)
+    told = published(settle(own, seen).plan).get("web-1")
+    assert (told is not None) is written
+    assert told is None or told.state_change_time == started

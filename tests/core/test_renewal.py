@@ -11,7 +11,7 @@ from scaleset_operator.core.health import Verdict
 from scaleset_operator.core.observed import Evidence, Instance, Observed, Outcome
 from scaleset_operator.core.scene import Scene
 from tests.core._stories import a_set, published, settle
-from tests.support.builders import evidence, instance, instances, scale_set_spec
+from tests.support.builders import evidence, instance, instances, probe_view, scale_set_spec
 from tests.support.fake_clock import T0
 
 SECOND = timedelta(seconds=1)
@@ -115,3 +115,55 @@ def test_a_set_without_a_source_follows_the_containers() -> None:
     pod = renewing(None, containers_ready=False)
     observation = a_set(instances=(pod,), probe=None, evidence={})
     assert Scene.of(spec, observation, T0).verdicts[pod.uid].reason is Reason.NO_PROBE
+
+
+HOUR_AGO = T0 - timedelta(hours=1)
+RUNS = {"reason": Reason.WAITING_FOR_HEALTH, "message": "renewed in place; not heard since"}
+STARTS = {"reason": Reason.RESTARTING, "message": "its containers are restarting"}
+AGAIN = T0 + 5 * SECOND
+
+
+@pytest.mark.parametrize(
+    ("health", "started", "expected"),
+    [
+        (GOOD, T0 - 10 * SECOND, RUNS | {"health": NOT_KNOWN, "since": T0, "changes_at": AGAIN}),
+        (NOT_KNOWN, T0 - 10 * SECOND, RUNS | {"since": HOUR_AGO, "changes_at": AGAIN}),
+        (None, T0 - 10 * SECOND, RUNS | {"since": T0, "changes_at": AGAIN}),
+        (BAD, T0 - 10 * SECOND, RUNS | {"health": BAD, "since": HOUR_AGO, "changes_at": AGAIN}),
+        (GOOD, None, STARTS | {"since": T0, "changes_at": AGAIN + SECOND / 2}),
+    ],
+)
+def test_what_is_held_of_one_that_was_not_heard_since(
+    health: VMHealth | None, started: Any, expected: dict[str, Any]
+) -> None:
+    """R-24, R-33, rule 10: nothing that a repair may build on, in whole seconds, looked at again.
+
+    Its last success is of the second of its start, and may be the old containers'.
+    """
+    now = T0 + SECOND / 2 if started is None else T0
+    pod = renewing(health, started=started)
+    held = Scene.of(SPEC, seen(pod, answered(10 * SECOND)), now).verdicts[pod.uid]
+    values: dict[str, Any] = {"health": NOT_KNOWN, "in_rotation": False, "fresh": False}
+    assert held == Verdict(**(values | expected))
+    assert held.fresh is False
+
+
+def test_the_gate_of_one_that_restarts_is_not_its_second_probe_s_matter() -> None:
+    """P-29, rule 10: it is out whatever that one hears."""
+    busy = replace(probe_view(), name="busy", identity="u/9/8080")
+    pod = renewing(started=T0 - 10 * SECOND)
+    shedding = {pod.uid: evidence(outcome=Outcome.WRONG_STATUS)}
+    found = replace(
+        seen(pod, answered(10 * SECOND)), rotation_probe=busy, rotation_evidence=shedding
+    )
+    held = Scene.of(SPEC, found, T0).verdicts[pod.uid]
+    assert (held.in_rotation, held.rotation) == (False, None)
+
+
+def test_a_report_that_is_still_to_come_is_waited_for_without_a_clock() -> None:
+    """R-24, R-33: no probe asks for it; the pod's own change is the news."""
+    spec = scale_set_spec(healthProbeRef=None, applicationHealth={"podConditionType": "App"})
+    pod = renewing(started=T0 - 10 * SECOND)
+    observation = a_set(instances=(pod, *instances(40)[1:]), probe=None, evidence={})
+    held = Scene.of(spec, observation, T0).verdicts[pod.uid]
+    assert (held.reason, held.changes_at) == (Reason.WAITING_FOR_HEALTH, None)

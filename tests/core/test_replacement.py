@@ -45,8 +45,10 @@ def test_the_replacement_follows_the_delete_in_the_same_domain_under_the_recorde
 
 def test_a_replacement_on_its_way_is_waited_for() -> None:
     """R-14, R-29, protocol rule 9: neither Healthy nor out of its grace, it holds the slot."""
-    plan = settle(SPEC, without_first(replacement(started=None, health=None))).plan
+    seen = without_first(replacement(started=None, health=None), entry={"model": "m0"})
+    plan = settle(SPEC, seen).plan
     assert under_repair(plan) == {"web-1"}
+    assert plan.status.repairs.in_flight[0].model == "m1", "as the pod says"
     assert plan.status.repairs.in_flight[0].replacement_uid == "uid-web-41"
     assert plan.look_again_at == T0 - MINUTE + 30 * MINUTE
     assert not plan.actions
@@ -60,6 +62,7 @@ def test_a_healthy_replacement_closes_its_repair_on_a_live_read() -> None:
     assert not settled.entries
     last = settled.plan.status.repairs.history[0]
     assert (last.instance, last.replacement, last.result) == ("web-1", "web-41", "Succeeded")
+    assert last.reason == "Answering"
 
 
 def test_a_replacement_whose_health_is_not_published_yet_holds_the_slot() -> None:
@@ -125,6 +128,7 @@ def test_a_replacement_that_is_itself_removed_is_followed_by_another() -> None:
     settled = settle(SPEC, without_first(gone))
     (kept,) = settled.entries
     assert (kept.replacement, kept.successors) == ("web-42", 1)
+    assert kept.deleted_time == T0, "its grace begins anew"
     assert created(settled.plan) == {"web-42"}
 
 
@@ -142,6 +146,15 @@ def test_the_grace_of_a_slot_restarts_once_per_model() -> None:
     assert second.entries[0].successors == 2
     assert second.entries[0].grace_from == T0 - 29 * MINUTE
     assert second.plan.look_again_at == T0 + MINUTE
+
+
+def test_after_one_loss_the_grace_still_runs_from_the_replacement_s_own_start() -> None:
+    """Protocol rule 7: it starts again once."""
+    since = {"successors": 1, "graceFrom": (T0 - 29 * MINUTE).isoformat()}
+    young = replacement(started=T0 - 5 * MINUTE, health=None)
+    settled = settle(SPEC, without_first(young, bad={41: Outcome.WRONG_STATUS}, entry=since))
+    again = settle(SPEC, settled.seen, T0 + 24 * MINUTE)
+    assert under_repair(again.plan) == {"web-1"}
 
 
 def test_another_model_restarts_the_grace_of_a_slot() -> None:

@@ -84,6 +84,8 @@ async def test_kopf_is_given_our_registry_and_our_namespaces_alone(
     assert arguments["clusterwide"] is False
     assert arguments["standalone"] is True
     assert arguments["settings"].posting.enabled is False
+    # Else it asks for the name of the user, which in a container nobody has.
+    assert arguments["identity"]
 
 
 async def test_without_namespaces_kopf_serves_the_whole_cluster(fake: FakeKopf) -> None:

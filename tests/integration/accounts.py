@@ -5,10 +5,13 @@ Must not know: what an account may do.
 
 from __future__ import annotations
 
+import copy
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import yaml
+
+from manifests.generator.sources import read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -16,6 +19,15 @@ if TYPE_CHECKING:
 
     from localcluster.cluster import LocalCluster
     from tests.integration.world import World
+
+
+def account_serving(namespace: str) -> list[dict[str, Any]]:
+    """The operator's account with its rights in one namespace, as the overlay for that has it."""
+    sources = ("namespace", "serviceaccount", "roles")
+    found = [one for source in sources for one in read(f"base/{source}.yaml")]
+    (binding,) = copy.deepcopy(read("overlays/one-namespace/binding.yaml"))
+    binding["metadata"]["namespace"] = namespace
+    return [*found, binding]
 
 
 @contextmanager

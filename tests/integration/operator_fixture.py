@@ -90,7 +90,7 @@ class OperatorProcess:
     def start(self) -> None:
         """Begin a run; does not wait for it."""
         assert self._process is None, "it runs already"
-        self.port = _free_port()
+        self.port = free_port()
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [
@@ -171,7 +171,8 @@ class OperatorProcess:
             connection.close()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on now."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
         return port

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import copy
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any, Final
@@ -12,6 +14,7 @@ import yaml
 
 from localcluster.cluster import KubectlError
 from manifests.generator.sources import LABELS, MANIFESTS, NAMESPACE, ROOT, read
+from scaleset_operator.adapters.vantage.exchange import LEAST_SECRET_BYTES
 from tests.integration.accounts import applied
 from tests.integration.charts import ChartError, objects, rendered
 
@@ -99,6 +102,28 @@ def test_the_components_join_a_kustomization_of_ones_own(
     assert {"ServiceMonitor", "PrometheusRule", "ConfigMap"} <= {kind for kind, _, _ in found}
 
 
+def test_what_the_replicas_share_comes_from_a_file_of_ones_own_by_kustomize(
+    kinds: LocalCluster, tmp_path: Path
+) -> None:
+    """As docs/installing.md has it."""
+    (tmp_path / "manifests").symlink_to(MANIFESTS)
+    (tmp_path / "crds").symlink_to(ROOT / "crds")
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "vantage.secret").write_text("0123456789abcdef")
+    text = (ROOT / "docs" / "installing.md").read_text(encoding="utf-8")
+    parts = re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    (told,) = (part for part in parts if "secretGenerator" in part)
+    kustomization = yaml.safe_load(told) | {"resources": ["../manifests/overlays/cluster-wide"]}
+    (mine / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+    found = kustomized(kinds, mine)
+    (secret,) = (one for (kind, _, _), one in found.items() if kind == "Secret")
+    pod = found["Deployment", NAMESPACE, "scaleset-operator"]["spec"]["template"]["spec"]
+    (mounted,) = (one["secret"]["secretName"] for one in pod["volumes"] if "secret" in one)
+    assert (secret["metadata"]["name"], secret["metadata"]["namespace"]) == (mounted, NAMESPACE)
+    assert base64.b64decode(secret["data"]["secret"]) == b"0123456789abcdef"
+
+
 def test_the_chart_as_it_comes_is_install_yaml_without_the_namespace() -> None:
     wanted = by_identity(read("install.yaml"))
     del wanted["Namespace", "", NAMESPACE]
@@ -106,7 +131,40 @@ def test_the_chart_as_it_comes_is_install_yaml_without_the_namespace() -> None:
     for (kind, _, _), one in found.items():
         if kind == "CustomResourceDefinition":
             assert one["metadata"].pop("annotations") == {"helm.sh/resource-policy": "keep"}
+    key = ("Secret", NAMESPACE, "scaleset-operator-vantage")
+    made = found.pop(key)
     assert found == wanted
+    assert len(base64.b64decode(made["data"]["secret"])) >= LEAST_SECRET_BYTES
+
+
+@pytest.mark.parametrize(
+    ("values", "mounted", "told"),
+    [
+        ({}, "scaleset-operator-vantage", "/etc/scaleset/vantage/secret"),
+        ({"existingSecret": "ours"}, "ours", "/etc/scaleset/vantage/secret"),
+        ({"enabled": False}, "scaleset-operator-vantage", ""),
+    ],
+)
+def test_the_chart_makes_what_the_replicas_share_unless_told_otherwise(
+    values: Json, mounted: str, told: str
+) -> None:
+    found = by_identity(objects({"vantage": values}))
+    pod = found["Deployment", NAMESPACE, "scaleset-operator"]["spec"]["template"]["spec"]
+    (secret,) = (one["secret"] for one in pod["volumes"] if "secret" in one)
+    assert secret["secretName"] == mounted
+    variables = {one["name"]: one.get("value") for one in pod["containers"][0]["env"]}
+    assert variables["SCALESET_RUN_VANTAGE_SECRET_FILE"] == told
+    assert {name for kind, _, name in found if kind == "Secret"} == (set() if values else {mounted})
+
+
+def test_each_installation_gets_a_secret_of_its_own() -> None:
+    made = [
+        found["data"]["secret"]
+        for _ in range(2)
+        for found in objects({})
+        if found["kind"] == "Secret"
+    ]
+    assert len({*made}) == 2
 
 
 def test_the_charts_monitoring_and_access_are_the_components() -> None:
@@ -169,6 +227,16 @@ def test_a_switch_of_the_chart_takes_its_objects(values: Json, kind: str, *, the
     assert (kind in {found for found, _, _ in by_identity(objects(values))}) is there
 
 
+@pytest.mark.parametrize("on", [True, False])
+def test_the_scheduled_events_are_served_or_not(*, on: bool) -> None:
+    found = by_identity(objects({"scheduledEvents": {"enabled": on}}))
+    assert (("Service", NAMESPACE, "scaleset-operator-events") in found) is on
+    deployment = found["Deployment", NAMESPACE, "scaleset-operator"]
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    told = {"name": "SCALESET_RUN_EVENTS_PORT", "value": "8082" if on else ""}
+    assert told in container["env"]
+
+
 def test_definitions_go_with_the_chart_only_where_that_is_asked_for() -> None:
     for one in objects({"crds": {"keep": False}}):
         if one["kind"] == "CustomResourceDefinition":
@@ -194,6 +262,8 @@ def test_a_digest_says_more_than_a_tag() -> None:
         {"namespaces": ["Not_A_Name"]},
         {"logLevel": "loud"},
         {"networkPolicy": {"enable": False}},
+        {"vantage": {"existingSecret": "Not_A_Name"}},
+        {"scheduledEvents": {"enabled": "8082"}},
     ],
     ids=str,
 )

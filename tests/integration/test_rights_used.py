@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import copy
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from manifests.generator.sources import NAME, NAMESPACE, read
+from manifests.generator.sources import NAME, NAMESPACE
+from scaleset_operator.api.base import GROUP
 from scaleset_operator.cli.diagnosis.rights import Right
-from tests.integration.accounts import applied, kubeconfig_of
+from tests.integration.accounts import account_serving, applied, kubeconfig_of
 from tests.integration.audit import AuditLog, Request
 from tests.integration.operator_fixture import OperatorProcess
 from tests.integration.waiting import eventually
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
     from localcluster.cluster import LocalCluster
 
-Json = dict[str, Any]
-
 WALL: Final = {"podSelector": {"matchLabels": {"app": "web"}}}
 UNUSED: Final = {
+    Right("update", GROUP, "scalesets", "finalizers"): (
+        "an API server that enforces owner references, see test_owner_references"
+    ),
     Right("patch", "events.k8s.io", "events"): "the same Event again within minutes",
     Right("patch", "apps", "controllerrevisions"): "a rollout that goes back to a former model",
     Right("delete", "apps", "controllerrevisions"): "an eleventh model",
@@ -32,15 +33,6 @@ UNUSED: Final = {
 """What this run does not come to, and what would. All else that is granted must be used."""
 
 pytestmark = pytest.mark.timeout(240)
-
-
-def manifests(served: str) -> list[Json]:
-    """The operator's account with its rights in one namespace, as the overlay for that has it."""
-    sources = ("namespace", "serviceaccount", "roles")
-    found = [one for source in sources for one in read(f"base/{source}.yaml")]
-    (binding,) = copy.deepcopy(read("overlays/one-namespace/binding.yaml"))
-    binding["metadata"]["namespace"] = served
-    return [*found, binding]
 
 
 def used(requests: list[Request]) -> set[Grant]:
@@ -64,7 +56,7 @@ def test_an_operator_uses_what_it_is_granted_and_is_granted_what_it_uses(
     monkeypatch.setenv("POD_NAMESPACE", NAMESPACE)
     monkeypatch.setenv("POD_NAME", f"{NAME}-0")
     with new_world(kinds, "rights") as world:
-        objects = manifests(world.namespace)
+        objects = account_serving(world.namespace)
         audit = AuditLog(kinds.audit_log, user=f"system:serviceaccount:{NAMESPACE}:{NAME}")
         with applied(kinds, objects):
             account = kubeconfig_of(world, NAMESPACE, NAME, tmp_path)

@@ -16,11 +16,14 @@ import pytest
 from localcluster.binaries import MissingToolsError
 from localcluster.build import BuildError
 from localcluster.commands import CommandError
-from localcluster.kind import loading
+from localcluster.kind import loading, possible
 from localcluster.kind.cluster import KindCluster
 from localcluster.kind.machine import ImpossibleError
 from localcluster.restricted.engine import EngineError
+from tests.kind.access import Access, access, withdraw
+from tests.kind.deployment import Deployment, build_image
 from tests.kind.pods import Namespace
+from tests.kind.world import KindWorld
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,16 +38,27 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     ours = [item for item in items if item.get_closest_marker("kind")]
     if not ours or config.option.collectonly:
         return
+    why = start(config)
+    if why:
+        config.stash[NOT_RUN] = (len(ours), why)
+        config.hook.pytest_deselected(items=ours)
+        items[:] = [item for item in items if item not in ours]
+
+
+def start(config: pytest.Config) -> str | None:
+    """Starts the cluster where none is up; gives why there can be none here, in one line."""
     cluster = KindCluster()
+    why = cluster.why_not()
+    if why:
+        return why
     config.stash[MADE_HERE] = cluster.state() is None
     try:
         cluster.up()
-    except (ImpossibleError, MissingToolsError, EngineError) as error:
-        config.stash[NOT_RUN] = (len(ours), " ".join(str(error).split()))
-        config.hook.pytest_deselected(items=ours)
-        items[:] = [item for item in items if item not in ours]
-    except (BuildError, CommandError) as error:
+    except EngineError as error:
+        return possible.one_line(error)
+    except (ImpossibleError, MissingToolsError, BuildError, CommandError) as error:
         raise pytest.UsageError(str(error)) from error
+    return None
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -76,6 +90,45 @@ def cluster() -> KindCluster:
 def instance(cluster: KindCluster) -> str:
     """The name of the test instance's image, which every node has."""
     return loading.load_instance(cluster)
+
+
+@pytest.fixture(scope="session")
+def administrator(
+    cluster: KindCluster, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Access]:
+    """Every right on the cluster, for the session."""
+    yield access(cluster, tmp_path_factory.mktemp("kind"))
+    withdraw(cluster)
+
+
+@pytest.fixture(scope="session")
+def image(cluster: KindCluster) -> str:
+    """The operator's image, built from this tree, which every node has."""
+    return build_image(cluster)
+
+
+@pytest.fixture(scope="session")
+def deployment(cluster: KindCluster, image: str) -> Iterator[Deployment]:
+    """The operator, installed by kustomize, two replicas; removed at the end of the session."""
+    made = Deployment(cluster)
+    made.install_by_kustomize(image)
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def world(
+    deployment: Deployment,  # noqa: ARG001 - it serves the namespace
+    administrator: Access,
+    namespace: Namespace,
+    instance: str,
+) -> Iterator[KindWorld]:
+    """A namespace of the test's own, served by the operator, with a HealthProbe in it."""
+    with administrator.client() as api:
+        made = KindWorld(api, namespace, instance)
+        made.probe()
+        yield made
+        made.clear()
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ from localcluster.kind import config
 from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from localcluster.kind.cluster import KindCluster
     from localcluster.kind.state import State
 
@@ -163,3 +165,16 @@ def container(seen: Json) -> Json:
     """The status of the pod's container."""
     found: Json = seen["status"]["containerStatuses"][0]
     return found
+
+
+def process(seen: Json, on_node: Callable[..., str]) -> str:
+    """The number that the process of the pod's container has on its node.
+
+    Args:
+        seen: the pod.
+        on_node: runs a program there.
+    """
+    number = container(seen)["containerID"].rpartition("/")[2]
+    said = on_node("ctr", "--namespace", "k8s.io", "tasks", "ls")
+    tasks = (line.split() for line in said.splitlines())
+    return next(task[1] for task in tasks if task[0] == number)

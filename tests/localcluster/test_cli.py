@@ -99,7 +99,11 @@ def test_up_without_go_and_binaries_says_what_to_install(
     assert capsys.readouterr().err == "error: install Go\n"
 
 
-KIND = (["kind", verb] for verb in ("up", "down", "status", "load", "instance", "python-base"))
+VERBS = (
+    *("up", "down", "build", "possible", "packages", "status"),
+    *("load", "instance", "metrics", "dns", "python-base"),
+)
+KIND = (["kind", verb] for verb in VERBS)
 
 
 @pytest.mark.parametrize(

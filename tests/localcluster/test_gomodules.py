@@ -12,11 +12,15 @@ from localcluster.restricted import programs as nodes
 
 OURS = ("pause", "instance")
 """Programs whose sources stand here, and which take nothing but the standard library."""
-BUILT = (*binaries.BINARIES, *nodes.NODE, kind.BINARY, kind.INSTANCE)
-FETCHED = [binary for binary in BUILT if binary.module not in OURS]
-MODULES = sorted({binary.module for binary in FETCHED})
+COMPOSED = ("coredns",)
+"""Programs that are put together here from the packages of a module."""
+BUILT = (*binaries.BINARIES, *nodes.NODE, kind.BINARY, kind.INSTANCE, kind.METRICS, kind.DNS)
+FETCHED = [binary for binary in BUILT if binary.module not in (*OURS, *COMPOSED)]
+MODULES = sorted({binary.module for binary in BUILT} - set(OURS))
 ROOTS = {
     "containerd": f"github.com/containerd/containerd/v2 v{nodes.CONTAINERD}",
+    "coredns": f"github.com/coredns/coredns v{kind.DNS_VERSION}",
+    "metrics-server": f"sigs.k8s.io/metrics-server v{kind.METRICS_VERSION}",
     "kind": f"sigs.k8s.io/kind v{kind.KIND}",
     "kubernetes": f"k8s.io/kubernetes v{binaries.KUBERNETES}",
     "etcd": f"go.etcd.io/etcd/server/v3 v{binaries.ETCD}",
@@ -74,6 +78,14 @@ def test_every_part_of_kubernetes_is_of_the_same_release() -> None:
     minor, patch = binaries.KUBERNETES.split(".")[1:]
     replaced = re.findall(r"^replace \S+ => \S+ (v\S+)", text("kubernetes", "go.mod"), re.MULTILINE)
     assert set(replaced) == {f"v0.{minor}.{patch}"}
+
+
+@pytest.mark.parametrize("module", COMPOSED)
+def test_what_is_put_together_here_takes_its_parts_from_the_pinned_module(module: str) -> None:
+    taken = re.findall(r'^\t(?:_ )?"(.+)"$', text(module, "main.go"), re.MULTILINE)
+    pinned = ROOTS[module].split()[0]
+    assert taken
+    assert all(package.startswith(f"{pinned}/") for package in taken)
 
 
 @pytest.mark.parametrize("module", OURS)

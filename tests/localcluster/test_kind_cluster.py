@@ -14,7 +14,7 @@ from localcluster.kind import cli, loading, machine, programs, state
 from localcluster.kind.cluster import KindCluster
 from localcluster.kind.machine import Machine, Restrictions
 from localcluster.processes import ProcessId
-from localcluster.restricted import engine, nodeimage
+from localcluster.restricted import baseimage, engine, nodeimage
 from localcluster.restricted.network import Node
 from tests.localcluster.pretended import Pretended
 
@@ -66,6 +66,21 @@ def engines(monkeypatch: pytest.MonkeyPatch, run: Pretended) -> list[str]:
     monkeypatch.setattr(engine, "forwarding", lambda: "0")
     monkeypatch.setattr(engine, "set_forwarding", lambda value: told.append(f"forwarding {value}"))
     run.answers |= LISTED
+    return told
+
+
+@pytest.fixture
+def built(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was built, in which order."""
+    told: list[str] = []
+
+    def make(*_: object) -> str:
+        told.append("node")
+        return "node:image"
+
+    monkeypatch.setattr(programs, "build_all", lambda *_: told.append("programs"))
+    monkeypatch.setattr(nodeimage, "make", make)
+    monkeypatch.setattr(baseimage, "make", lambda *_: told.append("python"))
     return told
 
 
@@ -177,6 +192,33 @@ def test_an_engine_that_cannot_run_here_is_told_of_once_and_leaves_nothing(
         KindCluster(run).up()
     assert engines == ["wrapped True", "launched", "forwarding 0"]
     assert KindCluster(run).down() is False
+
+
+def test_building_needs_no_cluster_and_leaves_nothing_running(
+    run: Pretended, engines: list[str], built: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("localcluster.kind.cluster.is_running", lambda _process: True)
+    KindCluster(run).build()
+    assert built == ["programs", "node", "python"]
+    assert engines == ["wrapped True", "launched", "ready", "stopped", "forwarding 0"]
+    assert ran(run, "kind create") == []
+    assert KindCluster(run).down() is False
+
+
+def test_building_on_an_ordinary_machine_leaves_its_docker_alone(
+    run: Pretended, built: list[str]
+) -> None:
+    KindCluster(run).build()
+    assert built == ["programs"]
+    assert run.ran == []
+
+
+@pytest.mark.usefixtures("engines")
+def test_where_a_cluster_is_up_all_is_built(run: Pretended, built: list[str]) -> None:
+    KindCluster(run).up()
+    built.clear()
+    KindCluster(run).build()
+    assert built == []
 
 
 def test_what_is_known_of_a_cluster_is_read_as_it_was_written(run: Pretended) -> None:

@@ -57,6 +57,16 @@ def test_root_is_told_which_packages_to_install() -> None:
         machine.choose(found)
 
 
+def test_root_without_rights_of_its_own_is_told_which_it_lacks(tmp_path: Path) -> None:
+    status = tmp_path / "status"
+    status.write_text("CapBnd:\t00000000a80425fb\n")  # What Docker gives a container.
+    lacking = machine.forbidden(status)
+    assert lacking == ("CAP_SYS_ADMIN", "CAP_NET_ADMIN")
+    with pytest.raises(ImpossibleError, match="takes CAP_SYS_ADMIN, CAP_NET_ADMIN, which root"):
+        machine.choose(dataclasses.replace(ALONE, forbidden=lacking))
+    assert machine.choose(dataclasses.replace(ORDINARY, forbidden=lacking)) is None
+
+
 def test_with_the_image_there_nothing_is_pulled() -> None:
     run = Pretended()
     found = machine.look(run)

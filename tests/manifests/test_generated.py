@@ -72,8 +72,10 @@ def test_image_version_and_port_are_those_of_the_code() -> None:
     (deployment,) = read(DEPLOYMENT)
     container = at(deployment, ("spec", "template", "spec", "containers"))[0]
     assert container["image"] == f"{NAME}:{__version__}"
-    (port,) = container["ports"]
+    port, events = container["ports"]
     assert port["containerPort"] == DEFAULT_PORT
+    (told,) = [one["value"] for one in container["env"] if one["name"].endswith("EVENTS_PORT")]
+    assert told == str(events["containerPort"])
     (service,) = read("base/service.yaml")
     assert service["spec"]["ports"][0]["port"] == DEFAULT_PORT
     (head,) = read("chart/Chart.yaml")

@@ -31,12 +31,27 @@ def test_the_pod_is_as_restricted_as_its_namespace_asks() -> None:
 
 
 def test_what_it_writes_goes_to_the_one_place_that_takes_it() -> None:
-    (volume,) = POD["volumes"]
-    (mount,) = CONTAINER["volumeMounts"]
+    volumes = {one["name"]: one for one in POD["volumes"]}
+    (mount,) = (one for one in CONTAINER["volumeMounts"] if not one.get("readOnly"))
+    volume = volumes[mount["name"]]
     state = next(one["value"] for one in CONTAINER["env"] if one["name"] == "STATE_DIRECTORY")
-    assert volume["name"] == mount["name"]
     assert "emptyDir" in volume
     assert mount["mountPath"] == state == "/tmp"  # noqa: S108 - inside of the container
+
+
+def test_what_the_replicas_share_is_mounted_where_the_operator_looks_and_may_be_missing() -> None:
+    """Whoever has no Secret has no votes, and everything else."""
+    (variable,) = (
+        one["value"]
+        for one in CONTAINER["env"]
+        if one["name"] == "SCALESET_RUN_VANTAGE_SECRET_FILE"
+    )
+    (mount,) = (one for one in CONTAINER["volumeMounts"] if one.get("readOnly"))
+    (secret,) = (one["secret"] for one in POD["volumes"] if one["name"] == mount["name"])
+    assert variable == f"{mount['mountPath']}/secret"
+    assert secret["optional"] is True
+    assert secret["defaultMode"] == 0o440, "read by the group alone, which is the pod's"
+    assert POD["securityContext"]["fsGroup"] == POD["securityContext"]["runAsGroup"]
 
 
 def test_it_is_asked_whether_it_lives_and_whether_it_is_ready() -> None:
@@ -68,6 +83,7 @@ def test_one_set_of_labels_selects_its_pods_everywhere() -> None:
         DEPLOYMENT["spec"]["selector"]["matchLabels"],
         *(one["labelSelector"]["matchLabels"] for one in POD["topologySpreadConstraints"]),
         read("base/service.yaml")[0]["spec"]["selector"],
+        read("base/events-service.yaml")[0]["spec"]["selector"],
         read("base/networkpolicy.yaml")[0]["spec"]["podSelector"]["matchLabels"],
         read("base/poddisruptionbudget.yaml")[0]["spec"]["selector"]["matchLabels"],
     ]
@@ -77,11 +93,24 @@ def test_one_set_of_labels_selects_its_pods_everywhere() -> None:
 def test_its_policy_lets_it_work_and_be_scraped_and_nothing_else() -> None:
     spec = read("base/networkpolicy.yaml")[0]["spec"]
     assert spec["policyTypes"] == ["Ingress", "Egress"]
-    assert spec["ingress"] == [{"ports": [{"port": "metrics", "protocol": "TCP"}]}]
+    pages, votes, asked = spec["ingress"]
+    assert pages == {"ports": [{"port": "metrics", "protocol": "TCP"}]}
+    assert votes == {**pages, "from": [{"podSelector": {"matchLabels": LABELS}}]}
+    assert asked["ports"] == [{"port": "events", "protocol": "TCP"}]
+    assert asked["from"] == [{"namespaceSelector": {}}], "pods alone, of any namespace"
     instances, api, names = spec["egress"]
     assert instances == {"to": [{"namespaceSelector": {}}]}
     assert {one["port"] for one in api["ports"]} == {443, 6443}
     assert {(one["port"], one["protocol"]) for one in names["ports"]} == {(53, "UDP"), (53, "TCP")}
+
+
+def test_both_replicas_are_asked_by_instances_and_see_from_where() -> None:
+    """M-19: an address that a balancer, or stickiness by it, put in its place would be nobody's."""
+    (service,) = read("base/events-service.yaml")
+    assert service["spec"].keys() == {"selector", "ports"}, "a ClusterIP, to whichever replica"
+    (port,) = service["spec"]["ports"]
+    assert (port["port"], port["targetPort"]) == (80, "events")
+    assert CONTAINER["ports"][1]["name"] == "events"
 
 
 def around(*policies: dict[str, Any], operator: str = NAMESPACE) -> Surroundings:

@@ -36,6 +36,7 @@ REPORTED: Final[dict[str, Any]] = {
     "latest_model": "",
     "selector": "",
     "unhealthy_instances": (),
+    "scheduled_events_incarnation": None,
 }
 """What stands in a status for people only."""
 

@@ -19,7 +19,7 @@ from tests.mutation.results import LEAST_SCORE, WATCHED, Results, score_of
 from tests.mutation.session import run
 
 if TYPE_CHECKING:
-    from tests.mutation.mutants import Mutant
+    from tests.mutation.mutants import Key, Mutant
 
 KEPT = Path(__file__).parents[2] / ".mutation"
 KEEP_EACH = 100
@@ -32,9 +32,10 @@ def main() -> int:
     KEPT.mkdir(exist_ok=True)
     results = Results.kept_in(KEPT)
     wanted = {mutant.key: mutant for name in names for mutant in mutants_of(CORE / f"{name}.py")}
+    last = results.killers()
     results.keep_only(names, wanted if asked.survivors else ())
     left = [mutant for key, mutant in wanted.items() if results.killer(key) is None]
-    _run(left, asked, results)
+    _run(left, asked, results, last)
     if not asked.modules:
         PAGE.write_text(page(results), encoding="utf-8")
     return _told(results, names)
@@ -49,7 +50,9 @@ def _asked() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _run(mutants: list[Mutant], asked: argparse.Namespace, results: Results) -> None:
+def _run(
+    mutants: list[Mutant], asked: argparse.Namespace, results: Results, last: dict[Key, str]
+) -> None:
     """Run them; what has ended is kept, even if the rest is broken off."""
     done = 0
 
@@ -62,7 +65,7 @@ def _run(mutants: list[Mutant], asked: argparse.Namespace, results: Results) -> 
         sys.stderr.write(f"\r{done} of {len(mutants)} mutants  {mutant.module:<20}")
 
     kept = KEPT / "reach.json"
-    run(mutants, seconds=asked.seconds, workers=asked.workers, told=told, kept=kept)
+    run(mutants, seconds=asked.seconds, workers=asked.workers, told=told, kept=kept, last=last)
     results.keep()
     sys.stderr.write("\n")
 

@@ -62,12 +62,17 @@ def _bare(found: Any) -> FunctionType:
         found = found.fget
     elif isinstance(found, cached_property):
         found = found.func
-    found = getattr(found, "__func__", found)
+    found = _plain(found)
     bare = getattr(found, "__wrapped__", found)
     if not isinstance(bare, FunctionType):
         message = f"{found!r} is no function"
         raise TypeError(message)
     return bare
+
+
+def _plain(found: Any) -> Any:
+    """What stands under classmethod or staticmethod, as the maker of a named tuple does."""
+    return getattr(found, "__func__", found)
 
 
 def _graft_definition(module: ModuleType, name: str, mutant: Mutant) -> None:
@@ -86,7 +91,7 @@ def _graft_definition(module: ModuleType, name: str, mutant: Mutant) -> None:
 def _take_defaults(old: type, new: type) -> None:
     """Of a dataclass the defaults of its constructor, of a named tuple those of its maker."""
     for maker in ("__init__", "__new__"):
-        to, of = vars(old).get(maker), vars(new).get(maker)
+        to, of = (_plain(vars(one).get(maker)) for one in (old, new))
         if not (isinstance(to, FunctionType) and isinstance(of, FunctionType)):
             continue
         to.__defaults__, to.__kwdefaults__ = of.__defaults__, of.__kwdefaults__

@@ -157,8 +157,8 @@ def _defined(statement: cst.CSTNode) -> str | None:
         case cst.ClassDef():
             bases = {b.value.value for b in statement.bases if isinstance(b.value, cst.Name)}
             return None if any("Enum" in base for base in bases) else statement.name.value
-        case cst.SimpleStatementLine(body=[cst.AnnAssign(target=cst.Name(value=name))]):
-            return name
+        case cst.SimpleStatementLine(body=[cst.AnnAssign(target=cst.Name(value=name)) as bound]):
+            return None if m.matches(bound.annotation.annotation, m.Name("TypeAlias")) else name
         case _:
             return None
 

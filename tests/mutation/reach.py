@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sys
 import time
 from collections import defaultdict
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import coverage
@@ -81,11 +83,37 @@ class Reaches:
         return self._tests[item.nodeid].seconds
 
     def reaching(self, mutant: Mutant, items: Iterable[pytest.Item]) -> Iterator[pytest.Item]:
-        """Those of the tests that run the changed lines; for a constant, those of its module."""
+        """Those that run the changed lines.
+
+        For a constant those that run a module which names it, and those in a file that names it.
+        """
+        name = mutant.where.split()[-1]
         for item in items:
-            lines = self._tests[item.nodeid].lines.get(mutant.module)
-            if lines and not (mutant.in_function and lines.isdisjoint(mutant.lines)):
+            lines = self._tests[item.nodeid].lines
+            if mutant.in_function:
+                reaches = not lines.get(mutant.module, frozenset()).isdisjoint(mutant.lines)
+            else:
+                named = not _naming(name).isdisjoint(lines)
+                reaches = named or _names(item.path, name)
+            if reaches:
                 yield item
+
+
+def is_own(item: pytest.Item, mutant: Mutant) -> bool:
+    """Whether the test stands in the file about the changed module, or about what is changed."""
+    named = not mutant.in_function and _names(item.path, mutant.where.split()[-1])
+    return named or item.path.name == f"test_{mutant.module}.py"
+
+
+@cache
+def _naming(name: str) -> frozenset[str]:
+    """The modules of `core` whose source names a constant or a class."""
+    return frozenset(path.stem for path in CORE.glob("*.py") if _names(path, name))
+
+
+@cache
+def _names(path: Path, name: str) -> bool:
+    return re.search(rf"\b{name}\b", path.read_text("utf-8")) is not None
 
 
 class _Marks(dict["Path", str]):

@@ -125,6 +125,10 @@ class Results:
         row = self._rows.get(key)
         return None if row is None else row.killer
 
+    def killers(self) -> dict[Key, str]:
+        """What killed each mutant that was killed."""
+        return {key: row.killer for key, row in self._rows.items() if row.killer is not None}
+
     def of(self, module: str) -> list[Row]:
         """The rows of one module, by line."""
         return sorted((row for row in self._rows.values() if row.module == module), key=_place)

@@ -24,13 +24,13 @@ from _pytest.runner import runtestprotocol
 from hypothesis import HealthCheck, Phase, settings
 
 from tests.mutation.grafting import graft
-from tests.mutation.reach import Reaches, measured, with_next
+from tests.mutation.reach import Reaches, is_own, measured, with_next
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from tests.mutation.mutants import Mutant
+    from tests.mutation.mutants import Key, Mutant
 
 TESTS: Final = (
     "tests/core",
@@ -45,6 +45,12 @@ TESTS: Final = (
 SLOWER: Final = 8
 """A mutant whose tests take so many times what they took without it counts as killed."""
 LEAST_S: Final = 5
+Place = tuple[str, str]
+"""A module, and the function in it or nothing."""
+NEAR: Final = 20
+"""What has killed a mutant of the same function counts so many times as much as one elsewhere."""
+OWN: Final = 4
+"""The tests of the module itself are so many times likelier to kill its mutants than others."""
 MEMORY: Final = 3 << 30
 BROKEN: Final = "(does not run)"
 ENDLESS: Final = "(does not end)"
@@ -57,6 +63,7 @@ def run(
     workers: int,
     told: Callable[[Mutant, str | None], None],
     kept: Path,
+    last: Mapping[Key, str],
 ) -> None:
     """Run every mutant, each for so many seconds of tests at most.
 
@@ -66,9 +73,10 @@ def run(
         workers: forks at once.
         told: called with each mutant and its killer, None for a survivor, as they end.
         kept: the file that keeps what the tests reach from run to run.
+        last: what killed a mutant in the last run; it is asked first.
     """
     _load_profile()
-    plugin = _Plugin(mutants, seconds, workers, told, kept)
+    plugin = _Plugin(mutants, seconds, workers, told, kept, last)
     quiet = ["-q", "--no-header", "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:xdist"]
     # hypothesis is imported before pytest could rewrite it.
     warned = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
@@ -101,9 +109,10 @@ class _Plugin:
     workers: int
     told: Callable[[Mutant, str | None], None]
     kept: Path
+    last: Mapping[Key, str]
     items: list[pytest.Item] = field(default_factory=list)
     reach: Reaches = field(init=False)
-    kills: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    kills: defaultdict[Place, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_timeout_set_timer(self) -> bool:
@@ -137,7 +146,8 @@ class _Plugin:
             raise RuntimeError(message)
         killer = json.loads(said) if os.WIFEXITED(status) else ENDLESS
         if killer is not None:
-            self.kills[mutant.module][killer] += 1
+            self.kills[mutant.module, ""][killer] += 1
+            self.kills[mutant.module, mutant.where][killer] += NEAR
         self.told(mutant, killer)
 
     def _measure(self) -> None:
@@ -169,21 +179,21 @@ class _Plugin:
 
     def _chosen(self, mutant: Mutant) -> list[pytest.Item]:
         """The tests that reach it, the likeliest to kill it first, as far as the time goes."""
-        kills = self.kills[mutant.module]
-        own = f"test_{mutant.module.removeprefix('_')}.py"
+        kills = self.kills[mutant.module, ""] + self.kills[mutant.module, mutant.where]
 
-        def order(item: pytest.Item) -> tuple[float, bool, float]:
-            seconds = self.reach.seconds(item)
-            return -kills[item.nodeid] / (seconds + 0.01), item.path.name != own, seconds
+        def order(item: pytest.Item) -> float:
+            weight = (1 + kills[item.nodeid]) * (OWN if is_own(item, mutant) else 1)
+            return (self.reach.seconds(item) + 0.01) / weight
 
-        reaching = sorted(self.reach.reaching(mutant, self.items), key=order)
+        last = self.last.get(mutant.key)
         chosen: list[pytest.Item] = []
         left = self.seconds
-        for item in reaching:
-            left -= self.reach.seconds(item)
-            if chosen and left < 0:
-                continue
-            chosen.append(item)
+        for item in sorted(self.reach.reaching(mutant, self.items), key=order):
+            if item.nodeid == last:
+                chosen.insert(0, item)
+            elif not chosen or left >= self.reach.seconds(item):
+                chosen.append(item)
+                left -= self.reach.seconds(item)
         return chosen
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from scaleset_operator.api.base import Reason as Code
 from scaleset_operator.core import doubt, evidence, images
 from scaleset_operator.core.images import plain
+from scaleset_operator.core.objections import Objection
 from tests.mutation.grafting import graft
 from tests.mutation.mutants import CORE, Mutant, mutants_of
 from tests.mutation.page import Reason, page, reasons
@@ -96,6 +98,12 @@ def test_the_default_of_a_class_can_be_a_mutant() -> None:
     mutant = the_one("evidence", "(module) Evidence", "http_status: int = 1")
     assert after(lambda: evidence.Evidence(watched_since=T0).http_status, mutant) == "1"
     assert evidence.Evidence(watched_since=T0).http_status == 0
+
+
+def test_the_default_of_a_named_tuple_can_be_a_mutant() -> None:
+    mutant = the_one("objections", "(module) Objection", "lasts: bool = False")
+    assert after(lambda: Objection(Code.RECOVERED).lasts, mutant) == "false"
+    assert Objection(Code.RECOVERED).lasts is True
 
 
 def test_a_constant_of_one_module_is_changed_in_no_other() -> None:

@@ -10,6 +10,7 @@ from scaleset_operator.api.base import (
 from scaleset_operator.core.plan import Purpose
 from scaleset_operator.rehearsal.endpoints import OK, STATUS_500
 from scaleset_operator.rehearsal.objects import FakePod
+from tests.simulation.told import told_by
 from tests.simulation.world import KEY, NAMESPACE, World, ready_world, set_spec
 
 
@@ -48,6 +49,32 @@ async def test_ten_of_two_hundred_are_told_and_the_set_is_ten_more_for_a_while()
     assert len(world.live()) == 200
     assert [purpose for purpose, _ in world.referee.removed] == [Purpose.REPAIR] * 11
     assert world.status()["repairs"]["inFlight"] == []
+    await world.close()
+
+
+async def test_the_document_changes_with_each_notice_and_the_incarnation_with_it() -> None:
+    """M-19, V-30: two are told, one approves, one goes at its deadline; three operators in turn."""
+    world = await ready_world(5, 40, notice="PT60S")
+    victims = await told(world, 2)
+    seen = [world.status()["scheduledEventsIncarnation"]]
+    assert world.documents.changes in {1, 2}, "of one batch, or one after the other"
+    (first,) = world.operators
+    world.kill(first)
+    second = world.start()
+    await world.run(10)
+    approve(world, victims[0])
+    await world.run(10)
+    seen.append(world.status()["scheduledEventsIncarnation"])
+    world.kill(second)
+    world.start()
+    await world.run(60)
+    seen.append(world.status()["scheduledEventsIncarnation"])
+    assert seen == sorted(set(seen))
+    assert told_by(world.status()) == []
+    changes = world.documents.changes
+    await world.run(300)
+    assert world.documents.changes == changes
+    assert world.status()["scheduledEventsIncarnation"] == seen[-1], "it stays with the status"
     await world.close()
 
 

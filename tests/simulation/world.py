@@ -26,6 +26,7 @@ from scaleset_operator.rehearsal.probes import FakeProbes
 from scaleset_operator.rehearsal.requests import WRITES, Crash, Fault, Faults, Hooks, Request
 from scaleset_operator.rehearsal.revisions import FakeRevisions, RevisionBook
 from tests.simulation.referee import Referee
+from tests.simulation.told import Documents
 from tests.support.fake_clock import FakeClock
 
 HTTP_OK: Final = 200
@@ -160,6 +161,7 @@ class World:
     Attributes:
         operators: alive or stopped; a killed one leaves the list.
         disruption: counts what PodDisruptionBudgets allow, where there are any.
+        documents: what instances are told.
     """
 
     def __init__(self, seed: int = 0, *, nodes: int = 3) -> None:
@@ -171,6 +173,7 @@ class World:
         self.kubelet = FakeKubelet(self.server, lambda _: self.script, nodes=nodes)
         self.endpoints = FakeEndpoints(self.kubelet)
         self.referee = Referee(self.server)
+        self.documents = Documents(self.server)
         self.book = RevisionBook()
         self.operators: list[Operator] = []
         self.disruption = FakeDisruption(self.server)
@@ -207,6 +210,7 @@ class World:
             if not operator.alive:
                 self.operators.remove(operator)
         self.referee.check()
+        assert not self.documents.fouls, self.documents.fouls[0]
 
     async def run(self, seconds: float, *, step: float = 1.0) -> None:
         """Let so much time pass in steps."""

@@ -26,3 +26,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) -}}
 {{- end -}}
 {{- end -}}
+
+{{- define "scaleset-operator.vantageSecret" -}}
+{{- .Values.vantage.existingSecret | default (printf "%s-vantage" (include "scaleset-operator.fullname" .)) -}}
+{{- end -}}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import signal
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from localcluster import images
 from localcluster.binaries import MissingToolsError
 from localcluster.build import BuildError
 from localcluster.commands import CommandError
-from localcluster.kind import loading
+from localcluster.kind import addons, loading
 from localcluster.kind.cluster import KindCluster
 from localcluster.kind.machine import ImpossibleError
 from localcluster.restricted.engine import EngineError
@@ -35,11 +36,16 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     verbs = kind.add_subparsers(dest="verb", required=True, metavar="COMMAND")
     verbs.add_parser("up", help="make the cluster, where there is none")
     verbs.add_parser("down", help="remove it and all that was made for it")
+    verbs.add_parser("build", help="build what it is made from, once, and keep that")
+    verbs.add_parser("possible", help="say in one line why there can be none here, if so (exit 1)")
+    verbs.add_parser("packages", help="say which Debian packages are missing for it, if any")
     status = verbs.add_parser("status", help="show it")
     status.add_argument("-o", "--output", choices=("text", "json"), default="text")
     load = verbs.add_parser("load", help="bring images into every node")
     load.add_argument("image", nargs="+", help="a name the engine knows, or an archive")
     verbs.add_parser("instance", help="make the test instance's image, load it, say its names")
+    verbs.add_parser("metrics", help="let it tell what pods use, as autoscalers ask")
+    verbs.add_parser("dns", help="let its pods resolve the names of Services")
     verbs.add_parser("python-base", help="say the image that a Python program's can start from")
 
 
@@ -49,9 +55,14 @@ def run(options: argparse.Namespace) -> int:
     verbs = {
         "up": _up,
         "down": _down,
+        "build": _build,
+        "possible": _possible,
+        "packages": _packages,
         "status": _status,
         "load": _load,
         "instance": _instance,
+        "metrics": _metrics,
+        "dns": _dns,
         "python-base": _python_base,
     }
     return verbs[options.verb](cluster, options)
@@ -70,6 +81,26 @@ def _down(cluster: KindCluster, _options: argparse.Namespace) -> int:
     return 0
 
 
+def _build(cluster: KindCluster, _options: argparse.Namespace) -> int:
+    # Whoever ends us wants no engine left behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    cluster.build()
+    return 0
+
+
+def _possible(cluster: KindCluster, _options: argparse.Namespace) -> int:
+    why = cluster.why_not()
+    if why:
+        print(why)
+    return 1 if why else 0
+
+
+def _packages(cluster: KindCluster, _options: argparse.Namespace) -> int:
+    for name in cluster.packages():
+        print(name)
+    return 0
+
+
 def _load(cluster: KindCluster, options: argparse.Namespace) -> int:
     loading.load(cluster, *options.image)
     return 0
@@ -78,6 +109,16 @@ def _load(cluster: KindCluster, options: argparse.Namespace) -> int:
 def _instance(cluster: KindCluster, _options: argparse.Namespace) -> int:
     name = loading.load_instance(cluster)
     print(f"{name}\n{images.full_name(name)}\n{loading.by_digest(cluster, name)}")
+    return 0
+
+
+def _metrics(cluster: KindCluster, _options: argparse.Namespace) -> int:
+    addons.install_metrics(cluster)
+    return 0
+
+
+def _dns(cluster: KindCluster, _options: argparse.Namespace) -> int:
+    addons.install_dns(cluster)
     return 0
 
 

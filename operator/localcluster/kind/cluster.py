@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 from localcluster import binaries, build
 from localcluster.commands import CommandError, Commands
-from localcluster.kind import config, machine, programs, state
+from localcluster.kind import config, machine, possible, programs, state
 from localcluster.kind.state import State
 from localcluster.processes import is_running
-from localcluster.restricted import engine, network, nodeimage
+from localcluster.restricted import baseimage, engine, network, nodeimage
 from localcluster.restricted import programs as node_programs
 
 if TYPE_CHECKING:
@@ -76,6 +76,24 @@ class KindCluster:
         kubectl = ("kubectl", f"--kubeconfig={_ADMIN}")
         return self.docker(known)(*inside, *kubectl, *arguments, stdin=sent.encode())
 
+    def stop_node(self, known: State, name: str) -> None:
+        """End a node at once, with all that runs on it, as a loss of power does."""
+        self.docker(known)("docker", "kill", name)
+
+    def start_node(self, known: State, name: str) -> None:
+        """Bring a stopped node back, and its routes with it."""
+        docker = self.docker(known)
+        docker("docker", "start", name)
+        network.set_up(known.nodes, docker)
+
+    def why_not(self) -> str | None:
+        """Say in one line why there can be none on this machine; None where there can, or is."""
+        return None if self.state() else possible.why_not(self._run)
+
+    def packages(self) -> tuple[str, ...]:
+        """Give the Debian packages whose installation would make one possible; mostly none."""
+        return possible.packages(self._run)
+
     def up(self) -> State:
         """Make the cluster where there is none, and give what is up.
 
@@ -103,6 +121,30 @@ class KindCluster:
                     self._clear(left)
                 raise
 
+    def build(self) -> None:
+        """Build and keep what a cluster and its images are made from; nothing is left running.
+
+        Raises:
+            As `up` does.
+        """
+        with state.alone(self._folder):
+            known = state.read(self._folder)
+            if known and known.ready and self._answers(known):
+                return
+            restrictions = machine.choose(machine.look(self._run))
+            programs.build_all(self._run.environment, self._run.out)
+            if restrictions is None:
+                return  # The image was pulled when it was looked for.
+            if known:
+                self._clear(known)
+            try:
+                known, _ = self._engine_with_image(restrictions)
+                baseimage.make(self.roots_folder, self.docker(known))
+            finally:
+                left = state.read(self._folder)
+                if left:
+                    self._clear(left)
+
     def down(self) -> bool:
         """Remove all that was made, but what was built; say whether there was anything."""
         with state.alone(self._folder):
@@ -126,7 +168,7 @@ class KindCluster:
         self._create(kind, known, programs.NODE_IMAGE, None)
         return self._wait_ready(known)
 
-    def _restricted(self, kind: Path, restrictions: Restrictions) -> State:
+    def _engine_with_image(self, restrictions: Restrictions) -> tuple[State, str]:
         made = self._binaries()
         known = State(str(self.kubeconfig), docker_host=engine.HOST, forwarding=engine.forwarding())
         state.write(self._folder, known)
@@ -134,7 +176,11 @@ class KindCluster:
         engine.configure(self._folder, self.images_folder, wrapped=restrictions.no_sys_resource)
         known = self._start_engine(known)
         source = build.module_folder("kind", programs.MODULE, self._run.environment)
-        image = nodeimage.make(docker, self.roots_folder, made, source)
+        return known, nodeimage.make(docker, self.roots_folder, made, source)
+
+    def _restricted(self, kind: Path, restrictions: Restrictions) -> State:
+        known, image = self._engine_with_image(restrictions)
+        docker = self.docker(known)
         self._sweep(docker)
         self._create(kind, known, image, restrictions)
         listed = json.loads(self.kubectl(known, "get", "nodes", "-o", "json"))

@@ -31,7 +31,7 @@ def load(cluster: KindCluster, *wanted: str) -> None:
     Raises:
         CommandError: no cluster is up, or an image cannot be had.
     """
-    known = _up(cluster)
+    known = up(cluster)
     docker = cluster.docker(known)
     kind = str(programs.find_or_build(docker.environment, docker.out))
     for image in wanted:
@@ -46,7 +46,7 @@ def load_instance(cluster: KindCluster) -> str:
         CommandError: no cluster is up.
         MissingToolsError, BuildError: its program cannot be built.
     """
-    known = _up(cluster)
+    known = up(cluster)
     docker = cluster.docker(known)
     program = programs.instance(docker.environment, docker.out)
     images.import_program(INSTANCE, program, docker)
@@ -60,7 +60,7 @@ def by_digest(cluster: KindCluster, image: str) -> str:
     Raises:
         CommandError: no cluster is up, or a node does not have the image.
     """
-    known = _up(cluster)
+    known = up(cluster)
     docker = cluster.docker(known)
     full = images.full_name(image)
     inside = ("docker", "exec")
@@ -69,10 +69,21 @@ def by_digest(cluster: KindCluster, image: str) -> str:
     if not digests:
         message = f"the nodes do not have {full}"
         raise CommandError(message)
-    name = f"{images.repository(image)}@{digests[0]}"
+    spelled = f"{images.repository(image)}@{digests[0]}"
+    name(cluster, image, spelled)
+    return spelled
+
+
+def name(cluster: KindCluster, image: str, another: str) -> None:
+    """Let every node know an image that it has by another name, too.
+
+    Raises:
+        CommandError: no cluster is up, or a node does not have the image.
+    """
+    docker = cluster.docker(up(cluster))
+    pair = images.full_name(image), images.full_name(another)
     for node in config.nodes():
-        docker(*inside, node, *_CTR, "tag", "--force", full, name)
-    return name
+        docker("docker", "exec", node, *_CTR, "tag", "--force", *pair)
 
 
 def python_base(cluster: KindCluster) -> str:
@@ -81,13 +92,14 @@ def python_base(cluster: KindCluster) -> str:
     Raises:
         CommandError: no cluster is up, or a step failed.
     """
-    known = _up(cluster)
+    known = up(cluster)
     if known.docker_host is None:
         return PYTHON_BASE
     return baseimage.make(cluster.roots_folder, cluster.docker(known))
 
 
-def _up(cluster: KindCluster) -> State:
+def up(cluster: KindCluster) -> State:
+    """Give what is up; raises CommandError when nothing is."""
     known = cluster.state()
     if known is None:
         message = "no kind cluster is up: make one with `make kind`"

@@ -28,12 +28,17 @@ PACKAGES = {
 """What the restricted way runs beside Go, and the Debian package each is in."""
 
 _RAISES_LIMITS = "CAP_SYS_RESOURCE"
+# For mounts, for networks, for devices: a container has none of them if not given.
+_ENGINE_NEEDS = ("CAP_SYS_ADMIN", "CAP_NET_ADMIN", "CAP_MKNOD")
 _INFO_SECONDS = 20.0
 _PULL_SECONDS = 60
 
 
 class ImpossibleError(RuntimeError):
-    """No cluster can be had on this machine as it is; the message says what would change that."""
+    """No cluster can be had on this machine as it is.
+
+    The first line of the message says why, the others what would change that.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,8 @@ class Machine:
     missing: tuple[str, ...]
     """Packages that the restricted way needs."""
     restrictions: Restrictions
+    forbidden: tuple[str, ...] = ()
+    """Capabilities that an engine of our own needs, and root does not have here."""
 
 
 def look(run: Commands) -> Machine:
@@ -68,6 +75,7 @@ def look(run: Commands) -> Machine:
         root=os.geteuid() == 0,
         missing=missing_packages(run),
         restrictions=restrictions(),
+        forbidden=forbidden(),
     )
 
 
@@ -85,16 +93,25 @@ def choose(machine: Machine) -> Restrictions | None:
         reason = f"Docker does not answer: {machine.engine}"
     if not machine.root:
         message = (
-            f"{reason}\nStart or install Docker (https://docs.docker.com/engine/install/) and try"
-            " again. Where no image can be pulled, root can build everything from Go modules and"
-            " Debian packages: try again as root."
+            f"{reason}; without it a cluster takes root\n"
+            "Start or install Docker (https://docs.docker.com/engine/install/) and try again. Where"
+            " no image can be pulled, root can build everything from Go modules and Debian"
+            " packages: try again as root."
+        )
+        raise ImpossibleError(message)
+    if machine.forbidden:
+        lacking = ", ".join(machine.forbidden)
+        message = (
+            f"{reason}; without it a cluster takes {lacking}, which root does not have here\n"
+            "Start or install Docker and try again, or start this container with those rights."
         )
         raise ImpossibleError(message)
     if machine.missing:
+        packages = " ".join(machine.missing)
         message = (
-            f"{reason}\nStart or install Docker and try again. Where no image can be pulled,"
-            " everything is built here instead, and this needs\n"
-            f"  apt-get install {' '.join(machine.missing)}"
+            f"{reason}; without it these packages are missing: {packages}\n"
+            "Start or install Docker and try again. Where no image can be pulled, everything is"
+            f" built here instead, and this needs\n  apt-get install {packages}"
         )
         raise ImpossibleError(message)
     return machine.restrictions
@@ -113,6 +130,12 @@ def restrictions(status: Path = Path("/proc/self/status"), root: Path = Path("/"
         no_sys_resource=_RAISES_LIMITS not in bounding_set(status.read_text()),
         cgroup_v1=not (root / "sys/fs/cgroup/cgroup.controllers").exists(),
     )
+
+
+def forbidden(status: Path = Path("/proc/self/status")) -> tuple[str, ...]:
+    """Give the capabilities that nobody can have here and an engine of our own needs."""
+    bounding = bounding_set(status.read_text())
+    return tuple(name for name in _ENGINE_NEEDS if name not in bounding)
 
 
 def _why_no_image(run: Commands) -> str | None:

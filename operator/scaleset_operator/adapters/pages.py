@@ -17,6 +17,7 @@ from typing import Final
 import orjson
 from aiohttp import web
 
+from scaleset_operator.adapters.listening import CannotListenError, listening_socket
 from scaleset_operator.adapters.vantage.exchange import LARGEST_QUESTION
 from scaleset_operator.adapters.vantage.peer import PATH
 from scaleset_operator.adapters.vitals import Check
@@ -26,10 +27,6 @@ _GRACE_S: Final = 1.0
 _log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-class CannotListenError(Exception):
-    """The address or port cannot be had; the message says which and why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,11 +90,11 @@ class PageServer:
         wanted = self.port
         try:
             try:
-                bound = _bound(self._address, wanted)
+                bound = listening_socket(self._address, wanted)
             except OSError as fault:
                 if fault.errno != errno.EADDRINUSE:
                     raise
-                bound = _bound(self._address, 0)
+                bound = listening_socket(self._address, 0)
         except OSError as fault:
             where = f"{self._address or 'any address'}, port {wanted}"
             message = f"metrics and health cannot be served on {where}: {fault}"
@@ -120,20 +117,6 @@ class PageServer:
         self._up.set()
         await self._stop.wait()
         await runner.cleanup()
-
-
-def _bound(address: str, port: int) -> socket.socket:
-    """One socket for both families of addresses: of two, each would get a free port of its own."""
-    if address:
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        return socket.create_server((address, port), family=family)
-    if socket.has_dualstack_ipv6():
-        try:
-            return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
-        except OSError as fault:
-            if fault.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
-                raise
-    return socket.create_server(("", port))
 
 
 def _app(pages: Pages) -> web.Application:

@@ -119,6 +119,10 @@ class Vitals:
             self.beat = self.monotonic()
             await asyncio.sleep(BEAT_EVERY_S)
 
+    def hear_all(self) -> None:
+        """All custom resources that there are have been heard of."""
+        self.resources_heard = True
+
     def alive(self) -> list[Check]:
         """What only a new start would cure; an API server that is away is not of that kind."""
         return [self._loop(), self._turns(), self._prober(), self._parts()]

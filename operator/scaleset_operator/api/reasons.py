@@ -107,6 +107,7 @@ class Reason(StrEnum):
     RESUME_IGNORED = "ResumeIgnored"
     REQUEST_REFUSED = "RequestRefused"
     TERMINATE_NOTICE = "TerminateNotice"
+    EVENT_APPROVED = "EventApproved"
     WITNESS_CREATED = "WitnessCreated"
     WITNESS_SILENT = "WitnessSilent"
 
@@ -200,6 +201,7 @@ REASON_TEXT: Final[dict[Reason, str]] = {
     Reason.RESUME_IGNORED: "A request to resume is not newer than what it is to resume.",
     Reason.REQUEST_REFUSED: "A request by annotation was refused; the message says why.",
     Reason.TERMINATE_NOTICE: "An instance was told when it is deleted; its replacement comes now.",
+    Reason.EVENT_APPROVED: "An instance approved, from inside, that a coming event begins now.",
     Reason.WITNESS_CREATED: "An extra instance shows whether a silent set is dead or unseen.",
     Reason.WITNESS_SILENT: "The witness of a silent set did not answer either, and goes.",
 }

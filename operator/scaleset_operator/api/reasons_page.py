@@ -151,6 +151,7 @@ ADVICE: Final[dict[Reason, str]] = {
     Reason.RESUME_IGNORED: "Ask again with the present time; one kept in Git resumes nothing.",
     Reason.REQUEST_REFUSED: "Mend what the message names, and ask again.",
     Reason.TERMINATE_NOTICE: "Nothing; the instance approves, or goes at its deadline.",
+    Reason.EVENT_APPROVED: "Nothing; the message says which instance approved what.",
     Reason.WITNESS_CREATED: "See whether the operator reaches the pods, and whether they live.",
     Reason.WITNESS_SILENT: "As for WitnessCreated; another is sent after a longer wait.",
 }

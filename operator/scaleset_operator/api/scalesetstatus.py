@@ -33,6 +33,8 @@ MAX_REQUESTS: Final = 20
 MAX_REQUEST_LENGTH: Final = 80
 """The key, and the 64 characters of a request that are kept."""
 MAX_CONDITIONS: Final = 20
+Incarnation = Annotated[int, Field(ge=0, le=2**53 - 1)]
+"""Of a document that changes; the bound is the largest integer that JSON carries exactly."""
 MAX_SELECTOR_LENGTH: Final = 16_384
 """Sixteen labels of the greatest length fit into half of it."""
 
@@ -256,6 +258,9 @@ class ScaleSetStatus(Model):
     """Outbound ports in short, where an OutboundRule selects the set."""
     maintenance: MaintenanceSummary | None = None
     """Maintenance in short, where a MaintenanceWindow selects the set."""
+    scheduled_events_incarnation: Incarnation | None = Field(default=None, examples=[1795764344])
+    """The DocumentIncarnation of the events that instances are told of; it rises when these change.
+    None before the first."""
     conditions: tuple[Condition, ...] = Field(default=(), max_length=MAX_CONDITIONS)
     """Ready, Accepted, InstancesHealthy, InstancesUpToDate, Repairing, RepairsAllowed,
     MaintenanceActive, OutboundPortsSufficient; Reconciling and Stalled only when abnormal."""

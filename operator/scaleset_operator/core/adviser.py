@@ -91,7 +91,7 @@ def _samples(scene: Scene) -> list[timedelta]:
 @lru_cache(maxsize=4096)
 def _time_in(message: str) -> timedelta | None:
     """The time in a message of ours; None where there is none."""
-    text = message.rpartition(MARK)[2].removesuffix("s") if MARK in message else ""
+    text = message.partition(MARK)[2].removesuffix("s")
     return timedelta(seconds=int(text)) if text.isascii() and text.isdigit() else None
 
 

@@ -28,7 +28,7 @@ class Shortage(NamedTuple):
     """A budget without room, in words, and when time alone may make some."""
 
     detail: str
-    until: datetime | None = None
+    until: datetime | None
 
 
 def budget_gate(scene: Scene, instance: Instance, opening: Collection[RepairEntry] = ()) -> Gate:

@@ -24,7 +24,7 @@ CAUSE: Final = {
 
 def say(evidence: Evidence, probe: ProbeView) -> str:
     """The cause in words; without figures that move, for it is written once per change."""
-    ended = how_it_ended(evidence.outcome or Outcome.TIMED_OUT, evidence.http_status or 0)
+    ended = how_it_ended(evidence.outcome or Outcome.TIMED_OUT, evidence.http_status)
     return f"{ended}; no success for {probe.timeout.total_seconds():.0f}s"
 
 

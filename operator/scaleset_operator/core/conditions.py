@@ -27,7 +27,7 @@ class Word(NamedTuple):
     type: str
     status: ConditionStatus
     reason: str
-    message: str = ""
+    message: str
 
 
 def conditions(scene: Scene, status: ScaleSetStatus) -> tuple[Condition, ...]:
@@ -65,11 +65,11 @@ def _words(scene: Scene, status: ScaleSetStatus) -> Iterator[Word]:
     yield _repairing(status)
     yield _allowed(scene, status)
     yield from _under_way(scene, status)
-    stopped = status.rollout is not None and status.rollout.reason == Reason.ROLLOUT_STOPPED
+    rollout = status.rollout
     if accepted.status is FALSE:
         yield Word("Stalled", TRUE, accepted.reason, accepted.message)
-    elif stopped and status.rollout is not None:
-        yield Word("Stalled", TRUE, Reason.ROLLOUT_STOPPED, status.rollout.message)
+    elif rollout is not None and rollout.reason == Reason.ROLLOUT_STOPPED:
+        yield Word("Stalled", TRUE, Reason.ROLLOUT_STOPPED, rollout.message)
     elif status.repairs.stalled:
         names = ", ".join(s.instance for s in status.repairs.stalled)
         yield Word("Stalled", TRUE, Reason.REPAIR_STALLED, f"still Terminating: {names}")
@@ -131,10 +131,11 @@ def _accepted(scene: Scene) -> Word:
 def _healthy(scene: Scene, status: ScaleSetStatus) -> Word:
     """The health of the whole, and by which source: the default one is blind to errors (P-21)."""
     kind = "InstancesHealthy"
-    if not scene.has_source:
+    named = _source(scene)
+    if not named:
         message = "no health source is named; rotation follows readiness"
         return Word(kind, UNKNOWN, Reason.NO_PROBE, message)
-    source = f"by {_source(scene)}"
+    source = f"by {named}"
     if status.repairs.doubts:
         reason, why = scene.silence
         return Word(kind, UNKNOWN, reason, f"{source}, {why}")
@@ -147,12 +148,12 @@ def _healthy(scene: Scene, status: ScaleSetStatus) -> Word:
         message = f"{status.unknown_replicas} of {status.replicas} not known yet {source}"
         return Word(kind, UNKNOWN, reason, message)
     if not status.replicas:
-        return Word(kind, TRUE, Reason.NO_INSTANCES)
+        return Word(kind, TRUE, Reason.NO_INSTANCES, "")
     return Word(kind, TRUE, Reason.ALL_HEALTHY, f"{status.healthy_replicas} healthy {source}")
 
 
 def _source(scene: Scene) -> str:
-    """The health source in force."""
+    """The health source in force; empty where none is named."""
     own = scene.spec.application_health
     if own is not None:
         return f"pod condition {own.pod_condition_type}"
@@ -163,7 +164,7 @@ def _source(scene: Scene) -> str:
 def _up_to_date(scene: Scene, status: ScaleSetStatus) -> Word:
     behind = status.replicas - status.updated_replicas
     if not behind:
-        return Word("InstancesUpToDate", TRUE, Reason.UP_TO_DATE)
+        return Word("InstancesUpToDate", TRUE, Reason.UP_TO_DATE, "")
     if status.rollout is not None:
         return Word("InstancesUpToDate", FALSE, status.rollout.reason, status.rollout.message)
     model = called(scene.observed.template.model, scene.observed.revisions)
@@ -176,7 +177,7 @@ def _up_to_date(scene: Scene, status: ScaleSetStatus) -> Word:
 def _repairing(status: ScaleSetStatus) -> Word:
     entries = status.repairs.in_flight
     if not entries:
-        return Word("Repairing", FALSE, Reason.IDLE)
+        return Word("Repairing", FALSE, Reason.IDLE, "")
     names = ", ".join(e.instance for e in entries[:10])
     message = f"{len(entries)} of {status.repairs.batch_limit} in flight: {names}"
     return Word("Repairing", TRUE, Reason.IN_BATCH, message)

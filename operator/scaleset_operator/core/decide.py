@@ -12,7 +12,7 @@ from scaleset_operator.api.base import Reason
 from scaleset_operator.api.ledger import RepairEntry, RepairPhase, RepairResult, RepairsStatus
 from scaleset_operator.api.scaleset import ScaleSetSpec
 from scaleset_operator.api.scalesetstatus import RequestState, ScaleSetStatus
-from scaleset_operator.core import summary
+from scaleset_operator.core import scheduled_events, summary
 from scaleset_operator.core.answers import Answers, answer
 from scaleset_operator.core.arming import arm
 from scaleset_operator.core.conditions import conditions
@@ -175,7 +175,9 @@ class Turn:
                 "unhealthy_instances": summary.explained(self.opened.decisions),
             }
         )
-        return status.model_copy(update={"conditions": conditions(scene, status)})
+        told = scheduled_events.incarnation(before, status, scene.now)
+        reports = {"conditions": conditions(scene, status), "scheduled_events_incarnation": told}
+        return status.model_copy(update=reports)
 
     def _repairs(self) -> RepairsStatus:
         scene = self.scene
@@ -193,7 +195,7 @@ class Turn:
         )
 
 
-def urgency(before: ScaleSetStatus, after: ScaleSetStatus, *, waiting: bool = False) -> Record:
+def urgency(before: ScaleSetStatus, after: ScaleSetStatus, *, waiting: bool) -> Record:
     """How urgently the next status must stand: at once where an act may build on it.
 
     Args:

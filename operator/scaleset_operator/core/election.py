@@ -191,9 +191,9 @@ def was_read(standing: Standing, found: Seen | None, now: int) -> Standing:
 
 def was_written(standing: Standing, found: Seen, sent: int, now: int) -> Standing:
     """A write sent then was accepted, and the Lease is now so."""
-    after = replace(standing, seen=found, missing=False, current=True, changed=now)
+    after = replace(standing, seen=found, missing=False, current=True)
     if found.record.holder != standing.candidate.identity:
-        return replace(after, changed=standing.changed, due=now + round(LOOK_EVERY_S * NS))
+        return replace(after, due=now + round(LOOK_EVERY_S * NS))
     if standing.renewed is None and now >= sent + LEAD_S * NS:
         return replace(after, due=now)  # Ours by the letter, but not for long enough to begin.
     return replace(after, renewed=sent, due=max(now, sent + RENEW_EVERY_S * NS))

@@ -33,7 +33,7 @@ class Closed:
     entry: RepairEntry
     result: RepairResult
     reason: Reason
-    message: str = ""
+    message: str
 
 
 @dataclass(slots=True)

@@ -36,18 +36,24 @@ def tell(
     yield from _notices(scene, status)
     failed = [c for c in closed if c.result is RepairResult.FAILED]
     if failed:
-        said = "; ".join(f"{c.entry.instance}: {c.message or c.reason}" for c in failed[:MAX_NAMED])
-        yield Note(reason=Reason.REPAIR_FAILED, message=said, warning=True)
+        yield Note(reason=Reason.REPAIR_FAILED, message=_ends(failed), warning=True)
     cancelled = [c for c in closed if c.result is RepairResult.CANCELLED]
     if cancelled:
-        said = "; ".join(f"{c.entry.instance}: {c.reason}" for c in cancelled[:MAX_NAMED])
-        yield Note(reason=Reason.REPAIR_CANCELLED, message=said)
+        yield Note(reason=Reason.REPAIR_CANCELLED, message=_ends(cancelled))
     yield from _service_changes(scene, status)
     yield from rollout_notes(scene, scene.observed.status.rollout, status.rollout)
     yield from _warnings(scene, status)
     ended = scene.observed.status.repairs.doubts and not status.repairs.doubts
     if ended:
         yield Note(reason=Reason.ANSWERING, message="the set's silence is resolved")
+
+
+def _ends(closed: list[Closed]) -> str:
+    """Whose repairs ended, by which rule and why."""
+    return "; ".join(
+        f"{c.entry.instance}: {c.reason}" + (f", {c.message}" if c.message else "")
+        for c in closed[:MAX_NAMED]
+    )
 
 
 def _notices(scene: Scene, status: ScaleSetStatus) -> Iterator[Note]:

@@ -18,7 +18,7 @@ from scaleset_operator.core.naming import Names
 from scaleset_operator.core.notice import deadline
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.plan import Decision, Gate
-from scaleset_operator.core.requests import action_asked, words_of
+from scaleset_operator.core.requests import action_asked, as_cause
 from scaleset_operator.core.scaling import Scaling
 from scaleset_operator.core.scene import Scene
 from scaleset_operator.core.suspension import attempts_before
@@ -145,7 +145,7 @@ def _leave(
         Reason.NEVER_STARTED,
         Reason.OBSERVE_MODE,
     )
-    if until is not None and until > scene.now:
+    if until is not None:
         opened.again.append(until)
     opened.decisions.append(
         Decision(
@@ -196,7 +196,7 @@ def _cause(scene: Scene, instance: Instance) -> str:
     """What is wrong with it, and what a person asked for."""
     if action_asked(scene.policy, instance) is None:
         return scene.verdicts[instance.uid].message
-    asked = f"requested: {words_of(instance)}"
+    asked = as_cause(instance)
     sick = scene.has_source and _ails(scene, instance)
     return f"{scene.verdicts[instance.uid].message}; {asked}" if sick else asked
 
@@ -209,13 +209,12 @@ def _in_flight_decisions(scene: Scene, entries: list[RepairEntry]) -> list[Decis
             found.append(_under_notice(scene, entry))
             continue
         reason, instead = _how_far(scene, entry)
-        victim = scene.by_uid.get(entry.uid)
         verdict = scene.verdicts.get(entry.uid)
         found.append(
             Decision(
                 instance=entry.instance,
                 health=verdict.health if verdict else VMHealth.UNHEALTHY,
-                since=verdict.since if victim and verdict else entry.start_time,
+                since=verdict.since if verdict else entry.start_time,
                 decision=RepairDecision.REPAIRING,
                 reason=reason,
                 message=f"{entry.cause}; {instead}",

@@ -13,6 +13,7 @@ REQUESTED: Final = "requested"
 UPDATE: Final = "update"
 REDEPLOY: Final = "redeploy"
 REPAIRS: Final = {"restart": RepairAction.RESTART, "reimage": RepairAction.REIMAGE}
+_ASKED: Final = "requested: "
 
 
 def words_of(instance: Instance) -> str:
@@ -20,6 +21,16 @@ def words_of(instance: Instance) -> str:
     if instance.operation:
         return f"operation={instance.operation}"
     return f"repair={instance.repair_request}" if instance.repair_request else ""
+
+
+def as_cause(instance: Instance) -> str:
+    """The request as the cause of a repair, or behind another one."""
+    return f"{_ASKED}{words_of(instance)}"
+
+
+def was_requested(cause: str) -> bool:
+    """Whether a person's request is in the cause of a repair."""
+    return _ASKED in cause
 
 
 def action_asked(policy: AutomaticRepairsPolicy, instance: Instance) -> RepairAction | None:

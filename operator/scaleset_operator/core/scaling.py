@@ -67,13 +67,12 @@ class Domains:
     """How many instances each update domain holds, those still owed included."""
 
     def __init__(self, scene: Scene, entries: list[RepairEntry]) -> None:
-        count = scene.spec.update_domain_count
-        self.sizes = Counter(dict.fromkeys(range(count), 0))
-        self.sizes.update(i.update_domain for i in scene.staying if i.name not in scene.surplus)
+        counted = (i for i in scene.staying if i.name not in scene.surplus)
+        self.sizes = Counter(i.update_domain for i in counted)
         for entry in entries:
             if scene.owes(entry):
                 self.sizes[entry.update_domain] += 1
-        self.count = count
+        self.count = scene.spec.update_domain_count
 
     def smallest(self) -> int:
         """The domain for the next instance: the least filled, the lowest of equals (M-11)."""

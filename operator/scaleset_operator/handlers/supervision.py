@@ -17,6 +17,9 @@ from scaleset_operator.handlers.watching import Heard, registry, settings
 
 FIRST_WAIT: Final = 1.0
 LONGEST_WAIT: Final = 60.0
+IDENTITY: Final[Any] = "scaleset-operator"
+"""kopf's word for a peer among peers, of which there are none. Left to itself it asks who runs this
+process, and fails where nobody has a name for that user, as in a container."""
 _log = logging.getLogger(__name__)
 
 
@@ -79,6 +82,7 @@ class CustomResourceWatch:
         await kopf.operator(
             registry=registry(self._hand_over),
             settings=settings(),
+            identity=IDENTITY,
             standalone=True,
             clusterwide=not self._namespaces,
             namespaces=self._namespaces,

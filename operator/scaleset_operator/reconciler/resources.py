@@ -57,7 +57,7 @@ class KnownSet:
 
 
 class Resources:
-    """The custom resources, by key; all calls on the loop's own thread."""
+    """The custom resources, by key; calls on the loop's own thread, unless they say otherwise."""
 
     def __init__(self) -> None:
         self._sets: dict[Key, KnownSet] = {}
@@ -123,7 +123,7 @@ class Resources:
         self.unreadable.pop(("HealthProbe", key), None)
 
     def scale_set(self, key: Key) -> KnownSet | None:
-        """The ScaleSet of this name, if there is one that can be read."""
+        """The ScaleSet of this name, if there is one that can be read; from any thread."""
         return self._sets.get(key)
 
     def probe(self, key: Key) -> HealthProbe | None:

@@ -11,8 +11,7 @@ def close_at_once(
     _scene: object, _names: object, entry: RepairEntry, progress: ledger.Progress
 ) -> None:
     """The repair has succeeded, says this one, for its victim is gone."""
-    done = ledger.Closed(entry=entry, result=RepairResult.SUCCEEDED, reason=Reason.ANSWERING)
-    progress.closed.append(done)
+    ledger.close(progress, entry, RepairResult.SUCCEEDED, Reason.ANSWERING, "it is gone")
 
 
 MonkeyPatch().setattr(ledger, "_replace", close_at_once)

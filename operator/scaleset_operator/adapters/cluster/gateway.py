@@ -49,7 +49,7 @@ _METADATA_ONLY: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8
 
 
 class KubernetesCluster:
-    """The port `Cluster`, on a real API server."""
+    """The port `Cluster`, on a real API server; `view` is what it has seen of it."""
 
     def __init__(
         self,
@@ -71,41 +71,41 @@ class KubernetesCluster:
         """
         self._connection = connection
         self._clock = clock
-        self._view = ClusterView(connection, wake, namespaces, timing=timing)
+        self.view = ClusterView(connection, wake, namespaces, timing=timing)
         self._events = EventRecorder(connection, clock)
         self._pace = Pace()
 
     async def start(self) -> None:
         """Begins to list and to watch; the view is not fresh before the first list is in."""
-        await self._view.start()
+        await self.view.start()
         await self._events.start()
 
     async def close(self) -> None:
         """Ends every watch; Events that wait are let go."""
-        await self._view.close()
+        await self.view.close()
         await self._events.close()
 
     def cut_for(self) -> float | None:
         """Seconds since the pod watches stood, 0 while they do; None before the first lists."""
-        return self._view.cut_for()
+        return self.view.cut_for()
 
     # --- From the cache ----------------------------------------------------------------------
 
     def pods(self, owner: Owner) -> Pods:
         """See the port."""
-        return self._view.pods(owner)
+        return self.view.pods(owner)
 
     def node_ready(self) -> Mapping[str, bool]:
         """See the port."""
-        return self._view.node_ready()
+        return self.view.node_ready()
 
     def pods_on(self, node: str) -> tuple[Instance, ...]:
         """See the port."""
-        return self._view.pods_on(node)
+        return self.view.pods_on(node)
 
     def disruption(self, owner: Owner, names: Collection[str]) -> Disruption:
         """See the port."""
-        return self._view.disruption(owner, names)
+        return self.view.disruption(owner, names)
 
     async def read_instance(self, owner: Owner, name: str) -> Instance | None:
         """See the port."""
@@ -125,10 +125,10 @@ class KubernetesCluster:
                 version = int(page["metadata"]["resourceVersion"])
                 for pod in page["items"] or ():
                     names.append(pod["metadata"]["name"])
-                    self._view.cache.feed(pod)
+                    self.view.cache.feed(pod)
         except Expired as fault:
             raise Unavailable(str(fault)) from fault
-        self._view.cache.feed_list(owner, names, version)
+        self.view.cache.feed_list(owner, names, version)
 
     async def foreign_pods(self, owner: Owner) -> tuple[str, ...]:
         """See the port."""
@@ -192,7 +192,7 @@ class KubernetesCluster:
         except AlreadyExists:
             await self._check_ours(owner, action)
             return Created.ALREADY_OURS
-        self._view.wrote(owner, pod)
+        self.view.wrote(owner, pod)
         return Created.CREATED
 
     async def delete_instance(self, owner: Owner, action: DeleteInstance, not_after: int) -> None:
@@ -206,9 +206,9 @@ class KubernetesCluster:
         try:
             pod = await self._connection.write(call, Urgency.ACT)
         except Gone:
-            self._view.cache.feed_absence(Key(owner.key.namespace, action.name), action.uid)
+            self.view.cache.feed_absence(Key(owner.key.namespace, action.name), action.uid)
             return
-        self._view.wrote(owner, pod)
+        self.view.wrote(owner, pod)
 
     async def renew(self, owner: Owner, action: RenewInstance, not_after: int) -> None:
         """See the port."""
@@ -247,7 +247,7 @@ class KubernetesCluster:
 
     def _seen(self, owner: Owner, action: GiveNotice | PublishHealth) -> Instance | None:
         """The very pod that is meant, as the cache has it."""
-        known = self._view.cache.known(Key(owner.key.namespace, action.name))
+        known = self.view.cache.known(Key(owner.key.namespace, action.name))
         return known.instance if known and known.instance.uid == action.uid else None
 
     async def _patch(
@@ -259,20 +259,20 @@ class KubernetesCluster:
         check: Callable[[], None] | None = None,
     ) -> None:
         call = pod_patch(owner, name, body, check)
-        self._view.wrote(owner, await self._connection.write(call, urgency))
+        self.view.wrote(owner, await self._connection.write(call, urgency))
 
     async def _read(self, key: Key) -> PodRecord | None:
         """The live pod; feeds the cache."""
-        before = self._view.cache.known(key)
+        before = self.view.cache.known(key)
         call = Call(method="GET", path=f"{pods_path(key.namespace)}/{key.name}")
         try:
             pod = await self._connection.read(call)
         except Gone:
             # The pod known when the question was asked, and not one made since.
             if before is not None:
-                self._view.cache.feed_absence(key, before.instance.uid)
+                self.view.cache.feed_absence(key, before.instance.uid)
             return None
-        self._view.cache.feed(pod)
+        self.view.cache.feed(pod)
         return pod_record(pod)
 
     async def _check_ours(self, owner: Owner, action: CreateInstance) -> None:

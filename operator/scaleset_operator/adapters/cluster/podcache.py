@@ -1,4 +1,4 @@
-"""What is known of all pods without asking: slim records, found by owner, by name and by node.
+"""What is known of all pods without asking: slim records by owner, name, node and address.
 
 Three sources feed it: the watch, live reads, and the answers to our own writes. Nothing older ever
 overwrites newer: resourceVersions of pods compare as integers. A record that a live read has found
@@ -13,6 +13,7 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import Any, Final
 
+from scaleset_operator.adapters.cluster.addressbook import AddressBook
 from scaleset_operator.adapters.cluster.pods import Json, PodRecord, label_of, pod_record
 from scaleset_operator.api.base import LABEL_NAME
 from scaleset_operator.core.observed import Instance
@@ -41,6 +42,7 @@ class PodCache:
         self._by_owner: _Index = defaultdict(dict)
         self._by_name: _Index = defaultdict(dict)
         self._by_node: _Index = defaultdict(dict)
+        self._addresses = AddressBook()
         self._views: dict[Key, tuple[object, Pods]] = {}
         self._tombstones: dict[str, tuple[str, int]] = {}
         self._lists = 0
@@ -74,6 +76,10 @@ class PodCache:
     def passed(self, namespace: str) -> int:
         """The resourceVersion that the watch over a namespace is past."""
         return self._reached.get(namespace, self._reached.get("", 0))
+
+    def at(self, address: str) -> tuple[PodRecord, ...]:
+        """The pods that have an address; may be asked from any thread."""
+        return self._addresses.at(address)
 
     def live_on(self, node: str) -> tuple[Instance, ...]:
         """Live pods of any set on a node."""
@@ -180,6 +186,7 @@ class PodCache:
         if old is not None and _place(old) != _place(new):
             self._unindex(old)
         self._records[new.key] = new
+        self._addresses.put(old, new)
         self._index(new)
         if old is None:
             self._wake(new.wakes)
@@ -193,6 +200,7 @@ class PodCache:
 
     def _remove(self, record: PodRecord) -> None:
         del self._records[record.key]
+        self._addresses.put(record, None)
         self._unindex(record)
         self._wake(record.wakes)
 

@@ -80,12 +80,14 @@ class PodRecord(NamedTuple):
     Attributes:
         owner: None where no controller stands on the pod.
         labels: without the instance id, so that pods of one set share them.
+        on_host: it is on its node's network, so that its address is the node's.
     """
 
     key: Key
     instance: Instance
     owner: OwnerRef | None
     labels: Labels
+    on_host: bool = False
 
     @property
     def wakes(self) -> Key:
@@ -122,6 +124,7 @@ def pod_record(pod: Json) -> PodRecord | None:
         instance=_instance(pod, labels, instance_id),
         owner=_owner_ref(controller["uid"], controller["name"]) if controller else None,
         labels=_shared(frozenset(kv for kv in labels.items() if kv[0] != LABEL_INSTANCE_ID)),
+        on_host=pod["spec"].get("hostNetwork") is True,
     )
 
 

@@ -10,7 +10,7 @@ from scaleset_operator.adapters.cluster.budgets import BudgetView
 from scaleset_operator.adapters.cluster.connection import Connection
 from scaleset_operator.adapters.cluster.freshness import Freshness
 from scaleset_operator.adapters.cluster.podcache import PodCache
-from scaleset_operator.adapters.cluster.pods import Json
+from scaleset_operator.adapters.cluster.pods import Json, PodRecord
 from scaleset_operator.adapters.cluster.reflector import Reflector, Timing
 from scaleset_operator.api.base import LABEL_NAME
 from scaleset_operator.core.disruption import Disruption
@@ -85,6 +85,10 @@ class ClusterView:
         reflector = self._pods.get(owner.key.namespace) or self._pods.get("")
         in_touch = reflector is not None and reflector.in_touch
         return self.cache.view(owner, fresh=self._freshness.of(owner, in_touch=in_touch))
+
+    def at(self, address: str) -> tuple[PodRecord, ...]:
+        """The pods that have an address; may be asked from any thread."""
+        return self.cache.at(address)
 
     def wrote(self, owner: Owner, pod: Json) -> None:
         """Takes in the answer to a write of ours; the set is fresh again once the watch has it."""

@@ -19,6 +19,7 @@ from prometheus_client.registry import Collector
 
 from scaleset_operator.adapters.metrics import series
 from scaleset_operator.adapters.metrics.series import Series
+from scaleset_operator.adapters.scheduled_events.answers import Outcome
 from scaleset_operator.api.base import Reason
 from scaleset_operator.api.ledger import RepairRecord
 from scaleset_operator.core.plan import Purpose
@@ -46,6 +47,9 @@ class Metrics:
         self._turn_seconds = self._histogram(series.TURN_DURATION)
         self._requests = self._counter(series.API_REQUESTS)
         self._request_seconds = self._histogram(series.API_DURATION)
+        self._event_requests = self._counter(series.EVENT_REQUESTS)
+        for outcome in Outcome:
+            self._event_requests.labels(outcome)
         self._of_request: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
         build = Gauge(
             series.BUILD.name, series.BUILD.text, [*series.BUILD.labels], registry=self._registry
@@ -97,6 +101,10 @@ class Metrics:
             self._of_request[verb, code] = kept
         kept[0].inc()
         kept[1].observe(seconds)
+
+    def asked_for_events(self, outcome: Outcome) -> None:
+        """A connection to the scheduled events has ended."""
+        self._event_requests.labels(outcome).inc()
 
     # --- Inside -------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 from scaleset_operator.adapters.prober.counts import DURATION_BOUNDS_NS
+from scaleset_operator.adapters.scheduled_events.answers import Outcome
 
 
 class Kind(StrEnum):
@@ -204,6 +205,12 @@ VANTAGE_UP: Final = Series(
     text="1 while another replica answers this one, the leader, about instances that are silent "
     "here.",
 )
+EVENT_REQUESTS: Final = Series(
+    name="scaleset_scheduled_event_requests_total",
+    kind=Kind.COUNTER,
+    text="Connections to the port of the scheduled events that ended, by outcome.",
+    labels={"outcome": f"{', '.join(Outcome)} (closed before a request was read)"},
+)
 BUILD: Final = Series(
     name="scaleset_operator_info",
     kind=Kind.GAUGE,
@@ -251,6 +258,7 @@ SECTIONS: Final[Mapping[str, tuple[Series, ...]]] = {
     ),
     "The loop": (TURN_DURATION, QUEUE_DEPTH, QUEUE_OLDEST, WATCH_STARTS, BUILD),
     "Several replicas": (LEADER, VANTAGE_UP),
+    "Scheduled events": (EVENT_REQUESTS,),
     "The API server": (API_REQUESTS, API_DURATION, POD_CACHE_CUT),
     "The processes": (
         *_process("", "the operator"),

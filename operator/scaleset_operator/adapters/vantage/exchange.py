@@ -66,7 +66,8 @@ class Secret:
             if len(value) < LEAST_SECRET_BYTES:
                 problem = f"{len(value)} bytes are too few, {LEAST_SECRET_BYTES} are needed"
         if problem and problem != self._told:
-            _log.error("no votes without a secret: %s: %s", self._path, problem)
+            # The secret is optional: without it each replica judges by its own prober alone.
+            _log.warning("no votes without a secret: %s: %s", self._path, problem)
         self._told = problem
         return None if problem else value
 

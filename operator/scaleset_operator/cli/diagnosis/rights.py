@@ -40,6 +40,9 @@ def _each(verbs: str, group: str, resource: str, subresource: str = "") -> tuple
 OPERATOR: Final = (
     *_each("list watch", GROUP, "scalesets"),
     *_each("patch", GROUP, "scalesets", "status"),
+    # Asked where OwnerReferencesPermissionEnforcement is on, as on OpenShift, of whoever creates
+    # what blocks the deletion of its owner.
+    *_each("update", GROUP, "scalesets", "finalizers"),
     *_each("list watch", GROUP, "healthprobes"),
     *_each("patch", GROUP, "healthprobes", "status"),
     *_each("get list watch create patch delete", "", "pods"),

@@ -1,0 +1,123 @@
+"""Events: told once per change, with the rule and the reason; one for a whole batch."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, Final
+
+import pytest
+
+from scaleset_operator.core.observed import Observed, Outcome
+from scaleset_operator.core.plan import Note
+from tests.core._repairs import replacement, without_first
+from tests.core._stories import Settled, a_set, entry, ledger, settle, wrong
+from tests.support.builders import instances, scale_set_spec
+from tests.support.fake_clock import T0
+
+SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
+SPEC = scale_set_spec()
+LATE: Final = T0 - 8 * SECOND
+"""An entry of then may be cancelled now."""
+
+
+def notes(settled: Settled, reason: str) -> list[Note]:
+    return [n for plan in settled.plans for n in plan.notes if n.reason == reason]
+
+
+def late(first: dict[str, Any] | None = None, **fields: Any) -> Observed:
+    """web-1 is ill, and its repair was recorded eight seconds ago; `first` changes web-1."""
+    pods = list(instances(40, unhealthy=(1,)))
+    pods[0] = replace(pods[0], **(first or {}))
+    status = ledger(entry(1, 41, start=LATE), last=41)
+    return a_set(**({"instances": tuple(pods), "bad": wrong(1), "status": status} | fields))
+
+
+def healthy_again() -> Observed:
+    return late(instances=instances(40), bad={})
+
+
+NEVER_CREATED: Final = ledger(entry(1, 41, deleted=T0 - 30 * MINUTE), last=41)
+
+
+@pytest.mark.parametrize(
+    ("reason", "words", "seen"),
+    [
+        ("RepairCancelled", "Recovered, healthy again", healthy_again()),
+        ("RepairCancelled", "RecordExpired, not carried out in time", late()),
+        (
+            "RepairCancelled",
+            "InstanceProtected, protect-from-scale-set-actions",
+            late({"protected_from_actions": True}),
+        ),
+        (
+            "RepairFailed",
+            "DeleteRefused, the API server refused its DELETE",
+            late(refused_until={"web-1": T0 + MINUTE}),
+        ),
+        (
+            "RepairFailed",
+            "GraceExpired, never created",
+            a_set(instances=instances(40)[1:], status=NEVER_CREATED),
+        ),
+        (
+            "RepairFailed",
+            "GraceExpired, web-41 was not healthy when its grace ended",
+            without_first(
+                replacement(started=T0 - 30 * MINUTE, created=T0 - 40 * MINUTE),
+                bad={41: Outcome.WRONG_STATUS},
+            ),
+        ),
+    ],
+)
+def test_a_repair_that_ends_without_success_is_told_with_the_rule_and_why(
+    reason: str, words: str, seen: Observed
+) -> None:
+    """X-11: an Event that named a code alone would send people looking for the fact."""
+    (note,) = notes(settle(SPEC, seen), reason)
+    assert note == Note(reason=reason, message=f"web-1: {words}", warning=reason == "RepairFailed")
+
+
+def test_a_repair_that_is_one_too_many_needs_no_more_words_than_its_code() -> None:
+    """R-11, X-11: the cap has shrunk."""
+    recorded = ledger(entry(1, 41, start=LATE), entry(2, 42, start=LATE - SECOND), last=42)
+    pods = instances(20, unhealthy=(1, 2))
+    few = settle(
+        scale_set_spec(replicas=20), a_set(instances=pods, bad=wrong(1, 2), status=recorded)
+    )
+    told = [note.message for note in notes(few, "RepairCancelled")]
+    assert "web-1: BatchLimitReached" in told[0]
+    assert ", ;" not in told[0]
+
+
+def test_ten_at_most_are_named_in_one_event() -> None:
+    """G8: an Event has a bound, and the ledger has them all."""
+    numbers = range(1, 13)
+    recorded = ledger(*(entry(n, 300 + n, start=LATE) for n in numbers), last=400)
+    spec = scale_set_spec(replicas=240)
+    seen = a_set(instances=instances(240), status=recorded)
+    (cancelled,) = notes(settle(spec, seen), "RepairCancelled")
+    assert cancelled.message.count("Recovered") == 10
+    ill = a_set(240, bad=wrong(*numbers))
+    (began,) = notes(settle(spec, ill), "RepairStarted")
+    assert began.message.count("HTTP 503") == 10
+    assert began.message.endswith("(12 of 12 in flight)")
+
+
+def test_the_end_of_a_silence_is_told_once() -> None:
+    """X-05, G8."""
+    doubts = [{"group": "set", "since": (T0 - MINUTE).isoformat()}]
+    settled = settle(SPEC, a_set(status=ledger(doubts=doubts, last=40)))
+    (note,) = notes(settled, "Answering")
+    assert not note.warning
+    assert not notes(settle(SPEC, settled.seen, T0 + SECOND), "Answering")
+
+
+def test_an_advice_that_stands_is_told_once_and_a_refusal_anew() -> None:
+    """X-11, R-32: by the reason of Accepted, and by its status."""
+    first = settle(SPEC, a_set(foreign=("alien",)))
+    assert not [n for plan in first.plans for n in plan.notes if n.reason == "ForeignPods"]
+    fell = settle(SPEC, replace(first.seen, overlaps_with="older"))
+    assert [n.warning for n in notes(fell, "SelectorOverlap")] == [True]
+    other = replace(fell.seen, overlaps_with=None, instances=(*fell.seen.instances[1:],))
+    again = settle(scale_set_spec(replicas=39), replace(other, foreign=()))
+    assert not notes(again, "Valid")

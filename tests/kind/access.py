@@ -1,0 +1,82 @@
+"""The kind cluster's API for tests: an administrator's token, and a client with it.
+
+Must not know: what is deployed.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+
+from tests.support.kube_api import Api
+
+if TYPE_CHECKING:
+    from localcluster.kind.cluster import KindCluster
+
+ACCOUNT: Final = "scaleset-tests"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How the API server is reached, with every right."""
+
+    server: str
+    token: str
+    ca_file: Path
+
+    def client(self) -> Api:
+        """A client of its own."""
+        return Api(self.server, self.token, self.ca_file)
+
+
+def access(cluster: KindCluster, folder: Path) -> Access:
+    """Make an account with every right, and give its token.
+
+    Args:
+        cluster: is up.
+        folder: keeps the certificates that vouch for the server.
+    """
+    known = cluster.state()
+    assert known is not None
+    wanted = {"apiVersion": "v1", "kind": "List", "items": _account()}
+    cluster.kubectl(known, "apply", "-f", "-", sent=json.dumps(wanted))
+    token = cluster.kubectl(
+        known, "create", "token", ACCOUNT, "-n", "kube-system", "--duration=24h"
+    )
+    config = yaml.safe_load(Path(known.kubeconfig).read_text(encoding="utf-8"))
+    there = config["clusters"][0]["cluster"]
+    ca_file = folder / "ca.crt"
+    ca_file.write_bytes(base64.b64decode(there["certificate-authority-data"]))
+    return Access(there["server"], token.strip(), ca_file)
+
+
+def withdraw(cluster: KindCluster) -> None:
+    """Take the account away again."""
+    known = cluster.state()
+    if known is not None:
+        cluster.kubectl(known, "delete", "clusterrolebinding", ACCOUNT)
+        cluster.kubectl(known, "-n", "kube-system", "delete", "serviceaccount", ACCOUNT)
+
+
+def _account() -> list[dict[str, Any]]:
+    subject = {"kind": "ServiceAccount", "name": ACCOUNT, "namespace": "kube-system"}
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            "metadata": {"name": ACCOUNT, "namespace": "kube-system"},
+        },
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": ACCOUNT},
+            "roleRef": role,
+            "subjects": [subject],
+        },
+    ]
