@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 
 from scaleset_operator.api.base import REASON_TEXT, ObjectMeta, Reason, VMHealth
 from scaleset_operator.api.scaleset import ScaleSet, ScaleSetSpec
@@ -15,6 +15,7 @@ from scaleset_operator.core.explain import Explanation, Fate, explain
 from scaleset_operator.core.gates import OF_THE_INSTANCE, OF_THE_SET
 from scaleset_operator.core.model import images_of, model_of, shape_of
 from scaleset_operator.core.observed import (
+    Instance,
     Observed,
     Outcome,
     ProberView,
@@ -25,6 +26,7 @@ from scaleset_operator.core.plan import PublishHealth
 from scaleset_operator.core.retold import Read, scene_of
 from scaleset_operator.core.scene import Scene
 from scaleset_operator.core.wording import QUESTIONS, answer, question, sentence
+from tests.core._situations import Situation, situations
 from tests.core._stories import a_set, entry, ledger, settle, wrong
 from tests.core.test_decide_properties import LATEST, OLDER, observations, specs
 from tests.support.builders import RUNNING, TEMPLATE, evidence, instance, instances, scale_set_spec
@@ -53,9 +55,10 @@ def told(spec: ScaleSetSpec, seen: Observed, name: str = "web-1") -> Explanation
 
 
 @slow
-@given(spec=specs(), seen=observations())
-def test_an_explanation_is_what_decide_decides(spec: ScaleSetSpec, seen: Observed) -> None:
+@given(situation=situations())
+def test_an_explanation_is_what_decide_decides(situation: Situation) -> None:
     """X-11, P-21: the same decision, reason and time, and the first closed gate is the reason."""
+    spec, seen = situation
     settled = settle(spec, seen)
     decided = {d.instance: d for d in settled.plan.decisions}
     for pod in seen.instances:
@@ -72,11 +75,12 @@ def test_an_explanation_is_what_decide_decides(spec: ScaleSetSpec, seen: Observe
 
 
 @slow
-@given(spec=specs(), seen=observations())
+@given(situation=situations())
 def test_what_is_said_to_be_repaired_now_is_repaired_and_nothing_else(
-    spec: ScaleSetSpec, seen: Observed
+    situation: Situation,
 ) -> None:
     """R-14, X-11: open gates and a free slot, if and only if the turn records the repair."""
+    spec, seen = situation
     recorded = decide(spec, all_read(seen), T0).status.repairs.in_flight
     before = {e.uid for e in seen.status.repairs.in_flight}
     begun = {e.instance for e in recorded if e.uid not in before}
@@ -85,6 +89,56 @@ def test_what_is_said_to_be_repaired_now_is_repaired_and_nothing_else(
         assert (found.fate is Fate.REPAIR) == (pod.name in begun)
         if found.fate is Fate.REPAIR:
             assert found.closed is None
+
+
+def barrier(spec: ScaleSetSpec, seen: Observed, pod: Instance) -> str | None:
+    """The gate that is the first closed one, by the name of its rule."""
+    scene = Scene.of(spec, all_read(seen), T0)
+    for gate in OF_THE_SET:
+        if not gate(scene).open:
+            return gate.__name__
+    for ask in OF_THE_INSTANCE:
+        if not ask(scene, pod).open:
+            return ask.__name__
+    return None
+
+
+@pytest.mark.timeout(300)
+def test_the_situations_reach_every_gate_every_fate_and_every_kind_of_act() -> None:
+    """X-11: what the two properties above are worth; a new gate must be reached too."""
+    closed, fates, acts = set[str | None](), set[Fate](), set[str]()
+
+    @settings(
+        max_examples=600,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(situation=situations())
+    def look(situation: Situation) -> None:
+        spec, seen = situation
+        settled = settle(spec, seen)
+        acts.update(f"{type(a).__name__} {getattr(a, 'purpose', '')}" for a in settled.plan.actions)
+        for pod in seen.instances:
+            found = told(spec, seen, pod.name)
+            fates.add(found.fate)
+            if found.fate in (Fate.WAIT, Fate.REPAIR, Fate.LEAVES):
+                closed.add(barrier(spec, seen, pod))
+
+    look()
+    assert {gate.__name__ for gate in (*OF_THE_SET, *OF_THE_INSTANCE)} <= closed
+    assert None in closed, "Observe, no free slot, or a repair that begins"
+    assert fates == set(Fate)
+    kinds = ("repair", "rollout", "scale_in", "witness", "over")
+    assert acts >= {f"DeleteInstance {kind}" for kind in kinds}
+    assert acts >= {
+        "RenewInstance repair",
+        "RenewInstance rollout",
+        "GiveNotice ",
+        "CreateInstance ",
+    }
 
 
 # --- Without a prober --------------------------------------------------------------------------
