@@ -8,8 +8,10 @@ import pytest
 
 from scaleset_operator.api.base import Reason, VMHealth
 from scaleset_operator.core.decide import decide
+from scaleset_operator.core.doubt import Doubtfulness
 from scaleset_operator.core.health import Verdict, judge
 from scaleset_operator.core.observed import Evidence, Outcome, ProberView
+from scaleset_operator.core.policies import Ingress, Policy, PortRange, Surroundings
 from tests.core._stories import a_set, published, reasons, settle, under_repair, wrong
 from tests.support.builders import evidence, instance, instances, probe_view, scale_set_spec
 from tests.support.fake_clock import T0
@@ -277,3 +279,50 @@ def test_a_pod_without_the_condition_is_unknown() -> None:
     seen = a_set(instances=(instance(number=1, health=None, started=None),))
     verdict = judge(scale_set_spec(), seen, T0)["uid-web-1"]
     assert (verdict.health, verdict.message) == (VMHealth.UNKNOWN, "not yet probed")
+
+
+# --- A set that is silent as a whole -----------------------------------------------------------
+
+SHUT = Surroundings(namespace="default", policies=(Policy(name="deny"),))
+SILENT = dict.fromkeys(range(1, 4), Outcome.TIMED_OUT)
+
+
+def silent(bad: dict[int, Any], around: Surroundings | None) -> Verdict:
+    seen = a_set(3, bad=bad, surroundings=around, probe=probe_view(port=8080))
+    return judge(scale_set_spec(replicas=3), seen, T0)["uid-web-1"]
+
+
+def test_a_policy_that_shuts_the_prober_out_for_certain_is_named() -> None:
+    """S-31, X-11: instead of that the whole set is silent."""
+    verdict = silent(SILENT, SHUT)
+    assert verdict.reason is Reason.PROBE_BLOCKED
+    assert verdict.message == "NetworkPolicy deny does not admit the prober on port 8080"
+
+
+def test_where_no_policy_is_certain_silence_is_what_it_was() -> None:
+    """S-31: none that is known, or one that lets the port in."""
+    others = Ingress(ports=(PortRange(port=8080),))
+    for around in (None, Surroundings(namespace="default"), open_to(others)):
+        assert silent(SILENT, around).reason is Reason.PROBE_INCONCLUSIVE
+    wrong_port = Ingress(ports=(PortRange(port=8081),))
+    assert silent(SILENT, open_to(wrong_port)).reason is Reason.PROBE_BLOCKED
+
+
+def open_to(rule: Ingress) -> Surroundings:
+    return Surroundings(namespace="default", policies=(Policy(name="some", ingress=(rule,)),))
+
+
+def test_a_policy_explains_the_silence_of_the_whole_set_alone() -> None:
+    """S-31: where another one answers, the prober is let in."""
+    one = {1: evidence(outcome=Outcome.TIMED_OUT), 2: evidence(outcome=None)}
+    held = silent(one, SHUT)
+    assert (held.reason, held.doubt) == (Reason.PROBE_INCONCLUSIVE, Doubtfulness.UNDECIDED)
+
+
+def test_what_is_not_known_of_a_new_pod_is_so_since_now() -> None:
+    """X-08."""
+    young = instance(number=1, health=None, started=T0 - timedelta(seconds=5))
+    seen = a_set(instances=(young,), bad={1: Outcome.WRONG_STATUS})
+    verdict = judge(scale_set_spec(), seen, T0)[young.uid]
+    assert (verdict.health, verdict.since) == (VMHealth.UNKNOWN, T0)
+    assert verdict.message == "no full timeout has been watched"

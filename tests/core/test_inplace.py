@@ -415,6 +415,8 @@ def test_a_refused_patch_fails_the_repair_and_holds_that_instance_back() -> None
     """Protocol rule 4: with back-off; it says nothing about the model."""
     settled = settle(spec(), recorded(refused_until={"web-1": T0 + MINUTE}))
     assert last_of(settled) == ("Failed", "RestartRefused")
+    notes = [note.message for plan in settled.plans for note in plan.notes]
+    assert "web-1: RestartRefused, the API server refused a write to it" in notes
     assert settled.plan.status.repairs.consecutive_failed == 0
 
 

@@ -24,6 +24,10 @@ def test_a_template_has_the_same_model_under_every_version_of_the_operator() -> 
     """R-58: another hash of the same template would roll out every set on an upgrade."""
     assert model_of(template()) == "211a3c42-6a5fa9a0"
     assert model_of({"spec": None}) == "c3cf6708-4f53cda1"
+    containers = [{"name": "web", "image": "nginx:1"}, {"name": "log", "image": "log:2"}]
+    labels = {"labels": {"app": "web", "b": "c"}}
+    more = model_of({"metadata": labels, "spec": {"containers": containers}})
+    assert more == "41758df7-a659fb30"
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ NEVER_CREATED: Final = ledger(entry(1, 41, deleted=T0 - 30 * MINUTE), last=41)
         ),
         (
             "RepairFailed",
-            "DeleteRefused, the API server refused its DELETE",
+            "DeleteRefused, the API server refused a write to it",
             late(refused_until={"web-1": T0 + MINUTE}),
         ),
         (
@@ -75,6 +75,15 @@ def test_a_repair_that_ends_without_success_is_told_with_the_rule_and_why(
     """X-11: an Event that named a code alone would send people looking for the fact."""
     (note,) = notes(settle(SPEC, seen), reason)
     assert note == Note(reason=reason, message=f"web-1: {words}", warning=reason == "RepairFailed")
+
+
+def test_a_repair_whose_replacement_was_taken_by_a_scale_in_says_so() -> None:
+    """Protocol rule 6: its victim was under notice, and has gone without one."""
+    due = T0 - SECOND
+    row = entry(1, 41, phase="Notified", terminateAt=due.isoformat()) | {"replacement": None}
+    seen = a_set(instances=instances(40)[1:], status=ledger(row, last=41))
+    (note,) = notes(settle(scale_set_spec(replicas=39), seen), "RepairCancelled")
+    assert note.message == "web-1: ScaledIn, fewer instances are wanted"
 
 
 def test_a_repair_that_is_one_too_many_needs_no_more_words_than_its_code() -> None:

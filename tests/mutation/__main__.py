@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +39,9 @@ def main() -> int:
     left = [mutant for key, mutant in wanted.items() if results.killer(key) is None]
     _run(left, asked, results, last)
     if not asked.modules:
-        PAGE.write_text(page(results), encoding="utf-8")
+        PAGE.write_text(
+            page(results, datetime.fromtimestamp(time.time(), UTC).date()), encoding="utf-8"
+        )
     return _told(results, names)
 
 

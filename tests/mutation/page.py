@@ -18,6 +18,7 @@ from tests.mutation.results import LEAST_SCORE, WATCHED, score_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import date
 
     from tests.mutation.results import Results, Row
 
@@ -90,14 +91,16 @@ def unexplained(rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if row.killer is None and reason_of(row) is None]
 
 
-def page(results: Results) -> str:
-    """The whole page."""
+def page(results: Results, on: date) -> str:
+    """The whole page, for a run that ended on this day."""
     every = [row for module in results.modules() for row in results.of(module)]
     alive = [row for row in every if row.killer is None]
     return "\n".join(
         [
             HEAD,
             "## The score",
+            "",
+            f"Of {on.isoformat()}, every mutant of every module.",
             "",
             "| module | mutants | killed | survived | score |",
             "| --- | ---: | ---: | ---: | ---: |",

@@ -118,7 +118,8 @@ def a_row(killer: str | None = None, **fields: Any) -> Row:
 
 def test_the_page_tells_the_score_and_every_survivor(tmp_path: Path) -> None:
     results = Results(tmp_path / "none", [a_row(), a_row("test_x", nth=2), a_row("test_y", nth=3)])
-    text = page(results)
+    text = page(results, T0.date())
+    assert f"Of {T0:%Y-%m-%d}, every mutant" in text
     assert "| **doubt** | 3 | 2 | 1 | 66.7 % |" in text
     assert r"| `` weigh `` | `` a \| b `` | `` a & b `` |" in text
     assert "not explained" in text

@@ -147,7 +147,7 @@ def _not_refused(scene: Scene, instance: Instance) -> Gate:
     return Gate(
         reason=Reason.REPAIR_BACK_OFF,
         open=until is None or scene.now >= until,
-        detail="the API server refused its DELETE",
+        detail="the API server refused a write to it",
         until=until,
     )
 
