@@ -72,6 +72,7 @@ def test_enforce_goes_on_where_a_budget_has_room_and_writes_down_which_it_spends
     settled = settle(spec(), sick(1, seen=over(budget(1))))
     (one,) = settled.entries
     assert one.budgets == ("web-pdb",)
+    assert one.cause == "HTTP 503, 200 is expected; no success for 11s"
 
 
 def test_without_a_budget_over_it_an_instance_is_repaired() -> None:

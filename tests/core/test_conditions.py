@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 
 from scaleset_operator.api.base import Reason, VMHealth
+from scaleset_operator.api.rolloutstatus import RolloutStatus
+from scaleset_operator.core.conditions import conditions
 from scaleset_operator.core.observed import Outcome, ProberView, TemplateView
 from scaleset_operator.core.plan import Plan, Record
+from scaleset_operator.core.scene import Scene
 from tests.core._silence import MINUTE, fallen
 from tests.core._stories import a_set, condition, entry, ledger, settle, wrong
 from tests.support.builders import instance, instances, probe_view, scale_set_spec
@@ -173,6 +176,25 @@ def test_a_set_that_fell_silent_as_a_whole_is_ready_and_says_so() -> None:
     assert condition(plan, "InstancesHealthy") == ("Unknown", "ProbeInconclusive")
     assert message(plan, "InstancesHealthy") == healthy
     assert condition(plan, "RepairsAllowed") == ("False", "ProbeInconclusive")
+
+
+@pytest.mark.parametrize(("reason", "stalled"), [("RolloutStopped", True), ("RollingOut", False)])
+def test_a_set_is_stalled_by_a_rollout_that_has_stopped(reason: str, *, stalled: bool) -> None:
+    """X-11, kstatus: with the rollout's own words."""
+    settled = settle(SPEC, a_set(5))
+    rollout = RolloutStatus(model="m2", start_time=T0, reason=reason, message="too many are ill")
+    status = settled.plan.status.model_copy(update={"rollout": rollout})
+    found = {c.type: c for c in conditions(Scene.of(SPEC, settled.seen, T0), status)}
+    assert ("Stalled" in found) is stalled
+    assert not stalled or (found["Stalled"].reason, found["Stalled"].message) == (
+        reason,
+        "too many are ill",
+    )
+
+
+def test_a_set_of_none_has_nothing_to_say_of_its_health() -> None:
+    plan = settle(scale_set_spec(replicas=0), a_set(0)).plan
+    assert message(plan, "InstancesHealthy") == ""
 
 
 def test_those_that_a_rollout_leaves_behind_are_told_with_the_reason() -> None:

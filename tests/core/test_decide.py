@@ -6,19 +6,20 @@ from typing import Any, Final
 
 import pytest
 
+from scaleset_operator.api.base import VMHealth
 from scaleset_operator.api.scalesetstatus import ScaleSetStatus
 from scaleset_operator.core.decide import decide, urgency
-from scaleset_operator.core.observed import Outcome, ProberView
+from scaleset_operator.core.observed import Instance, Outcome, ProberView
 from scaleset_operator.core.plan import (
     AdoptInstance,
+    CreateInstance,
     DeleteInstance,
     Purpose,
     Record,
     ReleaseInstance,
 )
-from tests.core._silence import fallen
 from tests.core._stories import a_set, entry, ledger, settle, wrong
-from tests.support.builders import evidence, instance, instances, observed, scale_set_spec
+from tests.support.builders import instance, instances, observed, scale_set_spec
 from tests.support.fake_clock import T0
 
 SECOND = timedelta(seconds=1)
@@ -62,21 +63,55 @@ def test_while_the_view_is_old_nobody_is_adopted_released_or_deleted() -> None:
 
 def test_policies_are_read_only_for_a_set_that_is_silent_as_a_whole() -> None:
     """Protocol rule 18, G9: it costs a request."""
-    assert not settle(SPEC, a_set(5, bad=wrong(1))).plan.look_at_policies
-    assert fallen().run(timedelta(minutes=1)).look_at_policies
+    assert settle(SPEC, a_set(5, bad=wrong(1))).plan.look_at_policies is False
+    silent = dict.fromkeys(range(1, 6), Outcome.TIMED_OUT)
+    assert settle(SPEC, a_set(5, bad=silent)).plan.look_at_policies is True
 
 
-def test_the_requests_of_those_that_go_or_are_renewed_anyway_are_not_answered() -> None:
-    """R-56, X-11: what is being done to them meets the request, or ends it."""
-    first, second, *others = instances(5, operation="restart")
-    pods = (first, replace(second, renewing=True, started=None), *others)
-    leaving = [{"name": "web-1", "uid": "uid-web-1", "purpose": "ScaleIn"}]
-    step = {"model": "m1", "fromModel": "m0", "startTime": T0.isoformat()}
-    renewals = [{"instance": "web-2", "uid": "uid-web-2", **step}]
-    status = ledger(entry(3, 6), last=6) | {"scaleIn": leaving, "renewals": renewals}
-    spec = scale_set_spec(replicas=4)
-    rows = decide(spec, a_set(instances=pods, status=status), T0).status.requests
-    assert {row.instance for row in rows} == {"web-4", "web-5"}
+def test_a_witness_goes_where_the_fewest_are_what_repairs_owe_included() -> None:
+    """Protocol rule 18, M-11."""
+    pods = tuple(replace(pod, update_domain=n) for n, pod in enumerate(instances(5)))
+    doubt = {"group": "ScaleSet/web", "since": AGO.isoformat(), "witness": "web-6"}
+    silent = dict.fromkeys(range(1, 6), Outcome.TIMED_OUT)
+    seen = a_set(instances=pods, bad=silent, status=ledger(doubts=[doubt], last=6))
+    (act,) = [a for a in settle(SPEC, seen).plan.actions if a.name == "web-6"]
+    assert isinstance(act, CreateInstance)
+    assert act.update_domain == 0
+    moved = tuple(replace(pod, update_domain=0) for pod in pods[:2]) + pods[2:]
+    again = replace(seen, instances=moved)
+    (act,) = [a for a in settle(SPEC, again).plan.actions if a.name == "web-6"]
+    assert isinstance(act, CreateInstance)
+    assert act.update_domain == 1
+
+
+def test_repairs_that_end_are_told_beside_the_few_that_the_status_keeps() -> None:
+    """X-11: for the metrics and the log."""
+    late = entry(1, 41, start=T0 - timedelta(seconds=8))
+    (plan,) = [p for p in settle(SPEC, a_set(5, status=ledger(late, last=41))).plans if p.ended]
+    assert [(row.instance, row.reason) for row in plan.ended] == [("web-1", "Recovered")]
+    assert plan.ended == plan.status.repairs.history
+
+
+def test_one_that_still_terminates_after_its_repair_is_listed() -> None:
+    """R-15."""
+    old = instance(health=VMHealth.UNHEALTHY, terminating=True, in_rotation=False)
+    flight = ledger(entry(1, 6, deleted=AGO), last=6)
+    seen = a_set(instances=(old, *instances(6)[1:]), status=flight)
+    stalled = settle(SPEC, seen).plan.status.repairs.stalled
+    assert [row.instance for row in stalled] == ["web-1"]
+
+
+def test_the_document_of_scheduled_events_has_its_incarnation_in_the_same_status() -> None:
+    """By one compare and swap with what the document is made from."""
+    due = T0 + timedelta(minutes=5)
+    assert settle(SPEC, a_set(5)).plan.status.scheduled_events_incarnation is None
+    pods = (instance(health=VMHealth.UNHEALTHY, terminate_at=due), *instances(5)[1:])
+    told = entry(1, 6, terminateAt=due.isoformat())
+    seen = a_set(instances=pods, bad=wrong(1), status=ledger(told, last=6))
+    begun = settle(SPEC, seen)
+    assert begun.plan.status.scheduled_events_incarnation == int(T0.timestamp())
+    later = settle(SPEC, begun.seen, T0 + SECOND)
+    assert later.plan.status.scheduled_events_incarnation == int(T0.timestamp())
 
 
 # --- When to look again ------------------------------------------------------------------------
@@ -88,6 +123,15 @@ def test_an_operator_that_starts_too_often_looks_again_when_it_has_watched_a_tim
     assert settle(SPEC, seen).plan.look_again_at == T0 + 10 * SECOND
     calm = a_set(5, prober=ProberView(beating_since=T0 - SECOND))
     assert settle(SPEC, calm).plan.look_again_at is None
+
+
+def test_a_moment_that_has_come_is_no_moment_to_wait_for() -> None:
+    """G9: or it would turn without end; a grace of nothing ends now."""
+    spec = scale_set_spec(replicas=5, grace="PT0S")
+    status = {"repairs": {"enabledTime": None}}
+    first = decide(spec, a_set(5, bad=wrong(1), status=status), T0)
+    assert first.decisions[0].until == T0
+    assert first.look_again_at is None
 
 
 # --- The cap, as it stands in the status -------------------------------------------------------
@@ -252,11 +296,27 @@ def test_of_a_rollout_the_steps_are_recorded_first_and_the_words_in_time(
     assert urgency(before, after, waiting=False) is record
 
 
-def test_a_repair_that_succeeds_is_recorded_at_once_where_another_waits_for_its_slot() -> None:
-    """R-11, R-20: of two slots one is free again, and three are ill."""
-    flight = ledger(entry(1, 41, deleted=AGO), entry(2, 42, deleted=AGO), last=42)
-    pods = (*instances(40, unhealthy=(3, 4))[2:], instance(number=41), instance(number=42))
-    starting = evidence(outcome=Outcome.WRONG_STATUS, watched_for=5 * SECOND)
-    bad: dict[int, Any] = wrong(3, 4) | {42: starting}
-    seen = replace(a_set(instances=pods, bad=bad, status=flight), live_reads=frozenset({"web-1"}))
-    assert settle(scale_set_spec(), seen).plans[0].record is Record.NOW
+@pytest.mark.parametrize(
+    ("waiting", "record"), [((), Record.SOON), ((3,), Record.SOON), ((3, 4, 5), Record.NOW)]
+)
+def test_a_repair_that_succeeds_is_recorded_at_once_where_another_waits_for_its_slot(
+    waiting: tuple[int, ...], record: Record
+) -> None:
+    """R-11, R-20: two slots, of which one is free again."""
+    repairs = [entry(1, 41, deleted=AGO, phase="Replacing", replacementUID="uid-web-41")]
+    pods = (*instances(40)[1:], instance(number=41))
+    standing = settle(scale_set_spec(), a_set(instances=pods, status=ledger(*repairs, last=41)))
+    assert not standing.entries
+    before = [p for p in standing.plans if p.status.repairs.in_flight]
+    seen = replace(
+        a_set(instances=ill(pods, waiting), bad=wrong(*waiting), status=before[-1].status),
+        live_reads=frozenset({"web-41"}),
+    )
+    plan = decide(scale_set_spec(), seen, T0)
+    assert not plan.status.repairs.in_flight
+    assert plan.record is record
+
+
+def ill(pods: tuple[Instance, ...], numbers: tuple[int, ...]) -> tuple[Instance, ...]:
+    bad = {pod.name: pod for pod in instances(40, unhealthy=numbers)}
+    return tuple(bad[p.name] if p.instance_id in numbers else p for p in pods)

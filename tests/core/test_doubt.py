@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from scaleset_operator.api.base import Reason, VMHealth
@@ -243,6 +243,8 @@ def test_one_that_answers_now_is_enough_to_convict_the_silent() -> None:
     assert verdicts[40].health is VMHealth.HEALTHY
 
 
+@example([(5, 9), (7, 0)], 9)
+@example([(7, 0), (5, 9)], 9)
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=6), st.integers(0, 9))
 def test_sight_is_that_of_all_who_were_heard_after_the_fall(
     members: list[tuple[int, int]], fell: int

@@ -66,6 +66,11 @@ def test_the_first_candidate_of_all_makes_the_lease() -> None:
     )
 
 
+def test_times_are_nanoseconds() -> None:
+    """As CLOCK_BOOTTIME counts them."""
+    assert leader(sent=0).leads_until == 10_000_000_000
+
+
 def test_nobody_leads_before_its_write_was_accepted() -> None:
     standing = was_read(newcomer(), None, NOW)
     assert standing.leads_until is None
@@ -125,7 +130,19 @@ def test_a_leader_that_could_not_renew_for_ten_seconds_leaves() -> None:
     for second in (2, 4, 6, 8):
         standing = has_failed(standing, NOW + second * NS)
     assert isinstance(step(standing, NOW + 10 * NS - 1), Read)
-    assert isinstance(step(standing, NOW + 10 * NS), Leave)
+    assert step(standing, NOW + 10 * NS) == Leave("the lease could not be renewed for 10 s")
+
+
+def test_a_leader_whose_name_was_taken_off_writes_it_again() -> None:
+    """Nobody else holds the lease: that is no reason to leave."""
+    cleared = was_read(was_refused(leader(), NOW + 2 * NS), lease("", version="8"), NOW + 2 * NS)
+    assert written(cleared, NOW + 2 * NS).version == "8"
+
+
+def test_who_has_made_the_lease_is_its_holder() -> None:
+    made = was_written(was_read(newcomer(), None, NOW), lease(ME), NOW, NOW)
+    assert (made.holder, made.missing) == (ME, False)
+    assert written(made, NOW + 2 * NS).version == lease(ME).version
 
 
 def test_a_leader_that_slept_past_its_time_leaves_before_anything_else() -> None:

@@ -154,6 +154,16 @@ def test_one_under_notice_leaves_rotation_though_it_answers_and_says_why() -> No
     assert told.gate_message == "it was told to go: no new traffic"
 
 
+def test_one_that_the_prober_does_not_know_leaves_rotation_too() -> None:
+    """Protocol rule 8."""
+    first = instance(terminate_at=DUE, in_rotation=True)
+    recorded = entry(1, 6, phase="Notified", terminateAt=DUE.isoformat())
+    seen = a_set(instances=(first, *instances(5)[1:]), status=ledger(recorded, last=6))
+    told = published(settle(SPEC, replace(seen, evidence={})).plan)["web-1"]
+    assert (told.health, told.in_rotation) == (VMHealth.HEALTHY, False)
+    assert told.message == "not yet probed"
+
+
 def test_of_one_that_was_never_known_no_health_is_written_when_it_leaves() -> None:
     """Protocol rule 26: Unknown is the state of a pod without the condition."""
     assert noticed(health=None, started=None).health is None

@@ -197,45 +197,6 @@ def test_a_pod_that_never_started_can_be_replaced_on_request_but_not_restarted()
     assert rows(settle(SPEC, seen(RESTART | pending)))[0][2:] == ("Refused", "NoEquivalentImage")
 
 
-def test_refusals_stand_first_then_the_newest() -> None:
-    """X-11: of a list that is bounded, those that are still on their pods are never left out."""
-    old = [
-        {
-            "instance": f"web-{number}",
-            "uid": f"uid-web-{number}",
-            "request": "operation=reboot",
-            "state": "Answered",
-            "reason": "UnknownRequest",
-            "time": (T0 - ago * SECOND).isoformat(),
-        }
-        for number, ago in ((3, 9), (4, 5), (5, 5))
-    ]
-    waits = RESTART | {"protected_from_actions": True}
-    settled = settle(SPEC, seen({"operation": "reboot"}, waits, status={"requests": old}))
-    order = [(row[0], row[2]) for row in rows(settled)]
-    answered = [(f"web-{number}", "Answered") for number in (4, 5, 3)]
-    assert order == [("web-1", "Refused"), ("web-2", "Waiting"), *answered]
-
-
-def test_a_request_that_waits_keeps_the_time_since_when_it_does() -> None:
-    """X-11, G9: another request on the same pod is another one."""
-    waits = RESTART | {"protected_from_actions": True}
-    first = settle(SPEC, seen(waits))
-    later = settle(SPEC, replace(seen(waits), status=first.plan.status), T0 + 60 * SECOND)
-    assert later.plan.status.requests == first.plan.status.requests
-    other = seen(waits | {"operation": "reimage"}, status=first.plan.status)
-    (row,) = settle(SPEC, other, T0 + 60 * SECOND).plan.status.requests
-    assert row.time == T0 + 60 * SECOND
-
-
-def test_an_update_that_waits_for_its_protection_names_the_annotation() -> None:
-    """R-47, X-11."""
-    asked = {"operation": "update", "model": "m0", "protected_from_actions": True}
-    manual = scale_set_spec(upgradePolicy={"mode": "Manual"})
-    (row,) = settle(manual, seen(asked)).plan.status.requests
-    assert (row.reason, row.message) == ("InstanceProtected", "protect-from-scale-set-actions")
-
-
 def test_without_a_request_nothing_of_this_is_there() -> None:
     """G9: a set at rest writes nothing."""
     plan = settle(SPEC, seen()).plan

@@ -91,6 +91,24 @@ def test_never_started_and_unhealthy_instances_go_first_in_every_policy(policy: 
     young = instance(number=5, started=None, health=None)
     pods = (*instances(4, unhealthy=(2,)), young, *instances(10)[5:])
     assert victims(8, pods, wrong(2), scaleInPolicy=policy) == ["web-5", "web-2"]
+    assert victims(9, pods, wrong(2), scaleInPolicy=policy) == ["web-5"]
+
+
+@pytest.mark.parametrize("policy", ["Default", "Newest", "Oldest"])
+def test_of_those_that_go_first_the_newest_goes_before_the_others(policy: str) -> None:
+    """Protocol rule 24: the least of a loss."""
+    young = (instance(number=n, started=None, health=None) for n in (4, 5, 6))
+    pods = (*instances(3, unhealthy=(1, 2)), *young)
+    order = ["web-6", "web-5", "web-4", "web-2", "web-1"]
+    for wanted in range(1, 6):
+        gone = victims(wanted, pods, wrong(1, 2), scaleInPolicy=policy)
+        assert gone == order[: 6 - wanted]
+
+
+def test_the_newest_go_by_their_number_whatever_their_domain() -> None:
+    """Protocol rule 24: though another one is fuller."""
+    pods = tuple(replace(p, update_domain=0 if p.instance_id < 5 else 1) for p in instances(6))
+    assert victims(4, pods, scaleInPolicy="Newest") == ["web-6", "web-5"]
 
 
 @pytest.mark.parametrize("flag", ["protected_from_scale_in", "protected_from_actions"])

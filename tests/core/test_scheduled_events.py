@@ -50,6 +50,7 @@ def test_a_notice_that_was_given_is_an_event() -> None:
         status=EventStatus.SCHEDULED,
     )
     assert GUID.fullmatch(event.event_id)
+    assert event.duration is None, "it does not come back"
 
 
 def test_what_a_person_asked_for_says_so() -> None:
@@ -78,6 +79,9 @@ def test_an_event_keeps_its_id_and_another_attempt_has_another() -> None:
     (elsewhere,) = events_of(status(told(8)))
     assert one.event_id == same.event_id
     assert len({one.event_id, other.event_id, elsewhere.event_id}) == 3
+    assert one.event_id == "909bce34-0202-a85b-c56e-af56f69bcf15", (
+        "and the next version of the operator gives it the same"
+    )
 
 
 def test_another_kind_of_event_is_one_more_source() -> None:
@@ -100,6 +104,7 @@ def test_the_number_is_the_time_of_the_change_and_none_before_the_first() -> Non
     nobody, somebody = status(), status(told(7))
     assert incarnation(nobody, nobody, T0) is None
     assert incarnation(nobody, somebody, T0) == int(T0.timestamp())
+    assert incarnation(nobody, somebody, datetime.fromtimestamp(0, UTC)) == 1
 
 
 def test_a_number_that_is_ahead_of_the_clock_still_rises() -> None:

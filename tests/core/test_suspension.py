@@ -9,6 +9,8 @@ import pytest
 from scaleset_operator.api.base import Reason
 from scaleset_operator.core.observed import Observed, Outcome, TemplateView
 from scaleset_operator.core.plan import Note, Plan, Record
+from scaleset_operator.core.scene import Scene
+from scaleset_operator.core.suspension import attempts_before, count
 from tests.core._stories import Settled, Story, a_set, entry, ledger, settle, under_repair, wrong
 from tests.support.builders import instance, instances, scale_set_spec
 from tests.support.fake_clock import T0
@@ -291,3 +293,70 @@ def test_a_lineage_that_was_healthy_once_starts_anew() -> None:
         story.run(3 * MINUTE)
     assert len(story.taken) == 5
     assert service(story.plans[-1])[0] == "Running"
+
+
+# --- A request to resume, and what it makes forgotten ------------------------------------------
+
+SINCE = T0 - MINUTE
+HELD = {"suspendedSince": SINCE.isoformat(), "suspendedCause": "three in a row"}
+
+
+def handled(at: datetime) -> dict[str, Any]:
+    return {"lastHandledResumeRequest": at.isoformat()}
+
+
+@pytest.mark.parametrize(
+    ("repairs", "asked", "after", "told"),
+    [
+        (HELD, None, (SINCE, None, None), False),
+        (HELD, SINCE - SECOND, (SINCE, SINCE - SECOND, None), True),
+        (HELD, SINCE, (SINCE, SINCE, None), True),
+        (HELD, SINCE + SECOND, (None, SINCE + SECOND, T0), False),
+        (HELD | handled(SINCE - HOUR), SINCE - HOUR, (SINCE, SINCE - HOUR, None), False),
+        (HELD | handled(SINCE - MINUTE), SINCE - HOUR, (SINCE, SINCE - MINUTE, None), False),
+        (HELD | handled(SINCE - HOUR), SINCE - MINUTE, (SINCE, SINCE - MINUTE, None), True),
+        (HELD | handled(T0), T0 - SECOND, (SINCE, T0, None), False),
+        ({}, SINCE, (None, SINCE, None), False),
+        (handled(T0), SINCE, (None, T0, None), False),
+    ],
+)
+def test_a_request_counts_if_it_is_later_than_the_last_one_and_than_the_suspension(
+    repairs: dict[str, Any], asked: datetime | None, after: tuple[Any, Any, Any], *, told: bool
+) -> None:
+    """Protocol rule 13: what does not count is noted and warned of once; an older one never."""
+    marks = {} if asked is None else {RESUME: asked.isoformat()}
+    seen = replace(a_set(status={"repairs": repairs}), annotations=marks)
+    scene = Scene.of(SPEC, seen, T0)
+    found, notes_ = count(scene, [])
+    assert (found.suspended_since, found.last_handled_resume_request, found.resumed_time) == after
+    assert [(note.reason, note.warning) for note in notes_] == (
+        [(Reason.RESUME_IGNORED, True)] if told else []
+    )
+    assert found.suspended_cause == ("three in a row" if after[0] else "")
+    assert found.enabled_time == T0 - HOUR
+
+
+def test_since_when_repairs_are_on_is_written_once_and_forgotten_when_they_are_off() -> None:
+    """R-36, protocol rule 14."""
+    never = a_set(status={"repairs": {"enabledTime": None}})
+    assert count(Scene.of(SPEC, never, T0), [])[0].enabled_time == T0
+    off = scale_set_spec(repairs=False)
+    assert count(Scene.of(off, a_set(), T0), [])[0].enabled_time is None
+
+
+@pytest.mark.parametrize(
+    ("started", "counts"),
+    [(T0 - MINUTE, False), (T0 - MINUTE + SECOND, True), (T0 - HOUR, False), (None, True)],
+)
+def test_the_repairs_before_a_person_resumed_do_not_count(
+    started: datetime | None, *, counts: bool
+) -> None:
+    """R-44: of an instance that ran by then; one that never ran, by when it was created."""
+    status = {"repairs": {"resumedTime": (T0 - MINUTE).isoformat()}}
+    pod = instance(attempt=2, started=started, created=T0 - 2 * HOUR)
+    if started is None:
+        pod = replace(pod, created=T0)
+    scene = Scene.of(SPEC, a_set(instances=(pod,), status=status), T0)
+    assert attempts_before(scene, pod) == (2 if counts else 0)
+    old = replace(pod, started=T0, created=T0 - HOUR)
+    assert attempts_before(scene, old) == 2

@@ -11,6 +11,8 @@ from scaleset_operator.api.scaleset import ScaleSetSpec
 from scaleset_operator.api.scalesetstatus import OrchestrationService
 from scaleset_operator.core.observed import Observed, Outcome
 from scaleset_operator.core.plan import Note, Plan, Record
+from scaleset_operator.core.scene import Scene
+from scaleset_operator.core.wishes import moment_in, suspended_because, unreadable
 from tests.core._stories import (
     Settled,
     a_set,
@@ -107,6 +109,43 @@ def test_the_annotation_never_overrides_a_suspended_spec(until: datetime) -> Non
     assert shown.message == "migration"
     late = settle(BY_SPEC, settled.seen, T0 + 2 * HOUR)
     assert reasons(late.plan) == {"web-1": Reason.SUSPENDED_BY_USER}
+
+
+QUOTED = "2026-11-20T18:00:00Z; it asks for nothing"
+
+
+@pytest.mark.parametrize(
+    ("text", "quote"),
+    [
+        ("tomorrow", "'tomorrow'"),
+        ("x" * 40, f"'{'x' * 40}'"),
+        ("x" * 41, f"'{'x' * 39}…'"),
+        ("x" * 500, f"'{'x' * 39}…'"),
+    ],
+)
+def test_a_value_that_cannot_be_read_is_quoted_in_full_or_cut_at_forty(
+    text: str, quote: str
+) -> None:
+    """R-37: which field, which value, what is allowed; and nothing of a field that is not there."""
+    said = f"{{}}: {quote} is no RFC 3339 time with a zone, such as {QUOTED}"
+    for marks in ({UNTIL: text}, {RESUME: text}, {UNTIL: text, RESUME: text}):
+        scene = Scene.of(SPEC, replace(a_set(), annotations=marks), T0)
+        assert unreadable(scene) == "; ".join(said.format(name) for name in marks)
+    assert unreadable(Scene.of(SPEC, replace(a_set(), annotations={UNTIL: ""}), T0)) == ""
+
+
+def test_a_time_of_any_zone_is_the_same_moment() -> None:
+    """R-37: in UTC, so that it is written alike everywhere."""
+    moment = moment_in({UNTIL: "2026-11-21T11:00:00+02:00"}, UNTIL)
+    assert moment == T0 + HOUR
+    assert moment is not None
+    assert moment.tzname() == "UTC"
+    assert moment_in({}, UNTIL) is None
+
+
+def test_without_a_reason_there_is_none() -> None:
+    """R-39."""
+    assert suspended_because(Scene.of(SPEC, a_set(), T0)) == ""
 
 
 BAD = [

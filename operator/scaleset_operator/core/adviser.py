@@ -41,7 +41,7 @@ def first_healthy(scene: Scene, instance: Instance) -> str:
     probe, started = scene.observed.probe, instance.started
     evidence = scene.observed.evidence.get(instance.uid)
     verdict = scene.verdicts[instance.uid]
-    if probe is None or started is None or evidence is None or not scene.has_source:
+    if probe is None or started is None or evidence is None:
         return ""
     watched = evidence.watched_since <= started + probe.interval
     healthy = verdict.fresh and verdict.health is VMHealth.HEALTHY

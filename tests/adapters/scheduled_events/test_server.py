@@ -272,6 +272,25 @@ def test_a_fault_of_ours_is_answered_logged_once_and_ends_nothing(
     stand.counts(failed=3)
 
 
+def test_a_connection_that_cannot_be_taken_in_ends_nothing(
+    opened: Callable[..., Stand], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stand = opened()
+    real, faults = stand.server._let_in, [RuntimeError("torn")]  # noqa: SLF001 - as a fault of ours
+
+    async def let_in(server: Any, connection: socket.socket, peer: str) -> None:
+        if faults:
+            connection.close()
+            raise faults.pop()
+        await real(server, connection, peer)
+
+    monkeypatch.setattr(stand.server, "_let_in", let_in)
+    with open_from(stand.port, WEB_1) as connection:
+        assert drained(connection) == b""
+    assert events(stand, WEB_1) == []
+    assert "could not be taken in" in caplog.text
+
+
 def test_a_port_that_is_taken_is_named(opened: Callable[..., Stand]) -> None:
     """Another one would be found by nobody."""
     first = opened()

@@ -27,7 +27,7 @@ from scaleset_operator.adapters.scheduled_events.answers import (
 )
 from scaleset_operator.adapters.scheduled_events.desk import Asked
 from scaleset_operator.adapters.scheduled_events.document import LARGEST_BODY
-from scaleset_operator.adapters.scheduled_events.door import Bounds, Door
+from scaleset_operator.adapters.scheduled_events.door import FAULT_S, Bounds, Door
 
 CLOSE_S: Final = 5.0
 TOLD_EVERY_S: Final = 60.0
@@ -126,16 +126,26 @@ class EventServer:
         door = Door(listening, self._bounds, lambda: self._counted(Outcome.TOO_OFTEN))
         server = _Server(self._handle, self._bounds.head_s, self._leaves(door))
 
-        async def welcome(connection: socket.socket, peer: str) -> None:
-            await self._let_in(server, connection, peer)
-
-        serving = asyncio.create_task(door.serve(welcome))
+        serving = asyncio.create_task(self._take_in(door, server))
         self._up.set()
         await self._stop.wait()
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)
         door.close()
         await server.shutdown(1.0)
+
+    async def _take_in(self, door: Door, server: "_Server") -> None:
+        """Whatever one connection does, the next one is taken in."""
+
+        async def welcome(connection: socket.socket, peer: str) -> None:
+            await self._let_in(server, connection, peer)
+
+        while True:
+            try:
+                await door.serve(welcome)
+            except Exception:  # noqa: BLE001 - nobody else would begin it again
+                self._tell_fault("a connection for scheduled events could not be taken in")
+                await asyncio.sleep(FAULT_S)
 
     async def _let_in(self, server: "_Server", connection: socket.socket, peer: str) -> None:
         loop = asyncio.get_running_loop()
@@ -180,11 +190,15 @@ class EventServer:
         except Declined as declined:
             return declined.answer
         except Exception:  # noqa: BLE001 - whatever it is, the next one is answered
-            if time.monotonic() - self._told > TOLD_EVERY_S:
-                self._told = time.monotonic()
-                _log.exception("a request for scheduled events failed in an unforeseen way")
+            self._tell_fault("a request for scheduled events failed in an unforeseen way")
             message = "the operator failed in an unforeseen way; its log says how"
             return later(Code.FAILED, message, outcome=Outcome.FAILED).answer
+
+    def _tell_fault(self, words: str) -> None:
+        """Log the fault that is being handled, with where it was."""
+        if time.monotonic() - self._told > TOLD_EVERY_S:
+            self._told = time.monotonic()
+            _log.exception("%s", words)
 
     async def _body(self, request: web.BaseRequest) -> bytes:
         if request.method != "POST":
