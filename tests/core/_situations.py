@@ -75,7 +75,9 @@ def _refused_deletes(seen: Observed) -> Observed:
 
 
 def _short_budget(seen: Observed) -> Observed:
-    short = Budget(name="db", allowed=0, healthy=1, desired=1)
+    short = Budget(name="db", allowed=0, healthy=1, desired=2)
+    ready = (("Ready", VMHealth.HEALTHY, T0 - 60 * MINUTE),)
+    seen = _of_all(seen, ready=True, reports=ready)
     return replace(seen, disruption=Disruption(over={p.name: (short,) for p in seen.instances}))
 
 
@@ -115,6 +117,30 @@ def _never_ran(seen: Observed) -> Observed:
     )
 
 
+def _old_view(seen: Observed) -> Observed:
+    return replace(seen, view_is_fresh=False)
+
+
+def _leaving(seen: Observed) -> Observed:
+    said = seen.status.model_dump(mode="json", by_alias=True, exclude_none=True)
+    said["scaleIn"] = [
+        {"name": pod.name, "uid": pod.uid, "purpose": "Rollout"} for pod in seen.instances[:2]
+    ]
+    return replace(seen, status=ScaleSetStatus.model_validate(said))
+
+
+def _off(seen: Observed) -> Observed:
+    return replace(seen)
+
+
+def _too_many(seen: Observed) -> Observed:
+    return replace(seen)
+
+
+def _unarmed(seen: Observed) -> Observed:
+    return replace(seen)
+
+
 def _nothing(seen: Observed) -> Observed:
     return seen
 
@@ -139,6 +165,11 @@ OBSTACLES: tuple[Callable[[Observed], Observed], ...] = (
     _protected,
     _unpublished,
     _never_ran,
+    _old_view,
+    _leaving,
+    _off,
+    _unarmed,
+    _too_many,
 )
 POLICIES: tuple[dict[str, Any], ...] = (
     {},
@@ -155,6 +186,8 @@ POLICIES: tuple[dict[str, Any], ...] = (
 NEEDED: dict[Callable[[Observed], Observed], dict[str, Any]] = {
     _one_spelling: {"repairAction": "Restart"},
     _short_budget: {"disruptionBudgets": "Enforce"},
+    _off: {"enabled": False},
+    _unarmed: {"armAfterHealthyPercent": 100},
 }
 """Obstacles that are none without a policy."""
 
@@ -175,7 +208,10 @@ def ripe(draw: st.DrawFn) -> Situation:
     bad = {
         pod.instance_id: Outcome.WRONG_STATUS for pod, ill in zip(pods, sick, strict=True) if ill
     }
-    flight = [entry(draw(st.integers(1, len(pods))))] if draw(st.integers(0, 3)) == 0 else []
+    flight = []
+    if draw(st.integers(0, 3)) == 0:
+        last = len(pods)
+        flight = [entry(draw(st.integers(1, last - 1)), draw(st.sampled_from([None, last])))]
     enabled = (T0 - 90 * MINUTE).isoformat()
     seen = a_set(
         instances=pods,
@@ -190,18 +226,24 @@ def ripe(draw: st.DrawFn) -> Situation:
 
 
 @st.composite
-def situations(draw: st.DrawFn) -> Situation:
-    """A spec and an observation, wild or ripe for repair; up to two obstacles stand in the way."""
+def situations(draw: st.DrawFn, *surely: Callable[[Observed], Observed]) -> Situation:
+    """A spec and an observation, wild or ripe for repair; up to two obstacles stand in the way.
+
+    Args:
+        draw: given by hypothesis.
+        surely: an obstacle that stands there in any case, in place of those that are drawn.
+    """
     either = st.one_of(ripe(), ripe(), st.tuples(specs(), observations()))
     spec, seen = draw(either)
     fields = spec.model_dump(mode="json", by_alias=True, exclude_none=True)
-    obstacles = draw(st.lists(st.sampled_from(OBSTACLES), min_size=0, max_size=2))
+    drawn = st.lists(st.sampled_from(OBSTACLES), min_size=0, max_size=2)
+    obstacles = list(surely) or draw(drawn)
     policy = draw(st.sampled_from(POLICIES))
     for obstacle in obstacles:
         policy = NEEDED.get(obstacle, policy)
         seen = obstacle(seen)
     fields["automaticRepairsPolicy"] |= policy
-    if draw(st.integers(0, 29)) == 29:
+    if _too_many in obstacles:
         fields["replicas"] = 201
     if draw(st.booleans()):
         fields["terminateNotificationProfile"] = {"enable": True, "notBeforeTimeout": "PT5M"}
