@@ -24,6 +24,8 @@ from packaging.version import Version
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.timeout(60)  # It reads every file there is.
+
 ROOT: Final = Path(__file__).parents[1]
 SOURCE: Final = ROOT / "operator"
 PACKAGE: Final = SOURCE / "scaleset_operator"
@@ -93,7 +95,6 @@ def test_operator_is_a_source_root_and_never_a_package() -> None:
     assert not (SOURCE / "__init__.py").exists(), "it would shadow the standard library's operator"
 
 
-@pytest.mark.timeout(60)
 def test_imports_go_down_the_drawing() -> None:
     done = subprocess.run(
         [Path(sys.executable).with_name("lint-imports"), "--no-cache", "--no-logo"],
@@ -148,7 +149,6 @@ def test_no_function_is_too_long_to_be_read_at_once() -> None:
     assert {name: lines for name, lines in lengths.items() if lines > LONGEST_FUNCTION} == {}
 
 
-@pytest.mark.timeout(60)
 def test_every_module_says_what_it_is_for() -> None:
     folders = [SOURCE, *(ROOT / name for name in ("tests", "bench", "demo", "manifests"))]
     silent = [relative(path) for path in modules(*folders) if not ast.get_docstring(parsed(path))]

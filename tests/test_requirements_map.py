@@ -16,6 +16,9 @@ FIRST, SECOND, THIRD = (f"R-{number:02}" for number in (1, 2, 3))
 NO_SUCH = f"R-{99}"
 
 
+pytestmark = pytest.mark.timeout(60)  # It reads every test there is.
+
+
 def a_map(**cells: str) -> str:
     """A whole map in which every requirement has `not yet`, but for those given as R_01=..."""
     rows = [
