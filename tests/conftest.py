@@ -51,6 +51,7 @@ FOLDER_TIMEOUT_S: Final = {
     "adapters": 30.0,
     "api": 30.0,
     "reconciler": 30.0,
+    "mutation": 30.0,
 }
 """For one test under these folders, which compute much or start processes; elsewhere the 10 s of
 pyproject.toml hold."""
