@@ -477,14 +477,19 @@ async def test_the_same_again_becomes_a_count_on_one_event(world: World) -> None
 
 
 async def one_question(kubeconfig: Path) -> float:
-    """How many seconds a new connection and one answer over it take on this machine just now."""
-    began = time.monotonic()
+    """How many seconds an answer over a new connection takes on this machine, once there is one."""
     connection = await Connection.open(str(kubeconfig))
     try:
-        await connection.read(Call(method="GET", path="/api/v1/namespaces"))
+        while True:
+            began = time.monotonic()
+            try:
+                await connection.read(Call(method="GET", path="/api/v1/namespaces"))
+            except Unavailable:
+                await asyncio.sleep(0.1)
+            else:
+                return time.monotonic() - began
     finally:
         await connection.close()
-    return time.monotonic() - began
 
 
 async def test_the_view_is_whole_again_soon_after_the_api_server_is_back() -> None:

@@ -16,6 +16,7 @@ from tests.integration.world import (
     domain,
     moment,
     names_of,
+    template,
     uids_of,
     word,
 )
@@ -91,7 +92,10 @@ def assert_told(world: World, sick: list[Json]) -> None:
 def test_all_that_answer_wrongly_are_repaired_at_the_pace_of_the_cap(world: World) -> None:
     """R-20, R-21, R-23, R-33, R-39, R-60: all there are; one that recovers while it waits is left
     alone, and never are two under repair at once."""
-    world.scale_set("web", ALL, repairs={"gracePeriod": "PT0S", "serviceState": "Suspended"})
+    # Eighteen that start at once would be replaced before the last is probed again.
+    slow = template("web", marks={"localcluster/start-delay": "1"})
+    repairs = {"gracePeriod": "PT0S", "serviceState": "Suspended"}
+    world.scale_set("web", ALL, template=slow, repairs=repairs)
     world.await_ready("web")
     before = {pod["metadata"]["name"]: pod for pod in world.pods("web")}
     with AuditorWatch(world.api, namespace=world.namespace) as watch:

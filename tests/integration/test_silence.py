@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.integration.waiting import eventually, throughout
-from tests.integration.world import IN_ROTATION, VERDICT_S, names_of, new_world, uids_of, word
+from tests.integration.world import (
+    IN_ROTATION,
+    VERDICT_S,
+    names_of,
+    new_world,
+    template,
+    uids_of,
+    word,
+)
 from tests.support.auditor_watch import AuditorWatch
 from tests.support.kube_api import Api
 
@@ -69,7 +77,9 @@ def outage(operator: OperatorProcess) -> Iterator[Outage]:
     with new_world(kinds, "mute") as mute, new_world(kinds, "dead") as dead:
         seen = Outage()
         mute.scale_set("mute", SIZE, repairs={"gracePeriod": "PT0S"})
-        dead.scale_set("dead", SIZE, repairs={"gracePeriod": "PT0S"})
+        # So that those that recover are probed again before it is their turn.
+        slow = template("dead", marks={"localcluster/start-delay": "1"})
+        dead.scale_set("dead", SIZE, template=slow, repairs={"gracePeriod": "PT0S"})
         for name in WELL:
             dead.scale_set(name, 2)
         mute.await_ready("mute")
