@@ -189,6 +189,7 @@ class Api:
     ) -> Json:
         target = f"{path}?{urlencode(query)}" if query else path
         deadline = time.monotonic() + BUSY_S
+        asked_anew = False
         while True:
             try:
                 answer = self._ask(self._connection, method, target, body, content)
@@ -197,6 +198,11 @@ class Api:
                 if error.status != TOO_MANY or time.monotonic() > deadline:
                     raise
                 time.sleep(AGAIN_S)
+            except http.client.RemoteDisconnected:
+                self._connection.close()
+                if method != "GET" or asked_anew:
+                    raise
+                asked_anew = True  # A kept connection may have ended while nobody looked.
             except (OSError, http.client.HTTPException):
                 self._connection.close()  # The next request opens a new one.
                 raise
