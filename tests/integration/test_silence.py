@@ -143,7 +143,7 @@ def repair_the_dead(dead: World, seen: Outage, began: float) -> None:
     eventually(
         some_are_repaired,
         "the repair of the dead set has begun",
-        seconds=HOLD_S + 60,
+        seconds=HOLD_S + 120,
         told=lambda: dead.told("dead"),
     )
     left = [pod for pod in dead.pods("dead") if pod["metadata"]["uid"] in uids_of(seen.dead)]
