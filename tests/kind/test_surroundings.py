@@ -28,7 +28,6 @@ REPAIRS: Final = {"gracePeriod": "PT5S"}
 READY_S: Final = 120.0
 REPAIRED_S: Final = 120.0
 TAKE_OVER_S: Final = 20.0
-NODE_LOST_S: Final = 150.0
 SILENT_S: Final = 100.0
 """The doubt holds for a minute, then sends a witness and gives it its grace."""
 SOON: Final = [
@@ -206,47 +205,5 @@ def test_instances_of_a_node_that_is_drained_by_force_come_again_elsewhere(
     assert stay <= uids_of(fleet.pods("web"))
     assert not uids_of(gone) & uids_of(fleet.pods("web"))
     watch.auditor.expect_repaired([])
-    watch.auditor.expect_settled()
-    assert watch.auditor.violations() == []
-
-
-def test_a_node_is_lost_with_half_of_the_instances_and_comes_back(
-    fleet: KindWorld, deployment: Deployment
-) -> None:
-    """X-05: silence there is the node's; what is stuck there makes nobody a second."""
-    leader = deployment.leader()
-    (led,) = (p["spec"]["nodeName"] for p in deployment.pods() if p["metadata"]["name"] == leader)
-    node = led  # With the leader on it.
-    lost = [pod for pod in fleet.pods("web") if pod["spec"]["nodeName"] == node]
-    stay = uids_of(fleet.pods("web")) - uids_of(lost)
-    assert lost
-    assert stay
-    with AuditorWatch(fleet.api, namespace=fleet.namespace) as watch:
-        watch.auditor.forgive(*names_of(lost))
-        deployment.stop_node(node)
-        try:
-            eventually(
-                lambda: not uids_of(lost) & uids_of(fleet.pods("web")),
-                "those on the node are told to go",
-                seconds=NODE_LOST_S,
-                every=1.0,
-            )
-            eventually(
-                lambda: len(fleet.pods("web")) == SIZE,
-                "others stand in for them",
-                seconds=READY_S,
-                told=lambda: fleet.told("web"),
-            )
-            assert stay <= uids_of(fleet.pods("web"))
-        finally:
-            deployment.start_node(node)
-        fleet.await_ready("web", seconds=READY_S)
-        eventually(
-            lambda: len(fleet.everything_of("web")) == SIZE,
-            "what was stuck is gone",
-            seconds=READY_S,
-        )
-        deployment.await_ready()
-    assert stay <= uids_of(fleet.pods("web"))
     watch.auditor.expect_settled()
     assert watch.auditor.violations() == []
