@@ -1,7 +1,16 @@
-"""A port to be asked on. Must not know: what is served there."""
+"""A port to be asked on, and the thread that answers. Must not know: what is served there."""
 
+import asyncio
 import errno
 import socket
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+CLOSE_S: Final = 5.0
+
+Serve = Callable[[Callable[[], None], asyncio.Event], Coroutine[Any, Any, None]]
+"""Serves until the event is set; calls what it is given once it answers."""
 
 
 class CannotListenError(Exception):
@@ -28,3 +37,40 @@ def listening_socket(address: str, port: int) -> socket.socket:
             if fault.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
                 raise
     return socket.create_server(("", port))
+
+
+class ServingThread:
+    """A thread and a loop of its own, so that whoever asks waits for nothing else."""
+
+    def __init__(self, name: str) -> None:
+        """Starts nothing yet.
+
+        Args:
+            name: of the thread.
+        """
+        self._name = name
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self._up = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self, serve: Serve) -> None:
+        """Begin to serve; returns once it answers."""
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._run(serve)), name=self._name, daemon=True
+        )
+        self._thread.start()
+        self._up.wait()
+
+    def close(self) -> None:
+        """Answer no more; returns when the thread has ended, or after a few seconds."""
+        if self._thread is None or self._loop is None or self._stop is None:
+            return
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(CLOSE_S)
+        self._thread = None
+
+    async def _run(self, serve: Serve) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        await serve(self._up.set, self._stop)

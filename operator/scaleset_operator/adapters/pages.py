@@ -8,7 +8,6 @@ import asyncio
 import errno
 import logging
 import socket
-import threading
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -17,12 +16,15 @@ from typing import Final
 import orjson
 from aiohttp import web
 
-from scaleset_operator.adapters.listening import CannotListenError, listening_socket
+from scaleset_operator.adapters.listening import (
+    CannotListenError,
+    ServingThread,
+    listening_socket,
+)
 from scaleset_operator.adapters.vantage.exchange import LARGEST_QUESTION
 from scaleset_operator.adapters.vantage.peer import PATH
 from scaleset_operator.adapters.vitals import Check
 
-CLOSE_S: Final = 5.0
 _GRACE_S: Final = 1.0
 _log = logging.getLogger(__name__)
 
@@ -60,10 +62,7 @@ class PageServer:
         self._address = address
         self.port = port
         self._pages = pages
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stop: asyncio.Event | None = None
-        self._up = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._thread = ServingThread("pages")
 
     def start(self) -> None:
         """Begin to answer; returns once it does.
@@ -72,19 +71,11 @@ class PageServer:
             CannotListenError: for another reason than that the port is taken.
         """
         bound = self._bind()
-        self._thread = threading.Thread(
-            target=lambda: asyncio.run(self._serve(bound)), name="pages", daemon=True
-        )
-        self._thread.start()
-        self._up.wait()
+        self._thread.start(lambda up, stop: self._serve(bound, up, stop))
 
     def close(self) -> None:
         """Answer no more; returns when the thread has ended, or after a few seconds."""
-        if self._thread is None or self._loop is None or self._stop is None:
-            return
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(CLOSE_S)
-        self._thread = None
+        self._thread.close()
 
     def _bind(self) -> socket.socket:
         wanted = self.port
@@ -108,14 +99,14 @@ class PageServer:
             _log.info("metrics and health are served on port %d of %s", self.port, where)
         return bound
 
-    async def _serve(self, bound: socket.socket) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._stop = asyncio.Event()
+    async def _serve(
+        self, bound: socket.socket, up: Callable[[], None], stop: asyncio.Event
+    ) -> None:
         runner = web.AppRunner(_app(self._pages), access_log=None, shutdown_timeout=_GRACE_S)
         await runner.setup()
         await web.SockSite(runner, bound).start()
-        self._up.set()
-        await self._stop.wait()
+        up()
+        await stop.wait()
         await runner.cleanup()
 
 

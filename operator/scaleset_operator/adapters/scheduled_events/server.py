@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import logging
 import socket
-import threading
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -16,7 +15,11 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from scaleset_operator.adapters.listening import CannotListenError, listening_socket
+from scaleset_operator.adapters.listening import (
+    CannotListenError,
+    ServingThread,
+    listening_socket,
+)
 from scaleset_operator.adapters.scheduled_events.answers import (
     Answer,
     Code,
@@ -29,7 +32,6 @@ from scaleset_operator.adapters.scheduled_events.desk import Asked
 from scaleset_operator.adapters.scheduled_events.document import LARGEST_BODY
 from scaleset_operator.adapters.scheduled_events.door import FAULT_S, Bounds, Door
 
-CLOSE_S: Final = 5.0
 TOLD_EVERY_S: Final = 60.0
 """A fault of ours is logged so often at most, however often somebody finds it."""
 LINGER_S: Final = 1.0
@@ -82,10 +84,7 @@ class EventServer:
         self._answering = answering
         self._counted = counted
         self._bounds = bounds or Bounds()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stop: asyncio.Event | None = None
-        self._up = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._thread = ServingThread("scheduled events")
         self._visits: dict[web.RequestHandler, _Visit] = {}
         self._told = float("-inf")
 
@@ -104,31 +103,21 @@ class EventServer:
         self.port = listening.getsockname()[1]
         where = self._address or "all addresses"
         _log.info("scheduled events are served on port %d of %s", self.port, where)
-        self._thread = threading.Thread(
-            target=lambda: asyncio.run(self._serve(listening)),
-            name="scheduled events",
-            daemon=True,
-        )
-        self._thread.start()
-        self._up.wait()
+        self._thread.start(lambda up, stop: self._serve(listening, up, stop))
 
     def close(self) -> None:
         """Answer no more; returns when the thread has ended, or after a few seconds."""
-        if self._thread is None or self._loop is None or self._stop is None:
-            return
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(CLOSE_S)
-        self._thread = None
+        self._thread.close()
 
-    async def _serve(self, listening: socket.socket) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._stop = asyncio.Event()
+    async def _serve(
+        self, listening: socket.socket, up: Callable[[], None], stop: asyncio.Event
+    ) -> None:
         door = Door(listening, self._bounds, lambda: self._counted(Outcome.TOO_OFTEN))
         server = _Server(self._handle, self._bounds.head_s, self._leaves(door))
 
         serving = asyncio.create_task(self._take_in(door, server))
-        self._up.set()
-        await self._stop.wait()
+        up()
+        await stop.wait()
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)
         door.close()
