@@ -82,6 +82,13 @@ def repository(image: str) -> str:
     return f"{folder}{slash}{last.partition('@')[0].partition(':')[0]}"
 
 
+def add_file(tar: tarfile.TarFile, name: str, held: bytes) -> None:
+    """Add a file that stands nowhere else."""
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode = len(held), 0o644
+    tar.addfile(entry, io.BytesIO(held))
+
+
 def _add_folder(tar: tarfile.TarFile, name: str, mode: int) -> None:
     entry = tarfile.TarInfo(name)
     entry.type, entry.mode = tarfile.DIRTYPE, mode

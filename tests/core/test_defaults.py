@@ -104,9 +104,9 @@ of what is so as a rule."""
 def defaults(kind: type) -> dict[str, Any]:
     """The values of the fields that may be left out, in a value that was made without them."""
     if not is_dataclass(kind):
-        required = len(kind.__annotations__) - len(kind._field_defaults)  # type: ignore[attr-defined]
+        required = len(kind.__annotations__) - len(kind._field_defaults)  # type: ignore[attr-defined] # a named tuple
         made = kind(*[None] * required)
-        return {name: getattr(made, name) for name in kind._field_defaults}  # type: ignore[attr-defined]
+        return {name: getattr(made, name) for name in kind._field_defaults}  # type: ignore[attr-defined] # as above
     optional = [f.name for f in fields(kind) if (f.default, f.default_factory) != (MISSING,) * 2]
     made = kind(**{f.name: None for f in fields(kind) if f.name not in optional and f.init})
     return {name: getattr(made, name) for name in optional}

@@ -12,6 +12,7 @@ import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from localcluster import images
 from localcluster.commands import CommandError
 from localcluster.kind import config, loading
 from tests.integration import charts
@@ -24,6 +25,7 @@ Json = dict[str, Any]
 
 ROOT: Final = Path(__file__).parents[2]
 NAMESPACE: Final = "scaleset-system"
+ROOM: Final[Json] = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
 NAME: Final = "scaleset-operator"
 IMAGE: Final = f"{NAME}:kind"
 START_S: Final = 90.0
@@ -60,7 +62,7 @@ class Deployment:
         inside = ("docker", "exec", "--interactive", config.nodes()[0])
         self._run(*inside, "mkdir", "-p", f"{_FOLDER}/here")
         self._run(*inside, "tar", "-x", "-C", _FOLDER, stdin=_packed(image))
-        self._apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
+        self._apply(ROOM)
         self._apply(_vantage())
         self.kubectl("apply", "--server-side", "-k", f"{_FOLDER}/here")
         self.await_ready()
@@ -69,7 +71,7 @@ class Deployment:
         """Apply what the Helm chart renders with this image."""
         repository, _, tag = image.partition(":")
         chosen = {"image": {"repository": repository, "tag": tag}} | values
-        self._apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
+        self._apply(ROOM)
         everything = {"apiVersion": "v1", "kind": "List", "items": charts.objects(chosen)}
         self._apply(everything)
         self.await_ready()
@@ -126,14 +128,6 @@ class Deployment:
         """Run a program on a node."""
         return self._run("docker", "exec", node, *argv)
 
-    def stop_node(self, name: str) -> None:
-        """End a node at once."""
-        self._cluster.stop_node(self._known, name)
-
-    def start_node(self, name: str) -> None:
-        """Bring it back."""
-        self._cluster.start_node(self._known, name)
-
     def _apply(self, wanted: Json) -> None:
         self.kubectl("apply", "--server-side", "-f", "-", sent=json.dumps(wanted))
 
@@ -157,12 +151,9 @@ def _packed(image: str) -> bytes:
         "resources": ["../manifests/overlays/cluster-wide"],
         "images": [{"name": NAME, "newName": name, "newTag": tag}],
     }
-    written = json.dumps(overlay).encode()
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
         for folder in ("crds", "manifests"):
             tar.add(ROOT / folder, folder)
-        entry = tarfile.TarInfo("here/kustomization.yaml")
-        entry.size, entry.mode = len(written), 0o644
-        tar.addfile(entry, io.BytesIO(written))
+        images.add_file(tar, "here/kustomization.yaml", json.dumps(overlay).encode())
     return packed.getvalue()

@@ -30,25 +30,39 @@ ASK_S: Final = 5.0
 
 
 def pod(name: str, image: str) -> Json:
-    """Gives a test instance with a readiness gate and a volume that lives as long as the pod."""
+    """Gives a test instance with a readiness gate."""
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": name},
-        "spec": {
-            "terminationGracePeriodSeconds": 1,
-            "readinessGates": [{"conditionType": GATE}],
-            "volumes": [{"name": VOLUME, "emptyDir": {}}],
-            "containers": [
-                {
-                    "name": "instance",
-                    "image": image,
-                    "ports": [{"containerPort": PORT}],
-                    "volumeMounts": [{"name": VOLUME, "mountPath": "/scratch"}],
-                }
-            ],
-        },
+        "spec": instance(image) | {"readinessGates": [{"conditionType": GATE}]},
     }
+
+
+def instance(image: str, **changes: Any) -> Json:
+    """The spec of a test instance with a volume that lives as long as the pod.
+
+    Args:
+        image: of its container.
+        changes: fields of the container beside these, or instead of them.
+    """
+    container = {
+        "name": "instance",
+        "image": image,
+        "ports": [{"containerPort": PORT}],
+        "volumeMounts": [{"name": VOLUME, "mountPath": "/scratch"}],
+    }
+    return {
+        "terminationGracePeriodSeconds": 1,
+        "volumes": [{"name": VOLUME, "emptyDir": {}}],
+        "containers": [container | changes],
+    }
+
+
+def volume(seen: Json) -> str:
+    """Where the pod's volume is on its node."""
+    uid = seen["metadata"]["uid"]
+    return f"/var/lib/kubelet/pods/{uid}/volumes/kubernetes.io~empty-dir/{VOLUME}"
 
 
 @dataclass(frozen=True, slots=True)

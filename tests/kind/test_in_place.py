@@ -10,7 +10,7 @@ from localcluster import images
 from localcluster.kind import loading
 from tests.integration.sets import PREFIX, names_of
 from tests.integration.waiting import eventually
-from tests.kind.pods import VOLUME, container
+from tests.kind.pods import container, volume
 from tests.support.auditor_watch import AuditorWatch
 from tests.support.kube_api import path_of
 
@@ -34,11 +34,6 @@ def names(cluster: KindCluster, instance: str) -> None:
 def identity(pod: Json) -> tuple[Any, ...]:
     """What a repair in place keeps."""
     return pod["metadata"]["uid"], pod["spec"]["nodeName"], pod["status"]["podIP"]
-
-
-def volume(pod: Json) -> str:
-    uid = pod["metadata"]["uid"]
-    return f"/var/lib/kubelet/pods/{uid}/volumes/kubernetes.io~empty-dir/{VOLUME}"
 
 
 def root(pod: Json) -> str:

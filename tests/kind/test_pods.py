@@ -10,7 +10,7 @@ import pytest
 from localcluster import images
 from localcluster.commands import CommandError
 from localcluster.kind import loading
-from tests.kind.pods import PORT, VOLUME, condition, container, running
+from tests.kind.pods import PORT, condition, container, running, volume
 from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -66,8 +66,7 @@ def test_another_spelling_of_the_image_renews_the_container_and_keeps_the_pod(
 ) -> None:
     before = namespace.start("web", instance)
     uid, address = before["metadata"]["uid"], before["status"]["podIP"]
-    volume = f"/var/lib/kubelet/pods/{uid}/volumes/kubernetes.io~empty-dir/{VOLUME}"
-    namespace.on_node(before, "touch", f"{volume}/kept")
+    namespace.on_node(before, "touch", f"{volume(before)}/kept")
     namespace.ask(before, "/_control", {"status": 500})
     assert namespace.ask(before).status == 500
 
@@ -75,7 +74,7 @@ def test_another_spelling_of_the_image_renews_the_container_and_keeps_the_pod(
     after = namespace.wait("web", lambda pod: restarts(pod) == 1 and running(pod), "is renewed")
     assert (after["metadata"]["uid"], after["status"]["podIP"]) == (uid, address)
     assert container(after)["containerID"] != container(before)["containerID"]
-    assert namespace.on_node(after, "ls", volume) == "kept\n"
+    assert namespace.on_node(after, "ls", volume(after)) == "kept\n"
     wait_for(lambda: namespace.ask(after).status == 200, 10, "the new container answers")
 
 

@@ -1,4 +1,4 @@
-"""What a cluster does to an operator: its leader dies, its API server restarts, its nodes go."""
+"""What a cluster does to an operator: a leader dies, an API server restarts, a node is drained."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import json
 import time
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from localcluster.commands import CommandError
 from tests.integration.sets import names_of, uids_of
 from tests.integration.waiting import eventually, throughout
-from tests.kind.pods import PORT, process
+from tests.kind.pods import GATE, PORT, condition, process
 from tests.support.auditor_watch import AuditorWatch
 
 if TYPE_CHECKING:
@@ -30,20 +30,12 @@ REPAIRED_S: Final = 120.0
 TAKE_OVER_S: Final = 20.0
 SILENT_S: Final = 100.0
 """The doubt holds for a minute, then sends a witness and gives it its grace."""
-SOON: Final = [
-    {"key": f"node.kubernetes.io/{what}", "operator": "Exists", "effect": "NoExecute"}
-    | {"tolerationSeconds": 5}
-    for what in ("unreachable", "not-ready")
-]
-"""Pods leave a node that is gone after five seconds, and not after five minutes."""
 
 
 @pytest.fixture
 def fleet(world: KindWorld) -> KindWorld:
     """A set of 24 real instances that is repaired."""
-    template = world.template("web")
-    template["spec"]["tolerations"] = SOON
-    world.scale_set("web", SIZE, template=template, repairs=REPAIRS)
+    world.scale_set("web", SIZE, repairs=REPAIRS)
     world.await_ready("web", seconds=READY_S)
     return world
 
@@ -51,7 +43,7 @@ def fleet(world: KindWorld) -> KindWorld:
 def await_replaced(world: KindWorld, pod: Json) -> None:
     """Wait until another instance stands in the place of this one."""
     eventually(
-        lambda: pod["metadata"]["uid"] not in uids_of(world.pods("web")),
+        partial(is_replaced, world, pod),
         f"{pod['metadata']['name']} is replaced",
         seconds=REPAIRED_S,
         told=lambda: world.told("web"),
@@ -95,13 +87,7 @@ def test_repairs_go_on_after_the_api_server_was_killed(
         fleet.tell(first, status=500)
         kill(deployment, api_server(deployment))
         eventually(partial(answers, deployment), "the API server is back", seconds=60)
-        eventually(
-            partial(is_replaced, fleet, first),
-            "it is replaced",
-            seconds=REPAIRED_S,
-            every=1.0,
-        )
-        fleet.await_ready("web", seconds=READY_S)
+        await_replaced(fleet, first)
     watch.auditor.expect_repaired(names_of([first]))
     watch.auditor.expect_settled()
     assert watch.auditor.violations() == []
@@ -125,6 +111,7 @@ def answers(deployment: Deployment) -> bool:
 
 
 def is_replaced(world: KindWorld, pod: Json) -> bool:
+    """Whether another instance stands in its place; not while the API server is away."""
     try:
         return pod["metadata"]["uid"] not in uids_of(world.pods("web"))
     except OSError:
@@ -146,7 +133,7 @@ def test_an_operator_that_is_cut_off_from_all_instances_repairs_none(
 
             throughout(SILENT_S, untouched)
             assert all(
-                is_true(pod, "scaleset.dev/InRotation")
+                condition(pod, GATE) == "True"
                 for pod in fleet.pods("web")
                 if pod["metadata"]["uid"] in everybody
             )
@@ -177,11 +164,6 @@ def cut_off(deployment: Deployment) -> Iterator[None]:
             # First made, for it may not be there: an error of ours would hide the test's own.
             deployment.on_node(node, "nft", "add", "table", "inet", "cut")
             deployment.on_node(node, "nft", "delete", "table", "inet", "cut")
-
-
-def is_true(pod: Json, condition: str) -> bool:
-    rows: list[dict[str, Any]] = pod["status"]["conditions"]
-    return any(row["type"] == condition and row["status"] == "True" for row in rows)
 
 
 def test_instances_of_a_node_that_is_drained_by_force_come_again_elsewhere(

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.integration.sets import Sets
-from tests.kind.pods import PORT, VOLUME, process
+from tests.kind.pods import PORT, instance, process
 
 if TYPE_CHECKING:
     from tests.integration.sets import Json
@@ -32,32 +32,20 @@ class KindWorld(Sets):
         self._image = image
 
     def template(self, name: str, **changes: Any) -> Json:
-        """One small test instance, with a volume that lives as long as the pod."""
-        container = {
-            "name": "instance",
-            "image": self._image,
-            "ports": [{"containerPort": PORT}],
-            "volumeMounts": [{"name": VOLUME, "mountPath": "/scratch"}],
-            "resources": {"requests": {"cpu": "5m", "memory": "8Mi"}},
+        """One small test instance; `changes` are of its container."""
+        small = {"image": self._image, "resources": {"requests": {"cpu": "5m", "memory": "8Mi"}}}
+        more = {
+            "automountServiceAccountToken": False,
+            "topologySpreadConstraints": [_over_nodes(name)],
         }
         return {
             "metadata": {"labels": {"app": name}},
-            "spec": {
-                "terminationGracePeriodSeconds": 1,
-                "automountServiceAccountToken": False,
-                "topologySpreadConstraints": [_over_nodes(name)],
-                "volumes": [{"name": VOLUME, "emptyDir": {}}],
-                "containers": [container | changes],
-            },
+            "spec": instance(**(small | changes)) | more,
         }
 
     def tell(self, pod: Json, **behaviour: Any) -> Answer:
         """Have an instance answer so from now on; without words, as at the start."""
         return self.room.ask(pod, CONTROL, behaviour)
-
-    def ask(self, pod: Json) -> Answer:
-        """Ask an instance as a client would."""
-        return self.room.ask(pod)
 
     def freeze(self, pod: Json) -> None:
         """Stop an instance's process: its port stays open, and nobody answers there."""

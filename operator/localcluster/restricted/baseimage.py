@@ -52,8 +52,6 @@ def context(root: str, trusted: bytes) -> bytes:
     text = f"FROM {root}\nCOPY ca.crt {_INSIDE}\nENV PIP_CERT={_INSIDE}\n"
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
-        for name, held in (("Dockerfile", text.encode()), ("ca.crt", trusted)):
-            entry = tarfile.TarInfo(name)
-            entry.size, entry.mode = len(held), 0o644
-            tar.addfile(entry, io.BytesIO(held))
+        images.add_file(tar, "Dockerfile", text.encode())
+        images.add_file(tar, "ca.crt", trusted)
     return packed.getvalue()

@@ -136,7 +136,7 @@ async def test_addresses_that_have_rested_are_forgotten(narrow: Room) -> None:
         f"10.0.{n // 250}.{n % 250}": Bucket(1.0, 3, 0.0) for n in range(5_000)
     }
     close(await narrow.come("127.0.0.2"))
-    assert len(narrow.door._of_one) == 1  # noqa: SLF001
+    assert len(narrow.door._of_one) == 1  # noqa: SLF001 - as above
 
 
 class Failing:
