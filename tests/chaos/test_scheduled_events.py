@@ -76,5 +76,5 @@ def test_both_replicas_tell_the_same_and_the_leader_alone_writes(
         eventually(lambda: hear(standby, peer).events == [], "it is over", every=ASK_S)
         assert hear(standby, peer).number > told.number
         world.await_ready("web")
-        assert standby.process.faults() == [], standby.process.last_words()
+        assert not (faults := standby.process.faults()), faults[0]
     assert watch.auditor.violations() == [], watch.auditor.summary()

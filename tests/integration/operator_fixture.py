@@ -29,6 +29,8 @@ SOURCE: Final = Path(__file__).parents[2] / "operator"
 END_S: Final = 30.0
 FAULTS: Final = ("Traceback", "the turn failed")
 """What must never stand in the log of an operator, whatever it is put through."""
+FAULT_LINES: Final = 40
+"""A traceback is as long as that."""
 
 
 class OperatorProcess:
@@ -144,9 +146,13 @@ class OperatorProcess:
         self._process = None
 
     def faults(self) -> list[str]:
-        """Lines of the log that no operator should write."""
+        """Lines of the log that no operator should write, each with those that follow it."""
         lines = self.log.read_text(encoding="utf-8").splitlines()
-        return [line for line in lines if any(fault in line for fault in FAULTS)]
+        return [
+            "\n".join(lines[at : at + FAULT_LINES])
+            for at, line in enumerate(lines)
+            if any(fault in line for fault in FAULTS)
+        ]
 
     def last_words(self) -> str:
         """The end of its log."""
@@ -186,4 +192,4 @@ def operator(
     with OperatorProcess(kinds, tmp_path_factory.mktemp("operator")) as process:
         yield process
         assert process.stop() == 0, process.last_words()
-        assert process.faults() == [], process.last_words()
+        assert not (faults := process.faults()), faults[0]

@@ -85,7 +85,7 @@ def operator(
     with OperatorProcess(kinds, folder, "--events-port", str(port)) as process:
         yield process
         assert process.stop() == 0, process.last_words()
-        assert process.faults() == [], process.last_words()
+        assert not (faults := process.faults()), faults[0]
 
 
 @pytest.fixture

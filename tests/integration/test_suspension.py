@@ -37,7 +37,9 @@ def test_repairs_that_keep_failing_stop_until_a_person_resumes_them(world: World
         world.endpoints.tell([pod for pod in new if pod["status"].get("podIP")], "status:500")
         return bool(service(world)["serviceState"] == "Suspended")
 
-    eventually(still_failing, "suspended by the platform", seconds=90)
+    eventually(
+        still_failing, "suspended by the platform", seconds=90, told=lambda: world.status("web")
+    )
     assert service(world)["reason"] == "SuspendedByPlatform"
     assert service(world)["suspendedBy"] == "Platform"
     told = {"RepairsSuspended", "RepairFailed"}
