@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tests.integration.alongside import alongside
 from tests.integration.waiting import eventually, throughout
-from tests.integration.world import VERDICT_S, instance_id, uids_of
+from tests.integration.world import VERDICT_S, instance_id, template, uids_of
 
 if TYPE_CHECKING:
     from tests.integration.world import Json, World
@@ -27,7 +27,10 @@ def service(world: World) -> Json:
 def test_repairs_that_keep_failing_stop_until_a_person_resumes_them(world: World) -> None:
     """R-40, R-42, R-43, R-44, R-46: one failure in a line is enough here; a new spec resumes
     nothing, nor does an old request; a new one does, and clears the counters."""
-    world.scale_set("web", 4, repairs={"gracePeriod": "PT0S", "suspendAfterFailedRepairs": 1})
+    # So that whatever comes new is told to be sick before it is asked.
+    slow = template("web", marks={"localcluster/start-delay": "2"})
+    repairs = {"gracePeriod": "PT0S", "suspendAfterFailedRepairs": 1}
+    world.scale_set("web", 4, template=slow, repairs=repairs)
     world.await_ready("web")
     world.endpoints.tell(world.pods("web")[:1], "status:500")
 

@@ -449,6 +449,17 @@ async def test_deleting_what_is_gone_is_success(bench: Bench) -> None:
     assert bench.fresh
 
 
+async def test_a_pod_that_ends_while_it_is_marked_as_going_is_gone(bench: Bench) -> None:
+    """The API server then answers with the last that it knew, of no version."""
+    await bench.watching(pod(1, 10))
+    ended = pod(1, 60, deletionTimestamp="2026-11-21T08:10:00Z")
+    del ended["metadata"]["resourceVersion"]
+    bench.api.answer("DELETE", Answer(body=ended))
+    await bench.cluster.delete_instance(OWNER, DELETE, bench.later)
+    assert bench.names == []
+    assert bench.fresh
+
+
 @pytest.mark.parametrize(("status", "kind"), [(409, Conflict), (403, Refused), (503, Unavailable)])
 async def test_a_delete_that_fails_says_why_and_changes_nothing(
     bench: Bench, status: int, kind: type[Exception]

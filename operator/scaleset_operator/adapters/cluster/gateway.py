@@ -4,7 +4,7 @@ Must not know: why an act is carried out, or when.
 """
 
 from collections.abc import Callable, Collection, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import Any, Final
 
 from scaleset_operator.adapters.cluster import bodies
@@ -203,12 +203,13 @@ class KubernetesCluster:
             body=bodies.deletion(action),
             check=self._deadline(not_after),
         )
-        try:
+        with suppress(Gone):
             pod = await self._connection.write(call, Urgency.ACT)
-        except Gone:
-            self.view.cache.feed_absence(Key(owner.key.namespace, action.name), action.uid)
-            return
-        self.view.wrote(owner, pod)
+            # One that ended while the API server marked it comes back without a version.
+            if "resourceVersion" in pod["metadata"]:
+                self.view.wrote(owner, pod)
+                return
+        self.view.cache.feed_absence(Key(owner.key.namespace, action.name), action.uid)
 
     async def renew(self, owner: Owner, action: RenewInstance, not_after: int) -> None:
         """See the port."""
