@@ -66,7 +66,6 @@ async def test_what_was_not_heard_of_yet_keeps_it_from_being_whole(counted: Any)
 
 
 async def test_a_kind_that_cannot_be_counted_loses_nothing(counted: Any) -> None:
-    """X-07."""
     town = Town({"scalesets": None}, {"scalesets": (A,), "healthprobes": (C,)})
     assert not await counted(town)
     assert town.gone == [("healthprobes", C)]

@@ -64,7 +64,6 @@ async def test_it_waits_for_the_definitions_and_says_once_what_is_missing(
 async def test_it_waits_for_an_api_server_that_cannot_be_asked(
     api: FakeApi, connection: Connection, caplog: pytest.LogCaptureFixture, status: int
 ) -> None:
-    """X-07."""
     api.answer("GET", Answer(status=status, headers={"Retry-After": "0"}), serving(*KINDS))
     await asyncio.wait_for(await_definitions(connection, KINDS), 4.0)
     assert "the API server cannot be asked" in caplog.text

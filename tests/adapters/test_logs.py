@@ -57,7 +57,7 @@ def test_a_line_of_json_says_when_how_grave_who_and_what() -> None:
 
 
 def test_a_message_of_fields_is_those_fields() -> None:
-    """X-11: how a decision is logged."""
+    """How a decision is logged."""
     stream = writing()
     OURS.info({"instance": "web-1", "reason": "InGracePeriod"})
     (line,) = lines(stream)

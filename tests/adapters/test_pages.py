@@ -79,7 +79,7 @@ def test_both_pages_say_ok_while_all_holds(server: PageServer) -> None:
 def test_an_operator_that_does_not_see_the_cluster_is_alive_and_not_ready(
     server: PageServer, facts: Facts
 ) -> None:
-    """X-07: the API server being away is no reason to restart."""
+    """The API server being away is no reason to restart."""
     facts.ready = (FINE, BROKEN)
     assert ask(server, "/healthz") == (200, "ok\n")
     assert ask(server, "/readyz") == (503, "no: pods: not yet listed\n")

@@ -133,7 +133,7 @@ def test_a_long_queue_that_moves_is_alive() -> None:
 
 
 def test_an_api_server_that_is_away_is_no_reason_to_start_anew_and_shows_in_readiness() -> None:
-    """X-07: keys wait and no turn ends, but each request does, by its time-out."""
+    """Keys wait and no turn ends, but each request does, by its time-out."""
     operator = Operator()
     operator.queue.waits_since = NOW
     operator.passes(5 * TURNS_STUCK_S)

@@ -34,7 +34,6 @@ def test_a_sample_is_understood(body: dict[str, Any]) -> None:
 
 
 def test_a_sample_names_only_probes_that_stand_beside_it() -> None:
-    """R-02."""
     probes = {body["metadata"]["name"] for _, body in DOCUMENTS if body["kind"] == "HealthProbe"}
     named = {
         body["spec"][key]["name"]

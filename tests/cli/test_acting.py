@@ -81,7 +81,7 @@ def test_data_says_the_same(entrance: FakeEntrance) -> None:
 
 
 def test_each_command_writes_its_own_fields_alone(entrance: FakeEntrance) -> None:
-    """R-47, R-49: what others wrote stays."""
+    """What others wrote stays."""
     entrance.run("repair", "web-1")
     entrance.run("protect", "web-1", "--scale-in")
     entrance.run("unprotect", "web-1")
@@ -154,7 +154,7 @@ def suspended(entrance: FakeEntrance) -> FakeEntrance:
 
 
 def test_nobody_at_the_terminal_resumes_nothing(suspended: FakeEntrance) -> None:
-    """R-42: the cause is shown, and a script must say --yes."""
+    """The cause is shown, and a script must say --yes."""
     said = suspended.run("repairs", "resume", "web", code=1).stderr
     assert "web:3 never became healthy" in said
     assert "--yes" in said
@@ -165,7 +165,7 @@ def test_nobody_at_the_terminal_resumes_nothing(suspended: FakeEntrance) -> None
 def test_a_person_is_asked(
     suspended: FakeEntrance, monkeypatch: pytest.MonkeyPatch, *, answer: bool, writes: int
 ) -> None:
-    """R-42, R-44."""
+    """R-44."""
     asked: list[str] = []
 
     def confirm(question: str, **_: object) -> bool:

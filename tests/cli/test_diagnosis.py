@@ -237,7 +237,7 @@ def test_without_any_set_nothing_is_claimed() -> None:
     ],
 )
 def test_a_clock_that_is_far_off_fails(ahead: timedelta, verdict: Verdict) -> None:
-    """X-10, at the edge where wall time is compared."""
+    """At the edge where wall time is compared."""
     assert clock.skew(T0 + ahead, T0, T0 + ahead).verdict is verdict
 
 

@@ -125,7 +125,6 @@ def test_reviews_that_may_not_be_made_leave_it_open(entrance: FakeEntrance) -> N
 
 
 def test_a_clock_that_is_wrong_makes_it_fail(entrance: FakeEntrance) -> None:
-    """X-10."""
     entrance.said = T0 + timedelta(minutes=5)
     assert verdicts(entrance, code=2)["clock"] == "Failed"
 

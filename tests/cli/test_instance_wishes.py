@@ -62,7 +62,6 @@ def test_a_repair_is_requested_once() -> None:
 
 
 def test_a_request_against_a_protection_says_that_the_protection_comes_first() -> None:
-    """R-47."""
     act = wishes.request_repair(pod(labels={LABEL_PROTECT_FROM_SCALE_IN: "true"}))
     assert "protected from scale-in" in act.hint
 
@@ -80,7 +79,7 @@ def test_a_request_against_a_protection_says_that_the_protection_comes_first() -
     ],
 )
 def test_a_protection_is_a_label(labels: tuple[str, ...], patch: dict[str, str], now: str) -> None:
-    """R-47, R-49: per instance, absent by default."""
+    """R-49: per instance, absent by default."""
     act = wishes.protect(pod(), labels)
     assert act.patch == {"metadata": {"labels": patch}}
     assert (act.was, act.now) == ("none", now)

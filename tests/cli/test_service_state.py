@@ -152,7 +152,7 @@ def test_an_end_makes_no_sense_where_the_spec_says_suspended() -> None:
 
 
 def test_there_must_be_repairs_to_suspend() -> None:
-    """R-37: NotRunning is no state to suspend."""
+    """NotRunning is no state to suspend."""
     with pytest.raises(Failure, match=r"enabled of ScaleSet shop/web is false.*allowed is true"):
         suspend(scale_set(policy={"enabled": False}), None, None, T0)
     bare = {
@@ -170,7 +170,7 @@ def test_a_reason_has_bounds(reason: str) -> None:
 
 
 def test_what_is_in_flight_is_told() -> None:
-    """R-39: it finishes."""
+    """It finishes."""
     entry = {
         "instance": "web-1",
         "uid": "u",
@@ -199,7 +199,7 @@ def test_resuming_what_runs_changes_nothing() -> None:
 
 
 def test_a_suspension_by_the_platform_is_asked_about_with_its_cause() -> None:
-    """R-42, R-44: a person resumes it, by a request that the operator answers."""
+    """R-44: a person resumes it, by a request that the operator answers."""
     act = resume(scale_set(repairs=PLATFORM), T0)
     assert act.patch == annotated(resume=format_time(T0))
     assert "3 repairs in a row failed, model 6f9c" in act.question
@@ -231,7 +231,7 @@ def test_a_request_that_stands_is_not_made_again() -> None:
 
 
 def test_a_request_that_was_answered_before_does_not_count_again() -> None:
-    """R-43: it may stand in a Git manifest for ever."""
+    """It may stand in a Git manifest for ever."""
     old = format_time(T0 - 2 * HOUR)
     held = {ANNOTATION_RESUME_REQUESTED_AT: old}
     act = resume(scale_set(annotations=held, repairs=PLATFORM), T0)

@@ -117,7 +117,7 @@ def world(*pods: Json, raw: Json | None = None, gone: tuple[int, ...] = ()) -> F
 
 
 def test_one_in_grace_is_told_until_when_and_which_gates_are_open() -> None:
-    """X-11, R-24."""
+    """X-11."""
     shown = world(pod(19, healthy=False, age=19 * MINUTE)).run("why", "web-19").stdout
     assert shown.startswith(
         "Instance default/web-19 of ScaleSet web  Unhealthy since 07:41:00Z (19m ago): HTTP 503"
@@ -132,14 +132,12 @@ def test_one_in_grace_is_told_until_when_and_which_gates_are_open() -> None:
 
 
 def test_one_that_is_due_is_told_so() -> None:
-    """R-11."""
     shown = world(pod(7, healthy=False)).run("why", "web-7").stdout
     assert "✖" not in shown
     assert shown.splitlines()[-1].startswith("Decision: Repair: every gate is open")
 
 
 def test_one_that_waits_for_a_slot_is_told_who_holds_them() -> None:
-    """R-11, R-23."""
     raw = scale_set(in_flight=[entry(38, 51), entry(39, 52)])
     entrance = world(pod(7, healthy=False), young(51), young(52), raw=raw, gone=(38, 39))
     shown = entrance.run("why", "web-7").stdout
@@ -148,7 +146,7 @@ def test_one_that_waits_for_a_slot_is_told_who_holds_them() -> None:
 
 
 def test_what_only_the_operator_knows_is_taken_from_its_word() -> None:
-    """X-08, X-11: a DELETE that was refused, evidence that is not yet fresh."""
+    """X-11: a DELETE that was refused, evidence that is not yet fresh."""
     row = {
         "name": "web-7",
         "vmHealth": "Unhealthy",
@@ -173,7 +171,6 @@ def test_a_healthy_one_has_nothing_to_do_because() -> None:
 
 
 def test_a_victim_that_is_gone_is_told_of_its_repair() -> None:
-    """R-14."""
     raw = scale_set(in_flight=[entry(40, 51)])
     entrance = world(young(51), raw=raw, gone=(40,))
     shown = entrance.run("why", "web-40").stdout
@@ -285,7 +282,7 @@ def busy() -> FakeEntrance:
 
 
 def test_activities_are_repairs_decisions_and_events_newest_first() -> None:
-    """R-13, X-11."""
+    """X-11."""
     rows = json.loads(busy().run("activities", "web", "-o", "json").stdout)["items"]
     assert [(row["instance"], row["result"]) for row in rows] == [
         ("web-7", "InProgress"),

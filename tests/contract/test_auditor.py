@@ -33,7 +33,7 @@ SHARED = ("auditor", "auditor_books", "auditor_notices", "auditor_renewals", "ku
     ],
 )
 def test_the_auditor_imports_nothing_of_the_operator(module: object) -> None:
-    """Rule 28; X-04."""
+    """Rule 28."""
     path = getattr(module, "__file__", None)
     assert path is not None
     tree = ast.parse(Path(path).read_text())
@@ -66,21 +66,20 @@ def test_repairs_by_the_book_are_no_violation() -> None:
 
 
 def test_a_repair_inside_the_grace_is_found() -> None:
-    """I2; R-24."""
+    """I2."""
     forger = Forger(desired=20)
     forger.repair(1, 21).after(60).repair(21, 22)
     assert "I2: web-21 was repaired" in forger.only()
 
 
 def test_a_restart_of_the_containers_does_not_renew_the_grace() -> None:
-    """R-28."""
     forger = Forger(desired=20)
     forger.after(60).runs("web-1").after(60).repair(1, 21)
     assert forger.none()
 
 
 def test_enabling_repairs_begins_a_grace_for_all() -> None:
-    """I2; R-36, rule 14."""
+    """I2; rule 14."""
     forger = Forger(desired=20, enabled=False)
     forger.set["spec"]["automaticRepairsPolicy"]["enabled"] = True
     forger.after(60).tell().after(60).repair(1, 21)
@@ -88,7 +87,7 @@ def test_enabling_repairs_begins_a_grace_for_all() -> None:
 
 
 def test_a_repair_of_an_instance_that_never_started_is_found() -> None:
-    """I2; R-10."""
+    """I2."""
     forger = Forger(desired=20)
     forger.fails("web-20").create(21).after(7200).repair(21, 22)
     assert "I2: web-21 was repaired although it never started" in forger.only()
@@ -96,7 +95,7 @@ def test_a_repair_of_an_instance_that_never_started_is_found() -> None:
 
 @pytest.mark.parametrize("label", ["protect-from-scale-in", "protect-from-scale-set-actions"])
 def test_a_repair_of_a_protected_instance_is_found(label: str) -> None:
-    """I6; R-47."""
+    """I6."""
     forger = Forger(desired=20)
     forger.label("web-1", label).repair(1, 21)
     assert "I6: web-1 was repaired although it is protected" in forger.only()
@@ -111,7 +110,7 @@ def test_a_repair_of_a_protected_instance_is_found(label: str) -> None:
     ],
 )
 def test_a_record_while_repairs_are_stopped_is_found(change: dict[str, object], words: str) -> None:
-    """I6; R-39: exact, for the record is fenced by the set's version."""
+    """I6: exact, for the record is fenced by the set's version."""
     forger = Forger(desired=20)
     forger.set["spec"]["automaticRepairsPolicy"] |= change
     forger.tell().health("False", "web-1").record(("web-1", "web-21"))
@@ -119,7 +118,7 @@ def test_a_record_while_repairs_are_stopped_is_found(change: dict[str, object], 
 
 
 def test_a_record_under_a_suspension_by_the_platform_is_found() -> None:
-    """I6; R-40."""
+    """I6."""
     forger = Forger(desired=20)
     forger.ledger["suspendedSince"] = START.isoformat()
     forger.health("False", "web-1").record(("web-1", "web-21"))

@@ -6,7 +6,7 @@ from tests.contract.forged import GRACE, Forger
 
 
 def test_as_many_as_allowed_at_once_are_no_violation() -> None:
-    """R-11, R-12: 5 % of 40."""
+    """5 % of 40."""
     forger = Forger(desired=40)
     forger.health("False", "web-1", "web-2").after(60)
     forger.record(("web-1", "web-41"), ("web-2", "web-42")).after(1).delete("web-1", "web-2")
@@ -16,7 +16,7 @@ def test_as_many_as_allowed_at_once_are_no_violation() -> None:
 
 @pytest.mark.parametrize(("desired", "allowed"), [(19, 1), (39, 1), (40, 2), (59, 2), (60, 3)])
 def test_one_deletion_too_many_breaks_the_cap(desired: int, allowed: int) -> None:
-    """I1; R-11, R-12: the entries are closed too early, so only the pods tell."""
+    """I1: the entries are closed too early, so only the pods tell."""
     forger = Forger(desired=desired)
     for number in range(1, allowed + 1):
         forger.repair(number, desired + number, healthy=False).close(f"web-{number}")
@@ -36,7 +36,7 @@ def test_one_record_too_many_breaks_the_cap() -> None:
 
 
 def test_a_lower_percentage_is_held_too() -> None:
-    """I1; R-11: the cap can be lowered."""
+    """I1: the cap can be lowered."""
     forger = Forger(desired=100, maxInFlight="2%")
     for number in (1, 2):
         forger.repair(number, 100 + number, healthy=False).close(f"web-{number}")

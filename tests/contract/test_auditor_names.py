@@ -84,7 +84,7 @@ def test_an_adopted_pod_keeps_its_name_and_is_no_surplus() -> None:
 
 
 def test_a_scale_in_of_a_protected_instance_is_found() -> None:
-    """I6; R-45."""
+    """I6."""
     forger = Forger(desired=20)
     forger.set["spec"]["replicas"] = 19
     forger.label("web-1", "protect-from-scale-in").announce("ScaleIn", "web-1").delete("web-1")
@@ -131,7 +131,7 @@ def test_a_rollout_below_the_floor_is_found() -> None:
 
 
 def test_a_rollout_of_an_instance_protected_from_actions_is_found() -> None:
-    """I6; R-46."""
+    """I6."""
     forger = Forger(desired=20)
     forger.label("web-1", "protect-from-scale-set-actions")
     forger.announce("Rollout", "web-1").delete("web-1")

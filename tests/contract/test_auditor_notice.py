@@ -14,7 +14,7 @@ def told(desired: int = 40) -> Forger:
 
 
 def test_a_notice_kept_to_its_deadline_is_no_violation() -> None:
-    """R-51, R-54; rule 28: a slot is counted from the deletion on, and given back with it."""
+    """Rule 28: a slot is counted from the deletion on, and given back with it."""
     forger = told().after(60).health("True", "web-41")
     assert forger.auditor.max_in_flight == 0
     forger.after(240).delete("web-1").close("web-1").gone("web-1")
@@ -24,18 +24,17 @@ def test_a_notice_kept_to_its_deadline_is_no_violation() -> None:
 
 
 def test_a_deletion_before_the_deadline_is_found() -> None:
-    """I8; R-51."""
+    """I8."""
     forger = told().after(120).delete("web-1")
     assert "I8: web-1 was deleted 0:03:00 before its deadline" in forger.only()
 
 
 def test_an_approval_ends_the_wait() -> None:
-    """R-54."""
     told().after(120).annotate("web-1", "approve-termination", "true").delete("web-1").none()
 
 
 def test_a_deadline_that_moves_in_the_ledger_is_found() -> None:
-    """I8; R-54."""
+    """I8."""
     forger = told()
     later = forger.at + timedelta(minutes=9)
     forger.entry("web-1")["terminateAt"] = later.isoformat()
@@ -43,7 +42,7 @@ def test_a_deadline_that_moves_in_the_ledger_is_found() -> None:
 
 
 def test_a_deadline_that_somebody_rewrites_on_the_pod_changes_nothing() -> None:
-    """R-54: what it was told first is what counts."""
+    """What it was told first is what counts."""
     forger = told()
     for text in ("soon", (forger.at - timedelta(hours=1)).isoformat()):
         forger.annotate("web-1", "terminate-at", text)
@@ -51,7 +50,7 @@ def test_a_deadline_that_somebody_rewrites_on_the_pod_changes_nothing() -> None:
 
 
 def test_a_deletion_without_the_notice_that_is_owed_is_found() -> None:
-    """I8; R-51."""
+    """I8."""
     forger = Forger(desired=40)
     forger.health("False", "web-1").record(("web-1", "web-41"))
     forger.entry("web-1")["terminateAt"] = forger.at.isoformat()
@@ -67,7 +66,7 @@ def test_a_phase_that_nobody_was_told_of_is_found() -> None:
 
 
 def test_a_notice_that_is_shorter_than_promised_is_found() -> None:
-    """I8; R-51."""
+    """I8."""
     forger = Forger(desired=40)
     profile = {"enable": True, "notBeforeTimeout": "PT5M"}
     forger.set["spec"]["terminateNotificationProfile"] = profile
@@ -96,7 +95,7 @@ def test_one_that_was_told_and_is_in_rotation_is_found() -> None:
 
 
 def test_one_that_stays_past_its_deadline_is_found_at_the_end() -> None:
-    """I8; R-54: at the deadline deletion is forced."""
+    """I8: at the deadline deletion is forced."""
     forger = told().after(300).label("web-2", "seen")
     forger.auditor.expect_settled()
     assert all("I4" in text for text in forger.auditor.violations())

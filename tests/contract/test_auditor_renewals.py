@@ -53,7 +53,6 @@ def test_a_batch_that_is_too_large_is_found_when_it_is_announced() -> None:
 
 
 def test_a_renewal_of_a_protected_instance_is_found() -> None:
-    """R-47."""
     forger = rolling().announce_renewal("web-1")
     forger.label("web-1", "protect-from-scale-set-actions").renew("web-1")
     assert "I6: web-1 was renewed by a rollout although it is protected" in forger.only()
@@ -81,7 +80,7 @@ def test_a_removal_counts_those_that_are_being_renewed_as_gone() -> None:
 
 
 def test_a_repair_after_a_renewal_is_judged_by_the_new_start() -> None:
-    """R-26: a renewal is a state change of ours."""
+    """A renewal is a state change of ours."""
     forger = rolling().announce_renewal("web-1").renew("web-1").after(10)
     forger.set["status"]["renewals"] = []
     marks = forger.pods["web-1"]["metadata"]["annotations"]

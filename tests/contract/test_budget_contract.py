@@ -12,7 +12,7 @@ def over(world: World, owner: Owner, name: str) -> dict[str, Budget]:
 
 
 async def test_a_budget_shows_the_instances_it_selects_and_what_it_allows(world: World) -> None:
-    """X-11: as the disruption controller counts; ours is not Ready, for its gate is not set."""
+    """As the disruption controller counts; ours is not Ready, for its gate is not set."""
     owner = await world.make_set()
     await running(world, owner, creation(1))
     await world.make_budget("all", {"app": "web"}, minAvailable=0)
@@ -32,7 +32,7 @@ async def test_a_budget_shows_the_instances_it_selects_and_what_it_allows(world:
 
 
 async def test_a_budget_that_is_edited_is_counted_anew(world: World) -> None:
-    """X-11: its status follows its generation, and a budget that is gone is not shown."""
+    """Its status follows its generation, and a budget that is gone is not shown."""
     owner = await world.make_set()
     await running(world, owner, creation(1))
     await world.make_budget("web-pdb", {"app": "web"}, minAvailable=5)
@@ -49,7 +49,6 @@ async def test_a_budget_that_is_edited_is_counted_anew(world: World) -> None:
 
 
 async def test_an_instance_that_is_not_there_is_under_no_budget(world: World) -> None:
-    """X-11."""
     owner = await world.make_set()
     await world.make_budget("all", {"app": "web"}, minAvailable=0)
     await world.until(lambda: not world.cluster.disruption(owner, []).fault)

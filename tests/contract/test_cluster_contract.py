@@ -146,7 +146,7 @@ async def test_an_invalid_template_is_refused_dry_or_not(world: World) -> None:
 
 
 async def test_a_dry_run_creates_nothing(world: World) -> None:
-    """Design 3; X-11."""
+    """Design 3."""
     owner = await world.make_set()
     await world.cluster.dry_run(owner)
     await world.cluster.dry_run(owner)
@@ -219,7 +219,7 @@ async def test_a_delete_on_an_old_version_conflicts_and_touches_nothing(world: W
 
 
 async def test_a_delete_of_another_uid_conflicts(world: World) -> None:
-    """Rule 5; P-31: never another pod of that name."""
+    """Rule 5: never another pod of that name."""
     owner = await world.make_set()
     instance = await running(world, owner, creation())
     with pytest.raises(Conflict):

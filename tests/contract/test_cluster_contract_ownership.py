@@ -93,7 +93,7 @@ async def test_adopting_a_pod_that_is_gone_says_so(world: World) -> None:
 
 
 async def test_telling_never_raises(world: World) -> None:
-    """X-11: Events."""
+    """Events."""
     owner = await world.make_set()
     for _ in range(3):
         await world.cluster.tell(owner, Note(reason=Reason.REPAIR_STARTED, message="web-1"))

@@ -195,7 +195,7 @@ async def test_a_renewal_of_a_pod_that_is_gone_says_so(world: World) -> None:
 async def test_an_answer_takes_the_request_off_the_pod_that_was_read_and_no_other(
     world: World,
 ) -> None:
-    """X-11, rule 5."""
+    """Rule 5."""
     owner = await world.make_set()
     before = await running(world, owner, creation())
     await world.annotate("web-1", **{base.ANNOTATION_OPERATION: "reboot", "note": "kept"})

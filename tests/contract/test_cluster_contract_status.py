@@ -59,7 +59,7 @@ async def test_the_status_is_recorded_on_its_version(world: World) -> None:
 
 
 async def test_a_status_without_a_change_writes_nothing(world: World) -> None:
-    """Rule 25; X-09: no writes in a steady state."""
+    """Rule 25: no writes in a steady state."""
     owner = await world.make_set()
     body = status(replicas=3, conditions=[row("Ready")])
     first = await world.cluster.record_status(owner, body)
@@ -148,7 +148,7 @@ async def test_publishing_keeps_every_condition_of_others(world: World) -> None:
 
 
 async def test_a_condition_keeps_its_time_until_its_status_changes(world: World) -> None:
-    """Rule 26; X-11: since when."""
+    """Rule 26: since when."""
     owner = await world.make_set()
     instance = await running(world, owner, creation())
     await world.cluster.publish(owner, publication(instance.uid))
@@ -197,7 +197,7 @@ async def test_the_gate_is_left_alone_where_it_is_not_to_change(world: World) ->
 
 
 async def test_without_a_health_source_only_the_gate_is_written(world: World) -> None:
-    """R-02; P-19."""
+    """P-19."""
     owner = await world.make_set()
     instance = await running(world, owner, creation())
     plain = publication(instance.uid, health=None, reason=Reason.NO_PROBE)
@@ -208,7 +208,7 @@ async def test_without_a_health_source_only_the_gate_is_written(world: World) ->
 
 
 async def test_publishing_on_a_pod_that_is_gone_or_another_says_so(world: World) -> None:
-    """Port: Gone if the UID differs; P-31."""
+    """Port: Gone if the UID differs; P-30."""
     owner = await world.make_set()
     with pytest.raises(Gone):
         await world.cluster.publish(owner, publication("00000000-0000-4000-8000-00000000dead"))

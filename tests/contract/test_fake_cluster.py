@@ -94,7 +94,7 @@ async def test_an_own_write_that_never_shows_is_given_up_after_five_minutes(
 
 
 async def test_a_watch_that_was_cut_is_not_fresh_and_lists_anew(fake: FakeWorld) -> None:
-    """Fault matrix: deletes in the gap; X-07."""
+    """Fault matrix: deletes in the gap."""
     owner = await fake.make_set()
     await running(fake, owner, creation())
     fake.cluster.view.cut()
@@ -243,7 +243,6 @@ async def test_a_status_that_leaves_out_a_list_trips_the_fake(fake: FakeWorld) -
 
 
 def test_the_wall_clock_may_jump_and_the_steady_one_does_not_show_it() -> None:
-    """X-10."""
     clock = FakeClock()
     before, boot = clock.now(), clock.boottime_ns()
     clock.jump_wall(timedelta(hours=-1))

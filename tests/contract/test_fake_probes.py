@@ -79,7 +79,6 @@ def ended(evidence: Evidence) -> datetime:
 
 
 def test_the_first_attempt_comes_within_a_second_and_then_one_each_interval() -> None:
-    """P-07, P-27."""
     bench = Bench()
     assert bench.evidence() == Evidence(watched_since=bench.since)
     bench.clock.advance(1.1)
@@ -93,7 +92,6 @@ def test_the_first_attempt_comes_within_a_second_and_then_one_each_interval() ->
 
 
 def test_targets_are_spread_over_the_interval() -> None:
-    """P-27."""
     bench = Bench(count=40)
     bench.clock.advance(20)
     ends = {ended(bench.evidence(pod.uid)) for pod in bench.server.pods()}
@@ -201,7 +199,7 @@ def test_containers_that_do_not_run_refuse_and_a_lost_node_is_silent() -> None:
 
 
 def test_another_pod_at_the_address_answers_for_the_dead_one() -> None:
-    """P-30, P-31: the fake lies as the world does; the adapter and the core must not be misled."""
+    """The fake lies as the world does; the adapter and the core must not be misled."""
     bench = Bench()
     old = bench.server.pods()[0]
     bench.kubelet.reuse_addresses = True
@@ -215,7 +213,6 @@ def test_another_pod_at_the_address_answers_for_the_dead_one() -> None:
 
 
 def test_new_rules_or_a_new_prober_begin_anew() -> None:
-    """P-25; X-08."""
     bench = Bench()
     bench.clock.advance(20)
     bench.watch(generation=2)

@@ -14,7 +14,7 @@ SECOND = Revision(name="web-m2", model="m2", number=2)
 
 
 async def test_a_revision_that_was_written_is_in_the_list(world: World) -> None:
-    """R-58: the history from which a rollout is undone."""
+    """The history from which a rollout is undone."""
     owner = await world.make_set()
     assert await world.revisions.list_revisions(owner) == ()
     first = await world.revisions.write_revision(owner, FIRST)

@@ -39,7 +39,7 @@ async def deleted(world: World, owner: Owner, name: str) -> None:
 
 
 async def test_the_gate_bears_its_own_reason_where_another_probe_decides(world: World) -> None:
-    """P-29, R-26: one patch, two conditions, each with its own words."""
+    """P-29: one patch, two conditions, each with its own words."""
     owner = await world.make_set()
     pod = await running(world, owner, creation())
     action = PublishHealth(

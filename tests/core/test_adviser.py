@@ -58,27 +58,27 @@ def message_of(pod: Instance, found: Evidence) -> str:
 
 @pytest.mark.parametrize(("after", "seconds"), [(20.0, 20), (20.2, 21), (0.0, 0)])
 def test_the_first_healthy_verdict_says_how_long_it_took(after: float, seconds: int) -> None:
-    """R-24: from the containers' start; in the one patch that is due anyway."""
+    """From the containers' start; in the one patch that is due anyway."""
     said = message_of(young(), answering(timedelta(seconds=after)))
     assert said == SAID.format(seconds)
 
 
 def test_a_slow_one_that_was_unhealthy_since_it_could_be_is_a_sample() -> None:
-    """R-24: its first verdict came a timeout after its start."""
+    """Its first verdict came a timeout after its start."""
     shown = Published(health=VMHealth.UNHEALTHY, reason="WrongStatus", since=T0 - 45 * SECOND)
     slow = young(published=shown, in_rotation=False)
     assert message_of(slow, answering(50 * SECOND)) == SAID.format(50)
 
 
 def test_one_that_fell_ill_later_and_came_back_is_none() -> None:
-    """R-24: its recovery is no start."""
+    """Its recovery is no start."""
     shown = Published(health=VMHealth.UNHEALTHY, reason="WrongStatus", since=T0 - 20 * SECOND)
     back = young(published=shown, in_rotation=False)
     assert message_of(back, answering(50 * SECOND)) == "answers as expected"
 
 
 def test_one_that_was_not_watched_from_its_start_is_none() -> None:
-    """X-08: the operator was away, or the probe was another one."""
+    """The operator was away, or the probe was another one."""
     found = evidence(watched_for=30 * SECOND, answering_since=T0 - 20 * SECOND)
     assert message_of(young(), found) == "answers as expected"
 
@@ -87,7 +87,7 @@ def test_one_that_was_not_watched_from_its_start_is_none() -> None:
 def test_the_prober_must_have_watched_from_the_first_interval_on(
     watched: int, *, sample: bool
 ) -> None:
-    """X-08: it started a minute ago, and is probed each five seconds."""
+    """It started a minute ago, and is probed each five seconds."""
     since = T0 - watched * SECOND
     found = replace(answering(20 * SECOND), watched_since=since)
     assert ("first Healthy" in message_of(young(), found)) is sample
@@ -97,14 +97,14 @@ def test_the_prober_must_have_watched_from_the_first_interval_on(
 def test_one_unhealthy_since_later_than_it_could_be_was_healthy_before(
     since: int, *, sample: bool
 ) -> None:
-    """R-24: due a timeout of 11 s and an interval of 5 s after its start, and told 10 s later."""
+    """Due a timeout of 11 s and an interval of 5 s after its start, and told 10 s later."""
     shown = Published(health=VMHealth.UNHEALTHY, reason="WrongStatus", since=T0 - since * SECOND)
     slow = young(published=shown, in_rotation=False)
     assert ("first Healthy" in message_of(slow, answering(50 * SECOND))) is sample
 
 
 def test_without_a_probe_of_health_nothing_is_learned() -> None:
-    """R-24: neither of one that is never probed, nor by an instance's own report."""
+    """Neither of one that is never probed, nor by an instance's own report."""
     own = scale_set_spec(healthProbeRef=None, applicationHealth={"podConditionType": "Warm"})
     pods = (young(reports=(("Warm", VMHealth.HEALTHY, T0),)), *instances(40)[1:])
     told = published(settle(own, a_set(instances=pods, probe=None)).plan)["web-1"]
@@ -112,7 +112,7 @@ def test_without_a_probe_of_health_nothing_is_learned() -> None:
 
 
 def test_a_failing_verdict_carries_no_time() -> None:
-    """R-24: though it has answered before."""
+    """Though it has answered before."""
     found = evidence(outcome=Outcome.WRONG_STATUS, watched_for=MINUTE, for_=20 * SECOND)
     assert found.answering_since is not None
     assert "first Healthy" not in message_of(young(), found)
@@ -131,7 +131,7 @@ def test_a_failing_verdict_carries_no_time() -> None:
     ],
 )
 def test_a_grace_below_the_95th_percentile_is_warned_of(minutes: list[int], *, warns: bool) -> None:
-    """R-24, R-32: one in twenty may be slow; fewer than ten instances say nothing."""
+    """One in twenty may be slow; fewer than ten instances say nothing."""
     spec = scale_set_spec(replicas=len(minutes))
     settled = settle(spec, learned(*minutes))
     assert (accepted(settled)[0] == "GraceTooShort") is warns
@@ -139,7 +139,7 @@ def test_a_grace_below_the_95th_percentile_is_warned_of(minutes: list[int], *, w
 
 
 def test_the_warning_names_grace_time_and_model_and_is_told_once() -> None:
-    """R-32, R-46: in Accepted and in one Event."""
+    """In Accepted and in one Event."""
     spec = scale_set_spec(replicas=20)
     settled = settle(spec, learned(*[44] * 20))
     said = (
@@ -176,13 +176,12 @@ def test_the_time_that_is_told_is_rounded_up_to_few_values(seconds: int, told: s
 
 
 def test_the_time_that_is_told_is_that_of_the_slowest_but_one_in_twenty() -> None:
-    """R-32."""
     settled = settle(scale_set_spec(replicas=20), learned(*[31] * 17, 36, 41, 46))
     assert "were Healthy within PT45M of" in accepted(settled)[1]
 
 
 def test_what_was_learned_under_a_probe_holds_without_one() -> None:
-    """R-24: the set has gone over to its instances' own report; the grace is what counts."""
+    """The set has gone over to its instances' own report; the grace is what counts."""
     own: dict[str, Any] = {
         "healthProbeRef": None,
         "applicationHealth": {"podConditionType": "Warm"},
@@ -209,14 +208,13 @@ def test_a_warning_that_stands_goes_only_well_below_the_grace(minutes: int, *, w
 
 
 def test_a_longer_grace_ends_the_warning() -> None:
-    """R-35."""
     standing = settle(scale_set_spec(replicas=20), learned(*[45] * 20)).plan.status
     longer = scale_set_spec(replicas=20, grace="PT60M")
     assert accepted(settle(longer, learned(*[45] * 20, status=standing)))[0] == "Valid"
 
 
 def test_only_the_latest_model_counts_and_only_while_repairs_are_on() -> None:
-    """R-07: a model that is on its way out is no advice for the next."""
+    """A model that is on its way out is no advice for the next."""
     manual = scale_set_spec(replicas=20, upgradePolicy={"mode": "Manual"})
     seen = learned(*[45] * 20)
     older = replace(seen, instances=tuple(replace(p, model="m0") for p in seen.instances))
@@ -226,7 +224,7 @@ def test_only_the_latest_model_counts_and_only_while_repairs_are_on() -> None:
 
 
 def test_no_verdict_comes_before_a_full_timeout_so_no_grace_is_shorter() -> None:
-    """P-11: under a probe of 5/11 an instance that takes ten seconds is safe without a grace."""
+    """Under a probe of 5/11 an instance that takes ten seconds is safe without a grace."""
     spec = scale_set_spec(replicas=20, grace="PT0S")
     pods = tuple(sample(p, 11) for p in instances(20))
     assert accepted(settle(spec, a_set(instances=pods)))[0] == "Valid"
@@ -238,14 +236,14 @@ def test_no_verdict_comes_before_a_full_timeout_so_no_grace_is_shorter() -> None
     "text", ["", "9999s", "first Healthy after 9s", SAID.format("many"), SAID.format("²")]
 )
 def test_words_of_others_are_no_samples(text: str) -> None:
-    """X-11: whatever stands in a condition that something else has written."""
+    """Whatever stands in a condition that something else has written."""
     shown = Published(health=VMHealth.HEALTHY, reason="x", since=T0, message=text)
     pods = tuple(replace(p, published=shown) for p in instances(20))
     assert accepted(settle(scale_set_spec(replicas=20), a_set(instances=pods)))[0] == "Valid"
 
 
 def test_a_set_that_comes_up_slowly_is_advised_from_what_was_published() -> None:
-    """R-24, R-29: a story from the creates to the warning."""
+    """A story from the creates to the warning."""
     story = Story.of(scale_set_spec(replicas=12, grace="PT20S"), size=0)
     story.behaviour = Outcome.WRONG_STATUS
     story.run(MINUTE)

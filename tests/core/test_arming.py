@@ -54,7 +54,7 @@ def mixed(old: int, new: int, bad_new: int = 0) -> tuple[Instance, ...]:
 
 
 def test_with_the_gate_off_nothing_is_kept_and_repairs_start_at_once() -> None:
-    """X-11: 0 is the default."""
+    """0 is the default."""
     settled = settle(scale_set_spec(), all_bad(status=armed("m1")))
     assert len(settled.entries) == 2
     assert settled.plan.status.repairs.armed == ()
@@ -85,14 +85,14 @@ def test_what_is_not_armed_says_how_far_it_is() -> None:
 
 
 def test_a_latest_model_without_an_instance_holds_up_nobody() -> None:
-    """X-11: mode Manual; there is nobody that could be armed or repaired."""
+    """Mode Manual; there is nobody that could be armed or repaired."""
     manual = spec(upgradePolicy={"mode": "Manual"})
     seen = a_set(status=armed("m1"), template=TemplateView(model="m2"))
     assert condition(settle(manual, seen).plan, "RepairsAllowed") == ("True", "BatchAvailable")
 
 
 def test_a_wrong_probe_shipped_to_a_healthy_set_deletes_nothing() -> None:
-    """X-11, P-25: the probe was edited, so what was armed was armed under another one."""
+    """X-11: the probe was edited, so what was armed was armed under another one."""
     settled = settle(spec(), all_bad(status=armed("m1", source=OTHER)))
     assert not settled.plan.actions
     assert not settled.entries
@@ -103,7 +103,7 @@ def test_a_wrong_probe_shipped_to_a_healthy_set_deletes_nothing() -> None:
 
 @pytest.mark.parametrize("identity", ["u/2/8080", "u/1/8081", "v/1/8080"])
 def test_each_part_of_a_probe_s_rules_makes_it_another(identity: str) -> None:
-    """P-25: UID, generation and port."""
+    """UID, generation and port."""
     edited = replace(all_bad(status=armed("m1")), probe=probe_view(identity=identity))
     assert not settle(spec(), edited).entries
     same = settle(spec(), all_bad(status=armed("m1")))
@@ -111,14 +111,14 @@ def test_each_part_of_a_probe_s_rules_makes_it_another(identity: str) -> None:
 
 
 def test_the_probe_as_it_was_before_is_still_armed() -> None:
-    """X-11: another probe was named for a while, and the first again."""
+    """Another probe was named for a while, and the first again."""
     away = replace(all_bad(status=armed("m1")), probe=probe_view(identity="v/1/8080"))
     back = replace(settle(spec(), away).seen, probe=probe_view())
     assert len(settle(spec(), back).entries) == 2
 
 
 def test_a_success_that_is_past_counts_and_one_before_the_containers_ran_does_not() -> None:
-    """X-11: healthy once, not healthy now; and never the answer of somebody else."""
+    """Healthy once, not healthy now; and never the answer of somebody else."""
     past = evidence(outcome=Outcome.WRONG_STATUS, watched_for=2 * HOUR)
     assert past.last_success is not None
     fine = settle(spec(replicas=2), a_set(2, bad={1: past, 2: past}))
@@ -128,7 +128,7 @@ def test_a_success_that_is_past_counts_and_one_before_the_containers_ran_does_no
 
 
 def test_a_set_of_one_must_have_been_healthy_once() -> None:
-    """X-11: the share of one is one."""
+    """The share of one is one."""
     assert not settle(spec(1, replicas=1), all_bad(1)).entries
     fine = settle(spec(1, replicas=1), a_set(1))
     assert pairs(fine) == {("m1", SOURCE)}
@@ -137,12 +137,12 @@ def test_a_set_of_one_must_have_been_healthy_once() -> None:
 
 
 def test_the_first_of_forty_does_not_arm_the_thirty_nine_to_come() -> None:
-    """X-11: those still to come belong to the base."""
+    """Those still to come belong to the base."""
     assert not pairs(settle(spec(), a_set(1)))
 
 
 def test_a_batch_of_a_rollout_answers_for_itself() -> None:
-    """X-11: thirty-two of m0 are armed; the eight of m1 need seven of their own."""
+    """Thirty-two of m0 are armed; the eight of m1 need seven of their own."""
     seen = a_set(instances=mixed(32, 8), bad=wrong(), status=armed("m0"))
     assert pairs(settle(spec(), seen)) == {("m0", SOURCE), ("m1", SOURCE)}
     never = dict.fromkeys(range(39, 41), evidence(outcome=Outcome.WRONG_STATUS, for_=HOUR))
@@ -157,7 +157,7 @@ def test_a_batch_of_a_rollout_answers_for_itself() -> None:
 
 
 def test_an_older_model_stays_armed_while_the_new_one_is_not() -> None:
-    """X-11: its instances are repaired all the same."""
+    """Its instances are repaired all the same."""
     pods = mixed(39, 1, 1)
     sick = replace(pods[0], published=pods[-1].published)
     never = evidence(outcome=Outcome.WRONG_STATUS, for_=HOUR)
@@ -169,14 +169,14 @@ def test_an_older_model_stays_armed_while_the_new_one_is_not() -> None:
 
 
 def test_going_back_to_an_armed_model_needs_no_new_proof() -> None:
-    """X-11: m0 is the latest again."""
+    """m0 is the latest again."""
     seen = replace(all_bad(status=armed("m0", "m1")), template=TemplateView(model="m0"))
     older = replace(seen, instances=tuple(replace(p, model="m0") for p in seen.instances))
     assert len(settle(spec(), older).entries) == 2
 
 
 def test_scaling_out_does_not_disarm() -> None:
-    """X-11: 40 were enough, and 60 are wanted now."""
+    """40 were enough, and 60 are wanted now."""
     assert len(settle(spec(replicas=60), all_bad(40, status=armed("m1"))).entries) == 2
 
 
@@ -189,7 +189,7 @@ def test_a_repair_recorded_before_the_probe_was_edited_is_given_up() -> None:
 
 
 def test_an_instance_s_own_report_is_a_source_as_well() -> None:
-    """X-11: another condition is another source."""
+    """Another condition is another source."""
     own = spec(replicas=4, healthProbeRef=None, applicationHealth={"podConditionType": "Warm"})
     pods = instances(4, reports=(("Warm", VMHealth.HEALTHY, T0 - HOUR),))
     settled = settle(own, a_set(instances=pods, probe=None))
@@ -202,7 +202,7 @@ def test_an_instance_s_own_report_is_a_source_as_well() -> None:
 
 
 def test_while_the_view_is_old_or_repairs_are_off_nothing_is_armed() -> None:
-    """X-07, R-07: and what is armed stays."""
+    """X-07: and what is armed stays."""
     stale = replace(a_set(status=armed("m0", source=OTHER)), view_is_fresh=False)
     assert pairs(settle(spec(), stale)) == {("m0", OTHER)}
     off = settle(spec(repairs=False), a_set(status=armed("m0", source=OTHER)))
@@ -216,7 +216,7 @@ def many(count: int, source: str) -> list[dict[str, Any]]:
 
 
 def test_the_list_is_bounded_and_those_in_use_stay() -> None:
-    """X-11: the oldest that are not in use go."""
+    """The oldest that are not in use go."""
     full = {"repairs": {"armed": [*many(20, OTHER)]}}
     settled = settle(spec(), a_set(status=full))
     repairs = settled.plan.status.repairs
@@ -228,7 +228,7 @@ def test_the_list_is_bounded_and_those_in_use_stay() -> None:
 
 
 def test_of_a_list_that_is_full_those_under_another_source_go_though_their_model_runs() -> None:
-    """X-11, P-25: in use is the pair, not the model alone."""
+    """In use is the pair, not the model alone."""
     rows = [*armed("m0", source=OTHER)["repairs"]["armed"], *many(19, OTHER)]
     seen = a_set(instances=mixed(20, 20), status={"repairs": {"armed": rows}})
     kept = settle(spec(), seen).plan.status.repairs.armed
@@ -237,7 +237,7 @@ def test_of_a_list_that_is_full_those_under_another_source_go_though_their_model
 
 
 def test_more_models_than_the_list_holds_do_not_push_each_other_out() -> None:
-    """X-11: no write without end; the last ones stay in observation."""
+    """No write without end; the last ones stay in observation."""
     pods = tuple(instance(number=n, model=f"m{n}") for n in range(1, 26))
     settled = settle(spec(replicas=25), a_set(instances=pods))
     first = settled.plan.status.repairs.armed

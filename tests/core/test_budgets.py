@@ -68,7 +68,6 @@ def test_enforce_waits_for_a_budget_and_names_it_with_its_numbers() -> None:
 
 
 def test_enforce_goes_on_where_a_budget_has_room_and_writes_down_which_it_spends() -> None:
-    """X-11."""
     settled = settle(spec(), sick(1, seen=over(budget(1))))
     (one,) = settled.entries
     assert one.budgets == ("web-pdb",)
@@ -76,7 +75,7 @@ def test_enforce_goes_on_where_a_budget_has_room_and_writes_down_which_it_spends
 
 
 def test_without_a_budget_over_it_an_instance_is_repaired() -> None:
-    """X-11: and the entry spends nothing."""
+    """And the entry spends nothing."""
     (one,) = settle(spec(), sick(1, seen=Disruption())).entries
     assert one.budgets == ()
 
@@ -99,13 +98,13 @@ def test_report_says_so_and_ignore_does_not(mode: str, cause: str) -> None:
 
 
 def test_a_budget_with_room_leaves_the_report_s_cause_as_it_is() -> None:
-    """X-11: the counter-proof."""
+    """The counter-proof."""
     (one,) = settle(spec("Report"), sick(1, seen=over(budget(1)))).entries
     assert "PodDisruptionBudget" not in one.cause
 
 
 def test_a_budget_never_protects_an_instance_that_is_unready_by_its_own_report() -> None:
-    """X-11: our own gate is no part of that; neither does such a repair spend anything."""
+    """Our own gate is no part of that; neither does such a repair spend anything."""
     first = instances(1, unhealthy=(1,))[0]
     assert not first.ready
     assert first.containers_ready
@@ -127,8 +126,8 @@ def test_a_budget_never_protects_an_instance_that_is_unready_by_its_own_report()
 def test_one_that_our_gate_keeps_unready_goes_as_kubernetes_evicts_it(
     healthy: int, wanted: int, count: int, *, policy: bool
 ) -> None:
-    """X-11: no disruption is allowed, and its deletion takes nothing from the budget; a second at
-    once would be one too many for numbers that come late, unless the budget lets them all go."""
+    """No disruption is allowed, and its deletion takes nothing from the budget; a second at once
+    would be one too many for numbers that come late, unless the budget lets them all go."""
     one = Budget(
         name="web-pdb", allowed=0, healthy=healthy, desired=wanted, lets_unhealthy_go=policy
     )
@@ -138,7 +137,7 @@ def test_one_that_our_gate_keeps_unready_goes_as_kubernetes_evicts_it(
 
 
 def test_a_tight_budget_holds_nobody_for_ever() -> None:
-    """R-20, X-11: the next goes once the first one's deletion is in the numbers for certain."""
+    """R-20: the next goes once the first one's deletion is in the numbers for certain."""
     tight = over(Budget(name="web-pdb", allowed=0, healthy=38, desired=38))
     pods = instances(40, unhealthy=(1,))[:39]
     for ago, repaired in ((SECOND, {"web-40"}), (30 * SECOND, {"web-1", "web-40"})):
@@ -165,7 +164,7 @@ def test_until_its_numbers_can_know_that_an_instance_is_out_a_budget_must_allow_
 
 
 def test_one_on_which_no_verdict_stands_yet_is_counted_as_it_reports_itself() -> None:
-    """X-11, R-56: our gate has not let it in so far, and a person asks for its repair."""
+    """X-11: our gate has not let it in so far, and a person asks for its repair."""
     young = instances(1, health=None, repair_request="requested")[0]
     assert not young.ready
     pods = (young, *instances(40)[1:])
@@ -206,7 +205,7 @@ def spending(number: int, age: timedelta, deleted: timedelta | None = None) -> d
 def test_what_was_deleted_lately_is_taken_off_a_budget_s_numbers(
     deleted: timedelta | None, *, held: bool
 ) -> None:
-    """X-11: its controller may not have counted yet; one disruption is allowed, as it says."""
+    """Its controller may not have counted yet; one disruption is allowed, as it says."""
     recorded = ledger(spending(40, MINUTE, deleted), last=200)
     pods = instances(40, unhealthy=(1,))[:39]
     settled = settle(spec(), sick(1, seen=over(budget(1)), status=recorded, instances=pods))
@@ -218,7 +217,7 @@ def test_what_was_deleted_lately_is_taken_off_a_budget_s_numbers(
 
 
 def test_a_deletion_that_a_budget_counts_as_an_eviction_is_not_taken_off_twice() -> None:
-    """X-11: disruptedPods names it."""
+    """disruptedPods names it."""
     recorded = ledger(spending(40, MINUTE, SECOND), last=200)
     pods = instances(40, unhealthy=(1,))[:39]
     counted = over(budget(1, disrupted=frozenset({"web-40"})))
@@ -256,7 +255,6 @@ def other_entry(ago: timedelta) -> RepairEntry:
 
 
 def test_another_set_s_repair_spends_the_same_budget() -> None:
-    """X-11."""
     seen = over(budget(1), others=(other_entry(SECOND),))
     assert not settle(spec(), sick(1, seen=seen)).entries
     assert settle(spec(), sick(1, seen=over(budget(2), others=seen.others))).entries

@@ -296,7 +296,7 @@ def test_a_repair_in_flight_says_what_it_waits_for(started: Any, reason: str) ->
 
 
 def test_one_event_tells_a_whole_batch() -> None:
-    """R-46, G8: what began, why, and how much of the allowance it takes."""
+    """G8: what began, why, and how much of the allowance it takes."""
     plans = settle(scale_set_spec(), a_set(bad=wrong(1, 2, 3))).plans
     (told,) = [n for plan in plans for n in plan.notes if n.reason == Reason.REPAIR_STARTED]
     assert told.message == (

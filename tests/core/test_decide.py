@@ -28,7 +28,6 @@ AGO: Final = T0 - timedelta(minutes=1)
 
 
 def test_of_a_set_that_is_being_deleted_the_status_stays_as_it_is_recorded() -> None:
-    """R-22."""
     seen = a_set(5, status=ledger(entry(1, 6)), deleting=True)
     assert decide(SPEC, seen, T0).status == seen.status
 

@@ -122,7 +122,7 @@ def empty(hint: Any) -> Any:
 
 @pytest.mark.parametrize("kind", VALUES, ids=lambda kind: f"{kind.__module__}.{kind.__name__}")
 def test_what_is_left_out_says_nothing(kind: type) -> None:
-    """X-11: whoever claims something has to say it."""
+    """Whoever claims something has to say it."""
     hints = get_type_hints(kind)
     found = defaults(kind)
     assert found, f"{kind.__name__} has no field that may be left out"
@@ -132,6 +132,5 @@ def test_what_is_left_out_says_nothing(kind: type) -> None:
 
 
 def test_a_container_that_was_never_made_has_a_count_that_none_can_have() -> None:
-    """R-56."""
     assert observed.NOT_MADE < 0
     assert observed.Containers() == observed.NO_CONTAINERS

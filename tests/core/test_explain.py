@@ -57,7 +57,7 @@ def told(spec: ScaleSetSpec, seen: Observed, name: str = "web-1") -> Explanation
 @slow
 @given(situation=situations())
 def test_an_explanation_is_what_decide_decides(situation: Situation) -> None:
-    """X-11, P-21: the same decision, reason and time, and the first closed gate is the reason."""
+    """X-11: the same decision, reason and time, and the first closed gate is the reason."""
     spec, seen = situation
     settled = settle(spec, seen)
     decided = {d.instance: d for d in settled.plan.decisions}
@@ -170,7 +170,7 @@ def by_word(spec: ScaleSetSpec, seen: Observed) -> Scene:
 def test_somebody_without_a_prober_says_what_the_operator_decides(
     spec: ScaleSetSpec, seen: Observed
 ) -> None:
-    """X-11, P-21: of every instance that is not healthy, from what was published alone."""
+    """X-11: of every instance that is not healthy, from what was published alone."""
     model = model_of(TEMPLATE)
     models = {LATEST: model, OLDER: f"{shape_of(model)}-older"}
     older = replace(RUNNING, images=("instance:0",))
@@ -320,7 +320,7 @@ def test_one_that_leaves_anyway_is_told_why() -> None:
 
 
 def test_one_that_a_rollout_renews_is_told_so() -> None:
-    """X-11, R-57: by the operator and by the plugin alike."""
+    """X-11: by the operator and by the plugin alike."""
     step = {"model": LATEST, "fromModel": OLDER, "startTime": T0.isoformat()}
     rows = [{"instance": "web-1", "uid": "uid-web-1", **step}]
     found = told(scale_set_spec(), a_set(status=ledger() | {"renewals": rows}))

@@ -60,7 +60,7 @@ def verdict_of_first(what: Outcome | Evidence, now: datetime = T0, **fields: Any
 def test_each_outcome_gives_its_health_and_a_reason_of_its_own(
     outcome: Outcome, health: VMHealth, reason: Reason
 ) -> None:
-    """R-03, R-04, P-03: only the outcome OK is Healthy."""
+    """R-03, R-04: only the outcome OK is Healthy."""
     verdict = verdict_of_first(outcome)
     assert (verdict.health, verdict.reason, verdict.fresh) == (health, reason, True)
 

@@ -21,7 +21,7 @@ def test_another_spelling_of_the_same_image_is_the_same_model(image: str) -> Non
 
 
 def test_a_template_has_the_same_model_under_every_version_of_the_operator() -> None:
-    """R-58: another hash of the same template would roll out every set on an upgrade."""
+    """Another hash of the same template would roll out every set on an upgrade."""
     assert model_of(template()) == "211a3c42-6a5fa9a0"
     assert model_of({"spec": None}) == "c3cf6708-4f53cda1"
     containers = [{"name": "web", "image": "nginx:1"}, {"name": "log", "image": "log:2"}]
@@ -88,6 +88,6 @@ def test_the_image_of_an_init_container_is_part_of_the_shape() -> None:
     "odd", [{}, {"spec": None}, {"spec": {"containers": [None, {"image": 1}]}}]
 )
 def test_a_template_that_is_none_still_has_a_model(odd: dict[str, Any]) -> None:
-    """X-11: the API server's dry run says what is wrong with it; we do not fall over it."""
+    """The API server's dry run says what is wrong with it; we do not fall over it."""
     assert len(model_of(odd)) == HASH_LENGTH
     assert images_of(odd) == ()

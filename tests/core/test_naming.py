@@ -14,7 +14,7 @@ from tests.support.fake_clock import T0
     ("name", "number"), [("web-7", 7), ("my-web-12", 12), ("web-2-30", 30), ("9-1", 1)]
 )
 def test_the_id_is_what_stands_behind_the_last_dash(name: str, number: int) -> None:
-    """R-55: a set's name may have dashes of its own."""
+    """A set's name may have dashes of its own."""
     assert Names.id_of(name) == number
 
 
@@ -25,7 +25,7 @@ def test_the_id_is_what_stands_behind_the_last_dash(name: str, number: int) -> N
 def test_no_name_is_given_out_twice(
     seen: int, ownerless: tuple[int, ...], recorded: int, name: str
 ) -> None:
-    """R-55: behind every id that was recorded or seen, of pods without an owner too."""
+    """R-56: behind every id that was recorded or seen, of pods without an owner too."""
     alone = tuple(instance(number=number) for number in ownerless)
     status = {"lastInstanceId": recorded}
     names = Names.of(observed(instances=instances(seen), adoptable=alone, status=status))

@@ -122,7 +122,7 @@ def test_the_end_of_a_silence_is_told_once() -> None:
 
 
 def test_an_advice_that_stands_is_told_once_and_a_refusal_anew() -> None:
-    """X-11, R-32: by the reason of Accepted, and by its status."""
+    """X-11: by the reason of Accepted, and by its status."""
     first = settle(SPEC, a_set(foreign=("alien",)))
     assert not [n for plan in first.plans for n in plan.notes if n.reason == "ForeignPods"]
     fell = settle(SPEC, replace(first.seen, overlaps_with="older"))

@@ -48,7 +48,7 @@ def test_a_healthy_instance_that_restarts_is_not_known_and_out_of_rotation() -> 
 
 
 def test_what_is_said_of_one_that_restarts_is_said_of_the_version_that_was_seen() -> None:
-    """R-17, rules 5, 8: else one that lags takes out of rotation what another has brought back."""
+    """Rules 5, 8: else one that lags takes out of rotation what another has brought back."""
     act = published(settle(SPEC, seen(renewing())).plan)["web-1"]
     assert act.resource_version == renewing().resource_version
     bad = published(settle(SPEC, a_set(instances=instances(40), bad={1: Outcome.REFUSED})).plan)
@@ -56,7 +56,7 @@ def test_what_is_said_of_one_that_restarts_is_said_of_the_version_that_was_seen(
 
 
 def test_an_unhealthy_instance_that_restarts_stays_unhealthy() -> None:
-    """R-09: nothing better is known of it, and nothing is written twice."""
+    """Nothing better is known of it, and nothing is written twice."""
     held = verdict(renewing(BAD, in_rotation=False), Outcome.REFUSED)
     assert held.health is BAD
     assert not published(settle(SPEC, seen(renewing(BAD))).plan)

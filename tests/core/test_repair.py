@@ -138,7 +138,7 @@ def test_of_one_under_notice_it_is_told_when_it_goes_and_what_follows_it() -> No
 
 
 def test_a_replacement_that_fell_ill_waits_for_the_end_of_the_notice() -> None:
-    """R-52, X-11: until then the repair that it belongs to cannot close."""
+    """X-11: until then the repair that it belongs to cannot close."""
     ill = instance(number=41, health=VMHealth.UNHEALTHY)
     waits = told(under_notice(ill, bad=[41]), "web-41")
     assert (waits.reason, waits.until) == (Reason.WAITING_FOR_HEALTH, DUE)

@@ -72,12 +72,12 @@ def test_an_operation_says_itself_what_is_to_be_done() -> None:
     ids=["disabled", "no policy", "no source", "too many", "not armed"],
 )
 def test_what_holds_back_the_operator_does_not_hold_back_a_person(spec: Any) -> None:
-    """R-02, R-07: automatic repairs are the operator's; this one was asked for."""
+    """Automatic repairs are the operator's; this one was asked for."""
     assert under_repair(settle(spec, seen(RESTART)).plan) == {"web-1"}
 
 
 def test_a_person_may_restart_what_the_prober_does_not_see() -> None:
-    """X-08: evidence is asked for where the operator acts by itself."""
+    """Evidence is asked for where the operator acts by itself."""
     blind = seen(RESTART, prober=ProberView(beating_since=None))
     assert under_repair(settle(SPEC, blind).plan) == {"web-1"}
 
@@ -114,7 +114,7 @@ def test_requests_go_under_the_cap_and_after_the_sick() -> None:
 
 
 def test_a_sick_instance_that_is_asked_for_does_not_wait_for_its_grace() -> None:
-    """R-24: a person has looked; the cause names both."""
+    """A person has looked; the cause names both."""
     pods = list(instances(40, unhealthy=(1,)))
     pods[0] = replace(pods[0], **REQUESTED, started=T0 - 60 * SECOND)
     settled = settle(SPEC, a_set(instances=tuple(pods), bad=wrong(1)))
@@ -191,7 +191,7 @@ def test_a_request_that_is_withdrawn_before_the_act_is_not_carried_out() -> None
 
 
 def test_a_pod_that_never_started_can_be_replaced_on_request_but_not_restarted() -> None:
-    """R-10: a person's word is no probe's result; what was never made cannot be renewed."""
+    """A person's word is no probe's result; what was never made cannot be renewed."""
     pending = {"started": None, "containers": replace(RUNNING, restarts=(-1,))}
     assert deleted(settle(SPEC, seen(REQUESTED | pending)).plan) == {"web-1"}
     assert rows(settle(SPEC, seen(RESTART | pending)))[0][2:] == ("Refused", "NoEquivalentImage")

@@ -155,7 +155,6 @@ def test_a_template_was_checked_once_the_set_is_accepted_or_refused(
 def test_the_probe_in_force_is_that_of_the_port_it_names_or_was_resolved_to(
     port: int | None, resolved: int | None, asked: int
 ) -> None:
-    """P-25."""
     probe = HealthProbe(
         metadata=ObjectMeta(name="web-http", uid="u-1", generation=3),
         spec=HealthProbeSpec.model_validate(raw_probe(port=port)),
@@ -174,7 +173,6 @@ def test_the_probe_in_force_is_that_of_the_port_it_names_or_was_resolved_to(
 
 
 def test_a_port_that_nobody_has_told_is_none() -> None:
-    """P-25."""
     spec = HealthProbeSpec.model_validate(raw_probe(port=None))
     seen = rebuilt(probe=HealthProbe(metadata=ObjectMeta(name="web-http"), spec=spec)).observed
     assert seen.probe is not None
@@ -182,7 +180,6 @@ def test_a_port_that_nobody_has_told_is_none() -> None:
 
 
 def test_without_a_probe_that_is_named_there_is_none() -> None:
-    """P-21."""
     assert rebuilt(spec={"healthProbeRef": None, "repairs": False}).observed.probe is None
 
 
@@ -301,7 +298,7 @@ def held(health: VMHealth, reason: Reason, message: str, **fields: Any) -> Verdi
 def test_a_verdict_is_what_stands_on_the_pod_unless_the_operator_doubts_it(
     published: Published | None, rows: list[dict[str, Any]], expected: Verdict
 ) -> None:
-    """X-11, X-08: certain where it was acted upon; until when, only where that is to come."""
+    """X-11: certain where it was acted upon; until when, only where that is to come."""
     pod = instance(health=None)
     assert verdict(replace(pod, published=published), *rows) == expected
 
@@ -315,6 +312,6 @@ def test_in_a_set_that_is_silent_as_a_whole_doubt_is_that_of_the_set() -> None:
 
 
 def test_one_that_was_renewed_has_not_shown_itself_until_it_says_so() -> None:
-    """R-24: by this clock."""
+    """By this clock."""
     found = verdict(replace(instance(renewing=True), started=None))
     assert (found.reason, found.since) == (Reason.RESTARTING, T0)

@@ -17,7 +17,7 @@ def history(*numbers: int) -> tuple[Revision, ...]:
 
 
 def test_a_new_model_gets_the_next_number_and_a_name_of_its_own() -> None:
-    """R-58: what a failure names by its revision can be found, and gone back from."""
+    """What a failure names by its revision can be found, and gone back from."""
     first = upkeep("web", (), "m1", set())
     assert first.write == Revision(name="web-m1", model="m1", number=1)
     second = upkeep("web", history(1, 4), "m2x", set())

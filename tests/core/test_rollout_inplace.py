@@ -156,7 +156,7 @@ def test_the_patch_names_the_pod_that_was_read_the_new_image_and_the_new_model()
 
 
 def test_only_containers_whose_image_is_another_are_renewed_however_it_is_spelled() -> None:
-    """R-57: the rest of the model keeps running, and so does what others put into the pod."""
+    """The rest of the model keeps running, and so does what others put into the pod."""
     three = Containers(
         names=("mesh", "log", "web"),
         images=("mesh:9", "docker.io/library/log:3", "web:1"),
@@ -203,7 +203,7 @@ def test_a_patch_that_another_operator_made_is_gone_on_with() -> None:
 
 
 def test_a_pod_that_goes_takes_its_step_along() -> None:
-    """R-50: it is made up for like any other."""
+    """It is made up for like any other."""
     seen = changed(outdated(5, status=under_way(step(1))), 1, terminating=True)
     settled = settle(spec(5), seen)
     assert "web-1" not in recorded(settled)
@@ -352,7 +352,7 @@ def test_too_many_unhealthy_upgraded_ones_stop_it_within_a_batch() -> None:
 
 
 def test_the_pause_between_batches_counts_from_the_last_of_a_batch() -> None:
-    """X-11: five batches of four, two minutes apart at least."""
+    """Five batches of four, two minutes apart at least."""
     story = a_story(spec(20, pauseTimeBetweenBatches="PT2M"))
     story.outside["template"] = view()
     begun = []
@@ -374,7 +374,7 @@ def test_automatic_renews_all_at_once() -> None:
 
 
 def test_a_person_s_request_renews_in_place_too() -> None:
-    """R-55, rule 22: mode Manual, one by one; the patch answers the request."""
+    """Rule 22: mode Manual, one by one; the patch answers the request."""
     seen = changed(outdated(), 7, operation="update")
     settled = settle(spec(20, "Manual"), seen)
     assert renewed(settled) == {"web-7"}
@@ -446,7 +446,7 @@ def test_one_that_does_not_get_well_in_its_grace_is_repaired_after_its_step() ->
 
 
 def test_scale_in_of_an_instance_under_renewal_ends_its_step() -> None:
-    """R-18: fewer are wanted, and this one is the least loss."""
+    """Fewer are wanted, and this one is the least loss."""
     seen = changed(outdated(5, status=under_way(step(1))), 1, **PATCHED)
     settled = settle(spec(4, maxBatchInstancePercent=1), seen)
     assert victims(settled) == {"web-1"}
@@ -464,7 +464,7 @@ def test_without_the_wish_every_instance_is_replaced_as_ever() -> None:
 
 
 def test_models_that_differ_in_more_than_images_are_replaced_and_that_is_said() -> None:
-    """R-57: in the rollout's message and in its Event."""
+    """In the rollout's message and in its Event."""
     first, *_, last = settle(spec(5), outdated(5, template=view(OTHER))).plans
     assert deleted(last) == {"web-1"}
     assert last.status.rollout is not None
@@ -488,7 +488,7 @@ def test_models_that_differ_in_more_than_images_are_replaced_and_that_is_said() 
 def test_an_instance_that_new_images_would_not_renew_is_replaced(
     fields: dict[str, Any], why: str
 ) -> None:
-    """R-10, R-57: nothing in it is worth keeping, or kubelet would do nothing."""
+    """Nothing in it is worth keeping, or kubelet would do nothing."""
     seen = changed(outdated(5), 1, **fields)
     settled = settle(spec(5), seen)
     assert (deleted(settled.plan), renewed(settled)) == ({"web-1"}, set())

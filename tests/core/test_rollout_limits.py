@@ -94,7 +94,7 @@ def test_the_share_of_unhealthy_upgraded_instances_is_met_exactly_and_not_exceed
 
 
 def test_a_stopped_rollout_names_the_limit_and_the_revision() -> None:
-    """R-40, X-11: which figure, of how many, and what it was compared with."""
+    """X-11: which figure, of how many, and what it was compared with."""
     seen = replace(upgraded(3, 1), revisions={"m2": 7})
     settled = settle(spec(100), seen)
     stopped = condition(settled.plan, "InstancesUpToDate")
@@ -139,7 +139,7 @@ def test_no_more_are_recorded_at_once_than_the_status_holds(mode: str, percent: 
 
 
 def test_mode_manual_is_at_rest_and_says_what_is_behind() -> None:
-    """R-27: nothing moves by itself; what is new has the new model."""
+    """Nothing moves by itself; what is new has the new model."""
     pods = (*instances(19), instance(number=20, model="m2"))
     settled = settle(spec(20, "Manual"), outdated(instances=pods))
     status = settled.plan.status

@@ -74,7 +74,7 @@ YOUNG: Final = instance(number=20, model="m2", health=None, started=T0 - SECOND)
 def test_a_rollout_lasts_as_long_as_anything_of_it_is_under_way(
     record_: RolloutStatus, change: dict[str, Any], pods: tuple[Instance, ...]
 ) -> None:
-    """R-57: instances behind, in steps, leaving, missing, renewed or starting."""
+    """Instances behind, in steps, leaving, missing, renewed or starting."""
     here = scene(*pods)
     assert told(here, record_, standing(**({"behind": ()} | change))) is not None
     assert told(scene(), record(), standing(behind=())) is None
@@ -93,7 +93,7 @@ def test_a_rollout_lasts_as_long_as_anything_of_it_is_under_way(
 def test_mode_manual_is_a_rollout_only_while_it_takes_somebody(
     record_: RolloutStatus, change: dict[str, Any], *, stands: bool
 ) -> None:
-    """R-59: what is behind waits for a person."""
+    """What is behind waits for a person."""
     found = told(scene(mode="Manual"), record_, standing(**change))
     assert (found is not None) is stands
 
@@ -160,7 +160,7 @@ SEVEN: Final = tuple(f"web-{n}" for n in range(1, 8))
 def test_of_all_that_it_waits_for_the_first_is_told(
     fields: dict[str, Any], record_: dict[str, Any], reason: str, why: str
 ) -> None:
-    """X-11, R-57: one stable reason, in the order in which it is waited for."""
+    """X-11: one stable reason, in the order in which it is waited for."""
     found = said(record_=record(**record_), **fields)
     assert (found.reason, found.message) == (reason, HOW_FAR + why)
 
@@ -212,7 +212,7 @@ def test_starting_instances_are_named_in_order_and_the_renewed_once() -> None:
 
 
 def test_how_far_it_is_names_the_revision_and_why_instances_are_replaced() -> None:
-    """X-11, R-57: the commonest of the whys."""
+    """X-11: the commonest of the whys."""
     assert said().revision is None
     images = {"inPlaceIfPossible": True}
     never = instance(number=1, model="m1", started=None, health=None)

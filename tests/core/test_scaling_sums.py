@@ -118,7 +118,7 @@ def test_a_set_that_has_what_it_wants_asks_for_no_list() -> None:
 
 
 def test_a_wish_that_grows_spares_all_that_were_to_go_for_a_smaller_one() -> None:
-    """R-18: those of a rollout go all the same."""
+    """Those of a rollout go all the same."""
     leaving = [*going(1), *going(2, purpose="Rollout"), *going(3)]
     assert names(scaled(6, a_set(5, status={"scaleIn": leaving})))[1] == ["web-2"]
 

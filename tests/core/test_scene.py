@@ -73,7 +73,6 @@ def test_what_suspends_repairs_in_this_decision_is_seen_by_its_gates() -> None:
 def test_the_source_of_health_is_named_by_its_rules(
     spec: dict[str, Any], probe: Any, source: str
 ) -> None:
-    """P-25."""
     assert scene(spec=spec, probe=probe).health_source == source
 
 
@@ -105,7 +104,7 @@ def test_of_two_probes_with_a_fault_that_of_health_is_told(
 def test_a_success_counts_from_the_very_start_of_the_containers(
     started: Any, success: Any, *, counts: bool
 ) -> None:
-    """X-11: armAfterHealthyPercent."""
+    """armAfterHealthyPercent."""
     seen = evidence(watched_for=HOUR, outcome=None, last_success=success)
     found = scene(instance(started=started, health=None), bad={1: seen})
     assert found.healthy_once["m1"] == counts

@@ -108,7 +108,7 @@ def test_the_number_is_the_time_of_the_change_and_none_before_the_first() -> Non
 
 
 def test_a_number_that_is_ahead_of_the_clock_still_rises() -> None:
-    """X-10: the clock of another operator was ahead, or two changes fall into one second."""
+    """The clock of another operator was ahead, or two changes fall into one second."""
     ahead = int(T0.timestamp()) + 100
     assert incarnation(status(told(7), number=ahead), status(number=ahead), T0) == ahead + 1
 

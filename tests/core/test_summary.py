@@ -130,7 +130,7 @@ def test_of_each_decision_the_status_has_what_which_rule_and_until_when() -> Non
 def test_a_healthy_one_is_listed_only_while_it_is_repaired(
     health: VMHealth, decision: RepairDecision, *, listed: bool
 ) -> None:
-    """R-56, X-11: a person asked for it; while it waits, that stands under requests."""
+    """X-11: a person asked for it; while it waits, that stands under requests."""
     assert bool(explained([decided(health=health, decision=decision)])) is listed
 
 

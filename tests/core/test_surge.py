@@ -222,7 +222,7 @@ def test_a_successor_on_its_way_out_is_followed_by_another(state: dict[str, Any]
 
 
 def test_scale_in_takes_both_of_a_step_it_hits() -> None:
-    """R-18, protocol rule 24: one fewer is wanted, one fewer stands, and no third is touched."""
+    """Protocol rule 24: one fewer is wanted, one fewer stands, and no third is touched."""
     wish = surging(19, maxBatchInstancePercent=1).model_copy(update={"scale_in_policy": "Oldest"})
     seen = outdated(instances=(*instances(20), successor()), status=under_way(step(1, 21)))
     settled = settle(wish, seen)
@@ -255,7 +255,7 @@ def test_a_successor_that_is_itself_to_be_succeeded_is_deleted_once() -> None:
 
 
 def test_protection_in_the_middle_of_a_step_sends_the_successor_home() -> None:
-    """R-47, R-48."""
+    """R-47."""
     kept = replace(instances(1)[0], protected_from_actions=True)
     pods = (kept, *instances(20)[1:], successor())
     seen = outdated(instances=pods, status=under_way(step(1, 21)))
@@ -318,7 +318,7 @@ def test_the_floor_is_asked_before_one_goes_for_its_successor() -> None:
 
 
 def test_a_bad_model_costs_nothing_and_stops_naming_itself() -> None:
-    """R-57, R-40: twenty serve throughout; the surge ends at its patience and is tried singly."""
+    """R-57: twenty serve throughout; the surge ends at its patience and is tried singly."""
     story = Story.of(spec_without_grace())
     story.turn()
     story.outside |= {"template": NEW, "revisions": {"m2": 7}}

@@ -219,5 +219,4 @@ def test_one_that_is_well_and_only_waits_for_room_never_fails() -> None:
 def test_after_failures_in_a_row_it_waits_twice_as_long_up_to_an_hour(
     failures: int, minutes: int
 ) -> None:
-    """R-57."""
     assert wait_after(failures) == minutes * MINUTE

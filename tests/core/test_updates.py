@@ -38,7 +38,7 @@ def rows(settled: Settled) -> list[tuple[str, str, str]]:
 
 
 def test_the_one_that_is_asked_for_is_taken_and_nobody_else() -> None:
-    """R-55, rule 22: recorded before its DELETE, made up for from the latest model."""
+    """Rule 22: recorded before its DELETE, made up for from the latest model."""
     first, second = settle(spec(), asked(7)).plans
     assert not first.actions
     assert {(v.name, v.purpose.value) for v in first.status.scale_in} == {("web-7", "Rollout")}
@@ -178,7 +178,7 @@ def test_those_that_are_lost_go_first_and_take_nothing_from_the_floor() -> None:
 
 
 def test_those_that_can_be_are_renewed_in_their_pods_and_count_as_well() -> None:
-    """R-57, rule 22: one is renewed already."""
+    """Rule 22: one is renewed already."""
     images = TemplateView(model="m1-2", images=(("web", "instance:2"),))
     pods = tuple(replace(pod, model="m1-1") for pod in asking(*range(1, 8)))
     step = {"model": "m1-2", "fromModel": "m1-1", "startTime": T0.isoformat()}
@@ -190,7 +190,7 @@ def test_those_that_can_be_are_renewed_in_their_pods_and_count_as_well() -> None
 
 
 def test_the_record_of_those_that_go_is_bounded() -> None:
-    """R-55: a person who asks for all of them at once gets them in turn."""
+    """A person who asks for all of them at once gets them in turn."""
     pods = tuple(replace(pod, operation="update") for pod in instances(400))
     seen = asked(instances=pods, status=going(*range(301, 401)))
     wish = {"replicas": 400, "maxBatchInstancePercent": 100}

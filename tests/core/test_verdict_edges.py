@@ -77,7 +77,7 @@ def test_without_a_source_what_was_never_published_is_as_old_as_the_pod(
 def test_an_own_report_counts_since_it_is_published_or_from_the_second_it_is_seen(
     health: VMHealth, reason: Reason, since: datetime
 ) -> None:
-    """P-08, R-23: the order of repairs is by what stands on the pod."""
+    """R-23: the order of repairs is by what stands on the pod."""
     spec = scale_set_spec(healthProbeRef=None, applicationHealth={"podConditionType": "Fine"})
     verdict = first({"reports": (("Fine", health, T0),)}, spec=spec, probe=None)
     assert (verdict.health, verdict.reason, verdict.since) == (health, reason, since)
@@ -105,14 +105,14 @@ def test_a_health_that_stands_keeps_its_time_and_a_new_one_begins_with_the_secon
 def test_what_nothing_is_known_of_is_unknown_from_now_on_and_says_why(
     fields: dict[str, Any], reason: Reason
 ) -> None:
-    """X-08, P-12."""
+    """X-08."""
     verdict = first({"published": None}, **fields)
     assert (verdict.health, verdict.reason, verdict.since) == (VMHealth.UNKNOWN, reason, NOW)
     assert verdict.message in ("it is gone", "the prober is silent")
 
 
 def test_those_who_turned_healthy_in_one_second_share_one_verdict() -> None:
-    """X-08: a set of thousands is judged on each turn, and most of it is healthy."""
+    """A set of thousands is judged on each turn, and most of it is healthy."""
     pods = instances(3)
     shown = pods[2].published
     assert shown is not None
@@ -144,7 +144,7 @@ def test_a_success_at_the_moment_of_the_prober_s_return_counts() -> None:
 def test_a_success_counts_from_the_moment_the_containers_run(
     started: float | None, *, counts: bool
 ) -> None:
-    """R-10, P-11: before that, somebody else answers at the address."""
+    """P-11: before that, somebody else answers at the address."""
     begun = None if started is None else NOW - started * SECOND
     verdict = first({"started": begun}, success())
     assert verdict.fresh is counts

@@ -78,7 +78,7 @@ def test_a_verdict_of_silence_that_was_published_is_taken_back() -> None:
 
 
 def test_a_lost_node_does_not_outweigh_a_vote() -> None:
-    """R-03, P-18: neither makes an answering instance Unhealthy, whoever it answers."""
+    """Neither makes an answering instance Unhealthy, whoever it answers."""
     pods = tuple(replace(p, node=f"n{p.instance_id % 4}") for p in instances(40))
     nodes = {f"n{k}": k != 1 for k in range(4)}
     silent = evidence(outcome=Outcome.TIMED_OUT)

@@ -144,7 +144,6 @@ def test_a_time_of_any_zone_is_the_same_moment() -> None:
 
 
 def test_without_a_reason_there_is_none() -> None:
-    """R-39."""
     assert suspended_because(Scene.of(SPEC, a_set(), T0)) == ""
 
 

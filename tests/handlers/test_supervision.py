@@ -115,7 +115,7 @@ async def test_what_kopf_hears_is_handed_to_our_own_loop(
 async def test_kopf_is_started_again_when_it_ends_with_an_error_and_ever_later(
     fake: FakeKopf, watch: CustomResourceWatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """X-07: the operator outlives an API server that is away for longer than kopf waits."""
+    """The operator outlives an API server that is away for longer than kopf waits."""
     fake.run = fake.fail
     watch.start()
     await until(lambda: len(fake.starts) >= 4, "kopf was started four times")

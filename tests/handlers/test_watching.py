@@ -81,7 +81,7 @@ def test_kopf_posts_nothing_scans_nothing_and_takes_part_in_no_peering() -> None
 
 
 def test_kopf_outlasts_minutes_without_an_api_server() -> None:
-    """X-07: fifteen minutes of back-off, and never a request without a time-out."""
+    """Fifteen minutes of back-off, and never a request without a time-out."""
     chosen = settings()
     backoffs = chosen.networking.error_backoffs
     assert isinstance(backoffs, list)

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 @alongside
 def test_a_wrong_path_deletes_nothing_and_the_right_one_arms_again(world: World) -> None:
-    """X-11, P-25, R-60: ten answer 404 under the new path and are all Unhealthy; under the old path
-    they are armed again by themselves, and the one that is really broken is repaired."""
+    """X-11: ten answer 404 under the new path and are all Unhealthy; under the old path they are
+    armed again by themselves, and the one that is really broken is repaired."""
     policy = {"gracePeriod": "PT0S", "armAfterHealthyPercent": 80}
     world.scale_set("web", 10, repairs=policy)
     world.await_ready("web")

@@ -18,7 +18,7 @@ SLOW: Final = {"localcluster/start-delay": "10"}
 
 @alongside
 def test_a_grace_that_is_too_short_is_warned_of_until_it_is_longer(world: World) -> None:
-    """R-24: none of twelve is Healthy within the timeout of its start; it is told by an Event; mode
+    """None of twelve is Healthy within the timeout of its start; it is told by an Event; mode
     Observe touches nobody."""
     repairs = {"gracePeriod": "PT0S", "mode": "Observe"}
     world.scale_set("web", SIZE, repairs=repairs, template=template("web", marks=SLOW))

@@ -59,7 +59,7 @@ def has(world: World, name: str, replicas: int) -> bool:
 
 @alongside
 def test_forty_instances_are_made_named_balanced_and_owned(world: World) -> None:
-    """M-11, P-16, R-07: five update domains of eight; status and kubectl say that all is well."""
+    """M-11, R-07: five update domains of eight; status and kubectl say that all is well."""
     world.scale_set("web", 40)
     waited = world.kubectl("wait", "sset/web", "--for=condition=Ready", "--timeout=60s")
     assert "condition met" in waited

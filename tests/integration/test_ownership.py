@@ -63,7 +63,7 @@ def test_an_instance_whose_labels_no_longer_match_is_released_and_made_up_for(
 
 @alongside
 def test_pods_of_others_that_match_the_selector_are_told_and_left_alone(world: World) -> None:
-    """R-19, X-11: reason ForeignPods, with the name."""
+    """X-11: reason ForeignPods, with the name."""
     stranger = world.api.create(path_of("Pod", world.namespace), plain_pod("stranger", "web"))
     world.scale_set("web", 2)
     world.await_ready("web")

@@ -81,7 +81,7 @@ def test_status_is_followed_until_the_set_is_healthy(world: World, plugin: Plugi
 def test_rights_in_one_namespace_are_enough_to_ask_why(
     world: World, plugin: Plugin, api: ApiClient
 ) -> None:
-    """R-46: no node, no other namespace; who has no right at all is told which one is missing."""
+    """No node, no other namespace; who has no right at all is told which one is missing."""
     rules = [
         {
             "apiGroups": ["scaleset.dev"],

@@ -21,8 +21,8 @@ def broken_template() -> Json:
 
 @alongside
 def test_a_template_that_is_refused_costs_no_instance(world: World) -> None:
-    """R-10, R-58, X-11: Accepted=False/InvalidTemplate with the API server's words; rollout and
-    repairs wait, and both go on with a template that is whole."""
+    """R-58, X-11: Accepted=False/InvalidTemplate with the API server's words; rollout and repairs
+    wait, and both go on with a template that is whole."""
     world.scale_set("web", 4, repairs={"gracePeriod": "PT0S"})
     world.await_ready("web")
     before = uids_of(world.pods("web"))

@@ -27,8 +27,8 @@ def available(world: World) -> list[Json]:
 
 @alongside
 def test_a_rolling_update_replaces_all_and_keeps_the_floor(world: World) -> None:
-    """R-57, R-27, M-11: never more than a batch is missing; domains stay balanced; a change of
-    replicas alone replaces nobody."""
+    """R-57, M-11: never more than a batch is missing; domains stay balanced; a change of replicas
+    alone replaces nobody."""
     world.scale_set("web", SIZE, repairs={"gracePeriod": "PT0S"})
     world.await_ready("web")
     before = world.pods("web")

@@ -64,7 +64,7 @@ def test_a_surge_shares_a_set_with_repair_scale_in_and_protection(world: World) 
 
 @alongside
 def test_a_rollout_is_undone_from_its_history(world: World) -> None:
-    """R-58: the revision keeps the template; going back numbers it anew, and nobody is missing."""
+    """The revision keeps the template; going back numbers it anew, and nobody is missing."""
     rolling = {"rollingUpgradePolicy": {"maxSurge": True, "maxBatchInstancePercent": 50}}
     world.scale_set("web", 4, repairs={"gracePeriod": "PT0S"}, upgradePolicy=rolling)
     world.await_ready("web")

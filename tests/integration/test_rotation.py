@@ -165,8 +165,8 @@ def test_rotation_follows_the_probe_and_ready_follows_rotation(zoo: Zoo) -> None
 
 
 def test_one_change_of_health_is_one_write_to_the_pod(zoo: Zoo) -> None:
-    """P-16, R-26: by the API server's own log; one more for none, and none for those that answer
-    as before."""
+    """P-16: by the API server's own log; one more for none, and none for those that answer as
+    before."""
     sick = {zoo.pods[script]: 1 for script in BAD}
     assert zoo.made_writes == dict.fromkeys(zoo.made, 1)
     assert zoo.broken_writes == sick

@@ -163,7 +163,7 @@ def is_gone(world: World, pod: Json) -> bool:
 def test_the_number_outlives_the_operator_and_an_address_that_moved_approves_nothing(
     instances: Instances, operator: OperatorProcess
 ) -> None:
-    """V-30, P-30, R-54: kill -9 in the middle; then another pod claims the address of the sick."""
+    """V-30, R-54: kill -9 in the middle; then another pod claims the address of the sick."""
     world = instances.world
     sick, peer, _ = world.pods("web")
     world.endpoints.tell([sick], "status:500")

@@ -160,7 +160,7 @@ def repair_the_dead(dead: World, seen: Outage, began: float) -> None:
 
 
 def test_while_all_are_silent_nothing_is_deleted(outage: Outage) -> None:
-    """X-05, P-17, R-60, P-31: the condition says ProbeInconclusive and no Service is emptied."""
+    """X-05, P-17, R-60: the condition says ProbeInconclusive and no Service is emptied."""
     assert outage.words == dict.fromkeys(("mute", "dead"), ("Unknown", "ProbeInconclusive"))
     assert outage.early == set()
     assert outage.rotating == 2 * SIZE

@@ -26,8 +26,8 @@ READING: Final = {"get", "list", "watch"}
 def test_a_thousand_healthy_instances_cost_no_request(
     world: World, kinds: LocalCluster, operator: OperatorProcess
 ) -> None:
-    """P-26, P-27, R-27: by the API server's own log, for more than a minute: no write at all,
-    and nothing read but by the watches; every instance is probed several times meanwhile."""
+    """P-26, P-27: by the API server's own log, for more than a minute: no write at all, and nothing
+    read but by the watches; every instance is probed several times meanwhile."""
     kinds.add_nodes(max(0, NODES - len(kinds.nodes)))
     world.scale_set("web", SIZE, repairs={"gracePeriod": "PT5S"})
     world.await_ready("web", seconds=150)

@@ -18,8 +18,8 @@ IN_PLACE: Final = {"rollingUpgradePolicy": {"inPlaceIfPossible": True}}
 
 @alongside
 def test_mode_manual_goes_on_with_the_instances_that_a_person_names(world: World) -> None:
-    """R-55, X-11, rule 22: by another one in its place, or in its pod where that is wished for; one
-    that has the latest model is answered."""
+    """X-11, rule 22: by another one in its place, or in its pod where that is wished for; one that
+    has the latest model is answered."""
     manual = {"mode": "Manual"}
     world.scale_set("web", 4, repairs={"gracePeriod": "PT0S"}, upgradePolicy=manual)
     world.await_ready("web")

@@ -103,7 +103,7 @@ def test_other_paths_are_404_unless_the_script_takes_any(responder: Responder) -
 
 
 def test_the_balancers_page_may_answer_otherwise(responder: Responder) -> None:
-    """P-29: an instance that sheds load."""
+    """An instance that sheds load."""
     assert fetch(responder, path="/lb")[0] == 200
     responder.set(HERE, "ok lb:503")
     assert (fetch(responder)[0], fetch(responder, path="/lb")[0]) == (200, 503)

@@ -38,7 +38,7 @@ def test_each_invariant_is_shown_to_fail() -> None:
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda b: b.invariant.replace(" ", "-"))
 def test_what_is_broken_is_found(broken: Broken, monkeypatch: pytest.MonkeyPatch) -> None:
-    """R-11, R-14, R-47, R-53: with the shortest way to it, by this very invariant."""
+    """With the shortest way to it, by this very invariant."""
     broken.rig(monkeypatch)
     scenario = next(s for s in SMALL if s.name == broken.scenario)
     alone = [i for i in INVARIANTS if i.name == broken.invariant]
@@ -50,7 +50,7 @@ def test_what_is_broken_is_found(broken: Broken, monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.timeout(120)
 def test_deciding_on_old_live_reads_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """R-14, rules 5 and 9: one that was stopped for long gives a slot away that is taken."""
+    """Rules 5 and 9: one that was stopped for long gives a slot away that is taken."""
     monkeypatch.setattr(turns, "forgetful", lambda operator: operator)
     scenario = next(s for s in LARGE if s.name == "one of two is blind, with time")
     found = scenario._replace(sick=2, blind=False).explored(ENOUGH_TO_FAIL)
@@ -60,7 +60,7 @@ def test_deciding_on_old_live_reads_is_found(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_repair_that_is_recorded_and_never_done_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """R-20: it breaks no rule of a single step, and nothing ever comes to rest."""
+    """It breaks no rule of a single step, and nothing ever comes to rest."""
 
     def hesitate(
         _scene: object, entry: RepairEntry, progress: ledger.Progress, *, too_many: bool

@@ -59,7 +59,6 @@ async def repaired(stage: Stage, name: str = "web-1", within: int = 120) -> None
 
 
 async def test_the_end_of_a_repair_is_told_once_as_it_stands_in_the_history(stage: Stage) -> None:
-    """R-46."""
     await repaired(stage)
     await stage.run(30)
     (told,) = book_of(stage).repairs

@@ -39,14 +39,13 @@ def known_set(stage: Stage) -> KnownSet:
 
 @pytest.mark.parametrize("policy", [{"disruptionBudgets": "Ignore"}, {"enabled": False}])
 async def test_with_ignore_or_repairs_off_no_budget_is_looked_at(policy: dict[str, Any]) -> None:
-    """X-11."""
     stage = await sick_stage(**policy)
     assert asked(stage) is None
     await stage.world.close()
 
 
 async def test_only_the_sick_are_asked_about() -> None:
-    """X-11: mode Observe, so that the sick one stays."""
+    """Mode Observe, so that the sick one stays."""
     stage = await sick_stage(mode="Observe")
     seen = asked(stage)
     assert seen is not None
@@ -57,7 +56,7 @@ async def test_only_the_sick_are_asked_about() -> None:
 
 
 async def test_the_other_sets_of_the_namespace_are_heard() -> None:
-    """X-11: their repairs spend the same budgets; those of another namespace do not."""
+    """Their repairs spend the same budgets; those of another namespace do not."""
     stage = await sick_stage(mode="Observe")
     for namespace, name in ((NAMESPACE, "api"), ("elsewhere", "api")):
         spec = set_spec(1)

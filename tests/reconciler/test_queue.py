@@ -264,7 +264,7 @@ def test_cancelling_ends_the_turns_under_way() -> None:
 
 @pytest.mark.parametrize("busy", [0, 5], ids=["idle", "every worker waits"])
 def test_the_heart_beats_each_second_whatever_the_turns_wait_for(busy: int) -> None:
-    """X-07: an API server that does not answer is no reason to be started anew."""
+    """An API server that does not answer is no reason to be started anew."""
 
     async def story() -> None:
         turns = Turns()

@@ -5,7 +5,7 @@ from tests.simulation.world import NAMESPACE
 
 
 async def test_a_refusal_lapses_once_nothing_is_to_be_created() -> None:
-    """R-58: a wish that was taken back must not hold up rollouts and repairs for ever."""
+    """A wish that was taken back must not hold up rollouts and repairs for ever."""
     stage = Stage(3)
     await stage.run(30)
     stage.server.quota[NAMESPACE] = 3

@@ -14,7 +14,7 @@ def template(image: str) -> dict[str, object]:
 
 
 async def test_the_history_is_written_once_per_model() -> None:
-    """R-58, G9: with its template; and in a set at rest nothing is asked or written."""
+    """G9: with its template; and in a set at rest nothing is asked or written."""
     stage = Stage()
     await stage.run(5)
     (kept,) = stage.world.book.kept.values()

@@ -191,7 +191,7 @@ def one_more(stage: Stage) -> None:
 async def test_an_instance_is_labelled_with_the_model_that_it_is_made_from(
     before: int, what: Callable[[Stage], None]
 ) -> None:
-    """R-55, R-58: at whatever moment the template is edited and heard of."""
+    """R-55: at whatever moment the template is edited and heard of."""
     point, came = 0, True
     while came:
         stage = Stage()

@@ -44,7 +44,7 @@ async def test_what_recovers_in_its_grace_is_not_repaired() -> None:
 
 
 async def test_a_silent_set_gets_a_witness_and_nobody_is_deleted_while_the_path_is_cut() -> None:
-    """P-20 in a rehearsal."""
+    """X-05 in a rehearsal."""
     run = await rehearsed("at=2m blind", minutes=8)
     assert acts(run, ActKind.DOUBT)
     assert acts(run, ActKind.BEGIN) == []

@@ -148,7 +148,7 @@ def run(rig: Rig, *, rigged: bool) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("rig", RIGS, ids=lambda rig: rig.variant)
 def test_a_rigged_variant_is_caught_by_the_test_meant_for_it(rig: Rig) -> None:
-    """R-11, R-14, R-17, R-24, R-51, R-53, R-57, X-05, rules 5, 8, 10 and 22: the guards bite."""
+    """Rules 5, 8, 10 and 22: the guards bite."""
     caught = run(rig, rigged=True)
     assert caught.returncode == 1, caught.stdout + caught.stderr
     assert rig.says in caught.stdout

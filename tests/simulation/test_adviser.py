@@ -10,7 +10,7 @@ def accepted(world: World) -> tuple[str, str]:
 
 
 async def test_slow_starters_are_learned_from_and_the_warning_survives_a_restart() -> None:
-    """R-24, X-08, G9: they need 45 s and have 20; a set at rest writes nothing all the same."""
+    """G9: they need 45 s and have 20; a set at rest writes nothing all the same."""
     world = World(61)
     world.endpoints.default = lambda _: STATUS_500
     world.server.apply("HealthProbe", NAMESPACE, "web-http", probe_spec())

@@ -30,8 +30,8 @@ def assert_nobody_was_repaired(world: World) -> None:
 
 
 async def test_a_wrong_probe_shipped_to_a_healthy_set_deletes_nothing() -> None:
-    """X-11, P-25, R-42: not after the timeout, not by a second operator, not after a restart; the
-    right path arms again, and what is really broken is repaired."""
+    """X-11: not after the timeout, not by a second operator, not after a restart; the right path
+    arms again, and what is really broken is repaired."""
     world = await ready_world(41, 20, armAfterHealthyPercent=80)
     assert allowed(world)[:2] == ("True", "BatchAvailable")
     edit_probe(world, "/wrong")

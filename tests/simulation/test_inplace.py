@@ -153,7 +153,7 @@ async def test_requests_are_met_one_by_one_and_what_cannot_be_is_answered() -> N
 
 
 async def test_manual_upgrades_go_on_instance_by_instance_on_request() -> None:
-    """R-55, rule 22: ten of ten are asked for at once; two are taken at a time."""
+    """Rule 22: ten of ten are asked for at once; two are taken at a time."""
     world = await ready_world(301, 10)
     manual: dict[str, Any] = set_spec(10, image="web:2")
     manual["upgradePolicy"] = {"mode": "Manual"}

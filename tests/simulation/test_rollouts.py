@@ -43,7 +43,7 @@ async def test_a_surge_leaves_nobody_missing_at_any_moment() -> None:
 
 @pytest.mark.parametrize("seed", range(12))
 async def test_two_operators_with_stale_views_surge_no_more_than_one(seed: int) -> None:
-    """R-17, R-57: each acts on what it sees; the recorded status lets only one step be begun."""
+    """R-57: each acts on what it sees; the recorded status lets only one step be begun."""
     world = await ready_world(seed, SIZE)
     world.start(lag=seed % 4 * 1.5, resource_lag=seed % 3 * 1.0)
     roll(world, **SURGE)
@@ -102,7 +102,7 @@ def fails_on(image: str) -> Callable[[FakePod], Answer]:
 
 
 async def test_scale_in_during_a_surge_ends_at_the_wanted_number() -> None:
-    """R-18, R-53: neither does the surplus stay, nor is anybody trimmed for it."""
+    """R-53: neither does the surplus stay, nor is anybody trimmed for it."""
     world = await ready_world(34, SIZE)
     roll(world, **SURGE)
     await world.run(4)

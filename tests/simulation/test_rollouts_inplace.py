@@ -50,7 +50,7 @@ async def test_a_rollout_in_place_keeps_the_floor_and_every_pod() -> None:
 
 @pytest.mark.parametrize("seed", range(12))
 async def test_two_operators_with_stale_views_renew_each_once_and_keep_the_floor(seed: int) -> None:
-    """R-17, rules 5, 10, 11, 22: the record says who is out, whatever a cache shows."""
+    """Rules 5, 10, 11, 22: the record says who is out, whatever a cache shows."""
     world = await ready_world(500 + seed, SIZE)
     world.start(lag=seed % 4 * 1.5, resource_lag=seed % 3 * 1.0)
     before = uids(world)
@@ -106,7 +106,7 @@ async def test_a_bad_image_stops_within_a_batch_and_a_good_one_cures_it_in_place
 
 
 async def test_an_image_that_cannot_be_pulled_is_undone_in_place() -> None:
-    """R-10, R-58: its containers never run again; the model before brings them back."""
+    """R-58: its containers never run again; the model before brings them back."""
     world = await ready_world(43, SIZE)
     before = uids(world)
     world.kubelet.missing.add("web:gone")
@@ -156,7 +156,7 @@ async def test_the_sick_go_first_and_the_protected_stay_behind() -> None:
 
 
 async def test_more_than_images_is_replaced_and_a_mixed_set_goes_both_ways() -> None:
-    """R-55, R-57: and the status says why."""
+    """R-57: and the status says why."""
     world = await ready_world(46, SIZE)
     spec = set_spec(SIZE, image="web:2", rolling=IN_PLACE)
     spec["template"]["metadata"]["annotations"] = {"more": "differs"}
@@ -175,7 +175,7 @@ async def test_more_than_images_is_replaced_and_a_mixed_set_goes_both_ways() -> 
 
 
 async def test_scale_in_during_a_rollout_in_place_ends_at_the_wanted_number() -> None:
-    """R-18, R-53."""
+    """R-53."""
     world = await ready_world(47, SIZE)
     roll(world, **IN_PLACE)
     await world.run(3)

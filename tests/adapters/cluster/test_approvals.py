@@ -131,7 +131,7 @@ async def test_nothing_goes_out_while_another_replica_leads(
 async def test_everybody_who_has_an_address_is_found_and_nobody_who_had(
     api: FakeApi, writer: ApprovalWriter
 ) -> None:
-    """P-30: pods of no set as well; those that are over have given it back."""
+    """Pods of no set as well; those that are over have given it back."""
     stranger = pod(9, uid="uid-9", labels={}, ownerReferences=[])
     going = pod(2, deletionTimestamp="2026-11-21T09:00:00Z")
     over = pod(3, status={"phase": "Failed"})

@@ -255,7 +255,7 @@ def test_coming_back_into_rotation_is_on_the_version_that_was_seen() -> None:
 
 
 def test_an_answer_takes_the_requests_alone_off_the_pod_that_was_read() -> None:
-    """X-11, protocol rule 5."""
+    """Protocol rule 5."""
     body = bodies.answer(AnswerRequest(name="web-1", uid="uid-1", resource_version="10"))
     assert body == {
         "metadata": {

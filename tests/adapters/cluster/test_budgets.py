@@ -49,7 +49,7 @@ SELECTED = [
 def test_a_selector_takes_what_kubernetes_says_it_takes(
     selector: dict[str, Any] | None, *, expected: bool
 ) -> None:
-    """X-11: none takes nothing, an empty one takes all."""
+    """None takes nothing, an empty one takes all."""
     assert selects(selector, {"app": "web"}) is expected
 
 
@@ -67,7 +67,6 @@ def body(name: str = "web-pdb", version: int = 5, **status: Any) -> dict[str, An
 
 
 def test_a_budget_is_read_with_its_numbers() -> None:
-    """X-11."""
     raw = body(currentHealthy=9, desiredHealthy=8, disruptedPods={"web-3": "2026-11-21T08:00:00Z"})
     assert budget_of(raw) == Budget(
         name="web-pdb", allowed=1, healthy=9, desired=8, disrupted=frozenset({"web-3"})
@@ -80,7 +79,6 @@ def test_a_budget_is_read_with_its_numbers() -> None:
 def test_a_budget_says_whether_it_lets_unhealthy_pods_go(
     policy: str | None, *, lets_go: bool
 ) -> None:
-    """X-11."""
     raw = body()
     raw["spec"]["unhealthyPodEvictionPolicy"] = policy
     assert budget_of(raw).lets_unhealthy_go is lets_go
@@ -90,7 +88,6 @@ def test_a_budget_says_whether_it_lets_unhealthy_pods_go(
 def test_a_budget_that_was_not_counted_for_its_present_spec_is_not_current(
     status: dict[str, Any],
 ) -> None:
-    """X-11."""
     assert not budget_of(body() | {"status": status}).current
 
 
@@ -127,7 +124,7 @@ async def until_known(view: BudgetView) -> None:
 
 
 async def test_nothing_is_sent_before_the_first_question(api: FakeApi, view: BudgetView) -> None:
-    """X-11: with Ignore everywhere no budget is ever listed."""
+    """With Ignore everywhere no budget is ever listed."""
     await asyncio.sleep(0.05)
     assert not api.requests
     assert "watch does not stand" in view.over(OWNER, [record()]).fault
@@ -139,7 +136,7 @@ async def test_nothing_is_sent_before_the_first_question(api: FakeApi, view: Bud
 async def test_a_set_that_asked_is_woken_once_by_a_change(
     api: FakeApi, view: BudgetView, woken: Woken
 ) -> None:
-    """X-11: and one that did not is left alone."""
+    """And one that did not is left alone."""
     api.budgets = [body(disruptionsAllowed=0)]
     view.over(OWNER, [])
     await until_known(view)
@@ -157,7 +154,6 @@ async def test_a_set_that_asked_is_woken_once_by_a_change(
 
 
 async def test_a_budget_that_is_gone_selects_nothing(api: FakeApi, view: BudgetView) -> None:
-    """X-11."""
     api.budgets = [body()]
     view.over(OWNER, [])
     await until_known(view)
@@ -170,7 +166,7 @@ async def test_a_budget_that_is_gone_selects_nothing(api: FakeApi, view: BudgetV
 async def test_a_budget_by_instance_id_selects_that_instance(
     api: FakeApi, view: BudgetView
 ) -> None:
-    """X-11: the id is a label like others, though pods share the rest."""
+    """The id is a label like others, though pods share the rest."""
     one = body()
     one["spec"]["selector"] = {"matchLabels": {"scaleset.dev/instance-id": "7"}}
     api.budgets = [one]
@@ -194,7 +190,6 @@ async def test_what_may_not_be_read_is_not_known_and_the_answer_says_why(
 
 
 async def test_a_namespace_that_is_not_in_view_is_not_known(connection: Connection) -> None:
-    """X-11."""
     view = BudgetView(connection, Woken(), ("other",))
     assert "not in view" in view.over(OWNER, [record()]).fault
     await view.close()

@@ -181,7 +181,6 @@ def test_starts_of_the_watch_of_the_resources_are_counted(parts: Parts) -> None:
 
 
 def test_of_several_replicas_each_tells_whether_it_leads_and_is_answered(parts: Parts) -> None:
-    """R-17."""
     assert (parts.scrape().value(series.LEADER), parts.scrape().value(series.VANTAGE_UP)) == (1, 0)
     parts.leads, parts.voted = False, True
     assert (parts.scrape().value(series.LEADER), parts.scrape().value(series.VANTAGE_UP)) == (0, 1)

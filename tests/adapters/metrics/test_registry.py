@@ -41,7 +41,7 @@ def ended(
 
 
 def test_repairs_are_counted_by_action_cause_and_result(metrics: Metrics) -> None:
-    """R-46, X-11."""
+    """X-11."""
     for result in (RepairResult.SUCCEEDED, RepairResult.SUCCEEDED, RepairResult.FAILED):
         metrics.repair_ended(WEB, ended(result))
     found = scrape(metrics)

@@ -56,7 +56,7 @@ def test_instances_are_counted_by_health(fleet: Fleet) -> None:
 
 
 def test_the_batch_and_what_waits_for_it_are_told(fleet: Fleet) -> None:
-    """R-33, X-11: each instance that is not repaired counts under its one reason."""
+    """X-11: each instance that is not repaired counts under its one reason."""
     fleet.plans[WEB] = plan_of(unhealthy=5)
     found = fleet.scrape()
     assert found.value(series.REPAIR_BATCH_LIMIT, **IN_WEB) == 2
@@ -82,7 +82,7 @@ def test_a_suspension_moves_a_series_when_it_begins_and_when_it_ends(fleet: Flee
 
 
 def test_a_suspension_by_the_platform_tells_who(fleet: Fleet) -> None:
-    """R-42, R-46."""
+    """R-46."""
     since = format_time(T0 - timedelta(hours=1))
     repairs = {"repairs": {"suspendedSince": since, "suspendedCause": "web-4 failed 3 in a row"}}
     seen = observed(instances=instances(40), status=repairs)

@@ -97,7 +97,7 @@ def target(number: int, port: int, epoch: int = 1, interval: float = 0.05) -> Se
 
 
 def test_the_child_loads_nothing_heavy() -> None:
-    """P-26: it starts in a fraction of a second and stays small."""
+    """It starts in a fraction of a second and stays small."""
     heavy = (
         "aiohttp",
         "asyncio",

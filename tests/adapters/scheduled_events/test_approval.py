@@ -83,7 +83,7 @@ async def test_of_several_all_are_approved_or_none(counter: Counter) -> None:
 
 
 async def test_an_address_that_has_just_changed_hands_approves_nothing(counter: Counter) -> None:
-    """P-30: the cache does not know yet; the live cluster is asked."""
+    """The cache does not know yet; the live cluster is asked."""
     id_ = await the_id(counter)
     del counter.live.pods["web-1"]
     counter.live.pods["other-9"] = others(9, status={"podIP": WEB_1})
@@ -123,7 +123,7 @@ async def test_what_was_approved_before_is_neither_written_nor_told_again(
 
 
 async def test_a_standby_writes_nothing_and_says_who_does(counter: Counter) -> None:
-    """R-17: reads are answered."""
+    """Reads are answered."""
     id_ = await the_id(counter)
     counter.leadership.leading = False
     answer = await counter.post(WEB_1, id_)

@@ -150,7 +150,7 @@ async def test_a_pod_on_the_network_of_its_node_takes_the_word_from_nobody_else(
 
 
 async def test_an_address_that_was_given_to_another_pod_is_that_pods(counter: Counter) -> None:
-    """P-30: neither while the old one is going, nor once it is gone, are its events told there."""
+    """Neither while the old one is going, nor once it is gone, are its events told there."""
     counter.notice(1)
     counter.put(pod(1, 20, status={"podIP": WEB_1}, deletionTimestamp=GONE))
     counter.put(others(9, 21, status={"podIP": WEB_1}))

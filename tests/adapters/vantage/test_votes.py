@@ -67,7 +67,7 @@ def pair(tmp_path: Path) -> Pair:
 
 
 async def test_what_the_standby_has_heard_is_a_vote_of_that_moment(pair: Pair) -> None:
-    """P-11: as old as it is there."""
+    """As old as it is there."""
     pair.hears(ago=4)
     assert await pair.vote() == T0 - timedelta(seconds=4)
     assert pair.urls == [f"http://{THERE}/vantage"]
