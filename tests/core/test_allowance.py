@@ -7,7 +7,7 @@ import pytest
 
 from scaleset_operator.api.base import Reason, VMHealth
 from scaleset_operator.core.decide import decide
-from scaleset_operator.core.observed import Outcome
+from scaleset_operator.core.observed import Outcome, TemplateView
 from scaleset_operator.core.scene import batch_allowance
 from tests.core._stories import (
     a_set,
@@ -154,6 +154,25 @@ def test_a_person_s_delete_takes_no_slot() -> None:
     settled = settle(scale_set_spec(), a_set(bad=wrong(1, 2, 3), instances=pods))
     assert len(settled.entries) == settled.plan.status.repairs.batch_limit == 1
     assert settled.plan.status.repairing_replicas == 1
+
+
+@pytest.mark.parametrize(
+    ("purpose", "live", "model"), [("ScaleIn", 43, "m1"), ("Rollout", 40, "m2")]
+)
+def test_who_leaves_for_a_scale_in_or_a_rollout_takes_no_slot(
+    purpose: str, live: int, model: str
+) -> None:
+    """R-19: three go, and two of forty are repaired beside them; each stands in its own list."""
+    names = [f"web-{number}" for number in (38, 39, 40)]
+    leaving = [{"name": name, "uid": f"uid-{name}", "purpose": purpose} for name in names]
+    seen = a_set(
+        live, bad=wrong(1, 2, 3), status={"scaleIn": leaving}, template=TemplateView(model=model)
+    )
+    wish = scale_set_spec(upgradePolicy={"mode": "Manual"})
+    status = settle(wish, replace(seen, listed=True)).plan.status
+    assert {e.instance for e in status.repairs.in_flight} == {"web-1", "web-2"}
+    assert (status.repairs.batch_limit, status.repairing_replicas) == (2, 2)
+    assert [victim.name for victim in status.scale_in] == names
 
 
 def test_a_storm_is_paced_to_one_at_a_time() -> None:

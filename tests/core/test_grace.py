@@ -42,7 +42,7 @@ def test_grace_ends_at_its_very_moment(ago: timedelta, *, held: bool) -> None:
 
 
 def test_grace_does_not_begin_when_the_instance_is_found_unhealthy() -> None:
-    """R-25: found just now, running for an hour."""
+    """R-25, R-34: found just now, running for an hour: illness after grace begins no new one."""
     seen = one_bad(started=T0 - 60 * MINUTE)
     first = replace(
         seen.instances[0],
@@ -110,14 +110,37 @@ def test_repair_follows_the_end_of_grace_without_an_event() -> None:
 
 
 def test_a_healthy_spell_neither_ends_grace_early_nor_renews_it() -> None:
-    """R-34: healthy in between, unhealthy again before and after the end."""
-    story = Story.of(scale_set_spec(replicas=5, grace="PT10M"))
-    story.pods["web-1"] = replace(story.pods["web-1"], started=T0)
+    """R-34: unhealthy, healthy and unhealthy again in it; then another one, after its end."""
+    story = Story.of(scale_set_spec(replicas=40, grace="PT10M"))
+    for name in ("web-1", "web-2"):
+        story.pods[name] = replace(story.pods[name], started=T0)
     story.turn()
-    story.run(MINUTE)
+    for outcome in (Outcome.WRONG_STATUS, Outcome.OK, Outcome.WRONG_STATUS):
+        story.tell(outcome, "web-1")
+        assert not under_repair(story.run(3 * MINUTE))
+    assert not under_repair(story.run(MINUTE - timedelta(seconds=5)))
+    assert under_repair(story.run(timedelta(seconds=5))) == {"web-1"}
+    story.tell(Outcome.WRONG_STATUS, "web-2")
+    story.run(timedelta(seconds=20))
+    assert [act.name for act in story.taken] == ["web-1", "web-2"]
+
+
+@pytest.mark.parametrize("replicas", [39, 40, 41])
+def test_neither_edits_each_minute_nor_a_suspension_renew_a_grace(replicas: int) -> None:
+    """R-27: the set is labelled, scaled, suspended and let go on; repair follows at once."""
+    story = Story.of(scale_set_spec(grace="PT10M"))
+    story.pods["web-1"] = replace(story.pods["web-1"], started=T0)
     story.tell(Outcome.WRONG_STATUS, "web-1")
-    assert not under_repair(story.run(8 * MINUTE))
-    assert under_repair(story.run(MINUTE + timedelta(seconds=5))) == {"web-1"}
+    for minute in range(11):
+        suspended = {"serviceState": "Suspended" if minute % 2 == 0 else "Running"}
+        story.outside |= {"generation": minute + 2, "annotations": {"edited": str(minute)}}
+        story.spec = scale_set_spec(replicas=40, grace="PT10M", policy=suspended)
+        assert not story.taken
+        story.run(MINUTE - timedelta(seconds=5))
+    assert story.now > T0 + 10 * MINUTE
+    story.spec = scale_set_spec(replicas=replicas, grace="PT10M")
+    story.run(timedelta(seconds=10))
+    assert "web-1" in {act.name for act in story.taken}
 
 
 @pytest.mark.parametrize(("grace", "held"), [("PT30M", False), ("PT45M", True), ("PT90M", True)])
@@ -143,6 +166,17 @@ def test_enabling_repairs_gives_everyone_a_grace_from_that_moment() -> None:
     assert not under_repair(story.run(9 * MINUTE))
     assert under_repair(story.run(MINUTE))
     assert story.seen.status.repairs.enabled_time == T0
+
+
+def test_a_moment_of_enabling_that_lies_ahead_of_the_clock_is_now() -> None:
+    """X-10, R-36: it was written by a clock that was a year ahead, and has been set since."""
+    ahead = {"enabledTime": format_time(T0 + timedelta(days=365))}
+    story = Story.of(scale_set_spec(replicas=5, grace="PT10M"), repairs=ahead)
+    story.tell(Outcome.WRONG_STATUS, "web-1")
+    story.turn()
+    assert story.seen.status.repairs.enabled_time == T0
+    assert not under_repair(story.run(10 * MINUTE - timedelta(seconds=5)))
+    assert under_repair(story.run(timedelta(seconds=5))) == {"web-1"}
 
 
 def test_disabling_forgets_when_repairs_were_enabled() -> None:

@@ -157,7 +157,8 @@ def test_an_old_pod_still_terminating_at_the_close_is_listed_and_holds_nothing()
     assert [s.instance for s in settled.plan.status.repairs.stalled] == ["web-1"]
     assert condition(settled.plan, "Stalled") == ("True", "RepairStalled")
     assert under_repair(settled.plan) == {"web-2", "web-3"}
-    assert "web-41" not in created(settled.plan)
+    assert created(settled.plan) <= {e.replacement for e in settled.entries}
+    assert not settled.plan.status.creating
     gone = replace(settled.seen, instances=pods[1:])
     after = settle(SPEC, gone).plan
     assert not after.status.repairs.stalled
@@ -200,3 +201,24 @@ def test_a_record_that_has_run_out_deletes_nothing_and_is_then_cancelled(
     assert ("web-1" in deleted(settled.plan)) is (acts or not open_)
     if not open_:
         assert settled.plan.status.repairs.history[0].reason == Reason.RECORD_EXPIRED
+
+
+@pytest.mark.parametrize("ahead", [3 * SECOND, timedelta(days=365)])
+def test_a_record_that_lies_ahead_of_the_clock_is_of_now_and_holds_no_slot_for_ever(
+    ahead: timedelta,
+) -> None:
+    """X-10: a clock that was ahead wrote it, and its victim has recovered since."""
+    seen = a_set(instances=instances(40), status=ledger(entry(1, 41, start=T0 + ahead), last=41))
+    first = settle(SPEC, seen)
+    assert [e.start_time for e in first.entries] == [T0]
+    assert not first.plan.actions
+    assert settle(SPEC, first.seen, T0 + 6 * SECOND).entries
+    later = replace(first.seen, live_reads=frozenset())
+    assert not settle(SPEC, later, T0 + 7 * SECOND).entries
+
+
+def test_a_record_of_a_clock_that_is_a_little_ahead_stands_as_it_is() -> None:
+    """Protocol rule 5: two seconds are for clocks that differ; nothing is written for them."""
+    ahead = ledger(entry(1, 41, start=T0 + 2 * SECOND), last=41)
+    (kept,) = settle(SPEC, a_set(bad=wrong(1), status=ahead)).entries
+    assert kept.start_time == T0 + 2 * SECOND

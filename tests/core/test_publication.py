@@ -45,6 +45,36 @@ def test_a_verdict_condition_and_gate_go_in_one_patch() -> None:
 
 
 @pytest.mark.parametrize(
+    ("spec", "change", "pod"),
+    [
+        ({"automaticRepairsPolicy": None}, {}, {}),
+        ({"repairs": False}, {}, {}),
+        ({"policy": {"serviceState": "Suspended"}}, {}, {}),
+        ({"policy": {"mode": "Observe"}}, {}, {}),
+        ({}, {"status": {"repairs": {"suspendedSince": T0.isoformat()}}}, {}),
+        ({}, {}, {"started": T0 - timedelta(minutes=1)}),
+        ({}, {}, {"protected_from_actions": True}),
+    ],
+    ids=["no policy", "off", "suspended", "observing", "by the platform", "in grace", "protected"],
+)
+def test_a_verdict_is_published_whether_repairs_may_act_or_not(
+    spec: dict[str, Any], change: dict[str, Any], pod: dict[str, Any]
+) -> None:
+    """R-09: it falls ill while nothing may be repaired, and a minute later it is well again."""
+    pods = (instance(number=1, **pod), *instances(5)[1:])
+    wish = scale_set_spec(**({"replicas": 5} | spec))
+    ill = settle(wish, a_set(instances=pods, bad={1: Outcome.WRONG_STATUS}, **change)).plan
+    assert (published(ill)["web-1"].health, published(ill)["web-1"].in_rotation) == (
+        VMHealth.UNHEALTHY,
+        False,
+    )
+    assert not ill.status.repairs.in_flight
+    sick = (instance(number=1, health=VMHealth.UNHEALTHY, **pod), *instances(5)[1:])
+    well = settle(wish, a_set(instances=sick, **change)).plan
+    assert published(well)["web-1"].health is VMHealth.HEALTHY
+
+
+@pytest.mark.parametrize(
     ("outcome", "words"),
     [
         (Outcome.REFUSED, "connection refused or reset"),

@@ -96,6 +96,21 @@ def test_a_replacement_that_does_not_start_fails_from_the_delete_on(
     assert (not settled.entries) is closed
 
 
+@pytest.mark.parametrize(
+    "moments", [{}, {"successors": 2, "graceFrom": (T0 + 365 * 24 * 60 * MINUTE).isoformat()}]
+)
+def test_a_delete_that_lies_ahead_of_the_clock_was_now(moments: dict[str, object]) -> None:
+    """X-10: a clock that was ahead wrote it; the grace of the slot ends all the same."""
+    pod = replacement(started=None, health=None)
+    gone = entry(1, 41, deleted=T0 + 365 * 24 * 60 * MINUTE, **moments)
+    seen = a_set(instances=(*instances(40)[1:], pod), status=ledger(gone, last=41))
+    first = settle(SPEC, seen)
+    assert [e.deleted_time for e in first.entries] == [T0]
+    later = replace(first.seen, live_reads=frozenset())
+    assert settle(SPEC, later, T0 + 30 * MINUTE - SECOND).entries
+    assert not settle(SPEC, later, T0 + 30 * MINUTE).entries
+
+
 def test_a_replacement_that_was_never_created_fails_only_on_a_live_read() -> None:
     """Protocol rule 9: its name is read live too, then another instance is created."""
     status = ledger(entry(1, 41, deleted=T0 - 30 * MINUTE), last=41)

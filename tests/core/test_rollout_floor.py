@@ -10,7 +10,7 @@ from scaleset_operator.api.scaleset import ScaleSetSpec
 from scaleset_operator.core.doubt import Doubtfulness
 from scaleset_operator.core.health import judge
 from scaleset_operator.core.observed import Observed, Outcome, TemplateView
-from tests.core._stories import a_set, created, deleted, settle, wrong
+from tests.core._stories import a_set, created, deleted, entry, ledger, settle, wrong
 from tests.support.builders import evidence, instances, scale_set_spec
 from tests.support.fake_clock import T0
 
@@ -55,6 +55,27 @@ def test_recorded_victims_go_only_as_far_as_the_floor_still_has_room(
     settled = settle(spec(), seen)
     assert deleted(settled.plan) & {f"web-{n}" for n in range(1, 5)} == gone
     assert {v.name for v in settled.plan.status.scale_in} >= {f"web-{n}" for n in range(1, 5)}
+
+
+@pytest.mark.parametrize(
+    ("evicted", "repaired", "taken"),
+    [((), (), 4), ((18,), (), 3), ((18, 19), (17,), 1), ((17, 18, 19), (16,), 0)],
+)
+def test_evictions_and_repairs_leave_a_rollout_what_is_left_of_the_floor(
+    evicted: tuple[int, ...], repaired: tuple[int, ...], taken: int
+) -> None:
+    """X-02: whoever took them: sixteen of twenty stay available, and the count says what goes."""
+    pods = tuple(replace(p, terminating=p.instance_id in evicted) for p in instances(SIZE))
+    flight = [entry(n, 100 + n, deleted=T0) for n in repaired]
+    staying = tuple(p for p in pods if p.instance_id not in repaired)
+    seen = a_set(instances=staying, template=NEW, status=ledger(*flight, last=200))
+    plan = settle(scale_set_spec(replicas=SIZE), seen).plan
+    victims_ = [v.name for v in plan.status.scale_in]
+    assert len(victims_) == taken
+    assert not set(victims_) & {f"web-{n}" for n in (*evicted, *repaired)}
+    available = [p for p in staying if p.live and p.name not in victims_]
+    assert len(available) == 16
+    assert plan.status.replicas == len([p for p in staying if p.live])
 
 
 def test_who_is_held_is_told_and_goes_once_the_others_are_back() -> None:

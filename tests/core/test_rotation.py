@@ -194,10 +194,16 @@ def patches(plan: Plan) -> Iterable[PublishHealth]:
     return (act for act in plan.actions if isinstance(act, PublishHealth))
 
 
-def test_an_instance_that_is_being_deleted_leaves_rotation_at_once_whoever_sent_it() -> None:
-    """P-20: whatever its probe says, and before all else that is done."""
-    spec = scale_set_spec(replicas=3)
-    plan = settle(spec, leaving(2, 4)).plan
+@pytest.mark.parametrize("source", [True, False], ids=["by its probe", "by readiness"])
+def test_an_instance_that_is_being_deleted_leaves_rotation_at_once_whoever_sent_it(
+    *, source: bool
+) -> None:
+    """P-19, P-20: whatever its probe or readiness says, and before all else that is done."""
+    without = scale_set_spec(replicas=3, repairs=False, healthProbeRef=None)
+    spec = scale_set_spec(replicas=3) if source else without
+    seen = leaving(2, 4)
+    assert all(p.containers_ready and p.ready for p in seen.instances)
+    plan = settle(spec, seen if source else replace(seen, probe=None)).plan
     first, second = plan.actions[:2]
     assert (first, second) == tuple(patches(plan))
     assert {first.name, second.name} == {"web-2", "web-4"}

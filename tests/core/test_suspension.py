@@ -114,14 +114,16 @@ def test_while_suspended_no_repair_starts_and_one_past_its_delete_finishes() -> 
 @pytest.mark.parametrize(("attempt", "held"), [(2, False), (3, True), (4, True)])
 def test_repairs_that_fail_along_one_lineage_suspend(attempt: int, *, held: bool) -> None:
     """R-40, R-41, protocol rule 12: N = 3, with counter, model and cause."""
-    settled = settle(SPEC, about_to_fail(attempt))
+    settled = settle(SPEC, replace(about_to_fail(attempt), revisions={"m1": 7}))
     status = settled.plan.status
     assert (status.repairs.suspended_since is not None) is held
     assert status.repairs.consecutive_failed == 1
     assert status.repairs.consecutive_failed_model == "m1"
     if held:
         assert service(settled.plan)[1:] == ("SuspendedByPlatform", "Platform")
-        assert "lineage of web-1, model m1" in status.repairs.suspended_cause
+        assert status.repairs.suspended_cause == (
+            f"{attempt} repairs in a row failed in the lineage of web-1, model m1, revision 7"
+        )
 
 
 @pytest.mark.parametrize(("before", "held"), [(4, False), (5, True)])

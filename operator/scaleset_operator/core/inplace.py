@@ -114,7 +114,7 @@ def renewed_from(containers: Containers, target: tuple[str, ...]) -> str:
 
 def _after_patch(scene: Scene, entry: RepairEntry, instance: Instance, progress: Progress) -> None:
     """Close on the health of the new containers or at the end of its grace, on a live read."""
-    begun = entry.restarted_time or scene.now
+    begun = scene.since(entry.restarted_time)
     entry = entry.model_copy(update={"phase": RepairPhase.RESTARTING, "restarted_time": begun})
     if instance.containers.images == entry.target_images:
         healthy, ends = is_well(scene, instance), slot_ends(scene, instance, begun)

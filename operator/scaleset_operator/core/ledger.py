@@ -17,7 +17,7 @@ from scaleset_operator.api.ledger import (
     StalledInstance,
 )
 from scaleset_operator.core.naming import Names
-from scaleset_operator.core.objections import CANCEL_AFTER, RECORD_LIFETIME, objection
+from scaleset_operator.core.objections import CANCEL_AFTER, RECORD_LIFETIME, dated, objection
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.plan import Action, CreateInstance, DeleteInstance, Purpose
 from scaleset_operator.core.scene import Scene
@@ -72,7 +72,8 @@ def advance(scene: Scene, names: Names) -> Progress:
         progress.open.extend(scene.entries)
         return progress
     surplus = len(scene.entries) - scene.allowance
-    for entry in sorted(scene.entries, key=lambda e: (e.start_time, e.instance), reverse=True):
+    entries = [dated(scene, entry) for entry in scene.entries]
+    for entry in sorted(entries, key=lambda e: (e.start_time, e.instance), reverse=True):
         if scene.past_delete(entry):
             _replace(scene, names, _to_be_replaced(entry, names), progress)
         elif entry.uid in scene.noticed:
@@ -155,8 +156,10 @@ def _to_be_replaced(entry: RepairEntry, names: Names) -> RepairEntry:
 
 def _replace(scene: Scene, names: Names, entry: RepairEntry, progress: Progress) -> None:
     """The victim is past its DELETE: see to the replacement (rules 6, 7, 9)."""
-    deleted = entry.deleted_time or scene.now
-    entry = entry.model_copy(update={"phase": RepairPhase.REPLACING, "deleted_time": deleted})
+    moments = {"deleted_time": scene.since(entry.deleted_time)}
+    if entry.grace_from is not None:
+        moments["grace_from"] = scene.since(entry.grace_from)
+    entry = entry.model_copy(update={"phase": RepairPhase.REPLACING, **moments})
     replacement = scene.replacement(entry)
     if scene.is_not_replaced(entry):
         message = "fewer instances are wanted"

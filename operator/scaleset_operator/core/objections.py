@@ -16,10 +16,11 @@ from scaleset_operator.core.scene import Scene
 
 RECORD_LIFETIME: Final = timedelta(seconds=5)
 """A victim is deleted within this of its record or not at all (rule 5)."""
-CANCEL_AFTER: Final = RECORD_LIFETIME + timedelta(seconds=2)
+CLOCKS_DIFFER: Final = timedelta(seconds=2)
+"""By so much two operators' clocks may differ."""
+CANCEL_AFTER: Final = RECORD_LIFETIME + CLOCKS_DIFFER
 """Only then may an entry be cancelled: until the record has run out, another operator that is
-stopped or slow may still be about to delete, and its slot must not be given away. The two seconds
-are for clocks that differ."""
+stopped or slow may still be about to delete, and its slot must not be given away."""
 
 
 class Objection(NamedTuple):
@@ -32,6 +33,16 @@ class Objection(NamedTuple):
     reason: Reason
     detail: str = ""
     lasts: bool = True
+
+
+def dated(scene: Scene, entry: RepairEntry) -> RepairEntry:
+    """The entry, as recorded now if its record lies ahead: a clock was ahead that wrote it (X-10).
+
+    Else it could not be cancelled, and would hold its slot, until this clock is there.
+    """
+    if entry.start_time <= scene.now + CLOCKS_DIFFER:
+        return entry
+    return entry.model_copy(update={"start_time": scene.now})
 
 
 def objection(

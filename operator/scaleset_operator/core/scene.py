@@ -76,6 +76,10 @@ class Scene:
         """Every owned pod by UID."""
         return {i.uid: i for i in self.observed.instances}
 
+    def since(self, recorded: datetime | None) -> datetime:
+        """When that began: now, if it is not recorded, or by a clock that was ahead (X-10)."""
+        return self.now if recorded is None else min(recorded, self.now)
+
     @property
     def policy(self) -> AutomaticRepairsPolicy:
         """The repair policy; one that is off where none is set (R-07)."""

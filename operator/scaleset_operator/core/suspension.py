@@ -41,7 +41,7 @@ def _enabled_time(scene: Scene) -> datetime | None:
     """Since when repairs are on: everyone's grace counts from it (rule 14, R-36)."""
     if not scene.policy.enabled:
         return None
-    return scene.observed.status.repairs.enabled_time or scene.now
+    return scene.since(scene.observed.status.repairs.enabled_time)
 
 
 def _forgotten() -> dict[str, Any]:

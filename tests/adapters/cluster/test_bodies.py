@@ -36,6 +36,7 @@ def body_for(template: dict[str, Any], action: CreateInstance = CREATE) -> dict[
 
 
 def test_a_new_pod_is_the_template_and_our_marks() -> None:
+    """R-50: no finalizer is among them, so whoever deletes it need not wait for us."""
     assert bodies.new_pod(OWNER, CREATE) == {
         "apiVersion": "v1",
         "kind": "Pod",
