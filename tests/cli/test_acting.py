@@ -64,6 +64,13 @@ def _without(body: dict[str, Any], key: str) -> dict[str, Any]:
     return {name: value for name, value in body.items() if name != key}
 
 
+@pytest.mark.parametrize("state", ["suspended", "running", "Suspended", "Running", "NotRunning"])
+def test_a_state_is_refused_where_an_act_is_due(entrance: FakeEntrance, state: str) -> None:
+    """R-38: Suspend and Resume are what can be done; nothing is written."""
+    assert f"No such command '{state}'" in entrance.run("repairs", state, "web", code=2).stderr
+    assert entrance.writes == []
+
+
 def test_a_wish_is_one_line_of_what_was_and_what_is(entrance: FakeEntrance) -> None:
     said = entrance.run("repairs", "suspend", "web", "--reason", "drill").stdout
     assert said == ("scaleset/web repairs: was Running, is Suspended by User (drill)\n")
