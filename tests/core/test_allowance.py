@@ -196,7 +196,8 @@ def test_the_longest_unhealthy_goes_first_and_ties_go_by_name() -> None:
         )
         for n in range(1, 61)
     )
-    settled = settle(scale_set_spec(replicas=60), a_set(bad=wrong(*since), instances=pods))
+    seen = a_set(bad=wrong(*since), instances=pods[::-1])
+    settled = settle(scale_set_spec(replicas=60), seen)
     assert [e.replacement for e in settled.entries] == ["web-61", "web-62", "web-63"]
     assert {e.replacement: e.instance for e in settled.entries} == {
         "web-61": "web-7",

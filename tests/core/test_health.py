@@ -100,7 +100,9 @@ def test_the_moment_of_going_out_is_known_beforehand() -> None:
 def test_a_good_instance_does_not_flap_between_attempts_far_apart() -> None:
     """P-13: interval 15, timeout 11, last success 14 seconds ago and nothing failed since."""
     probe = probe_view(interval=15 * SECOND, timeout=11 * SECOND)
-    assert verdict_of_first(tried(Outcome.OK, 0), at(14), probe=probe).health is VMHealth.HEALTHY
+    verdict = verdict_of_first(tried(Outcome.OK, 0), at(14), probe=probe)
+    assert (verdict.health, verdict.fresh) == (VMHealth.HEALTHY, True)
+    assert verdict.in_rotation is True
 
 
 def test_with_attempts_far_apart_the_first_failure_past_the_timeout_is_enough() -> None:
