@@ -5,6 +5,7 @@ Must not know: what the operator is to do there.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import secrets
@@ -26,6 +27,7 @@ ROOM: Final[Json] = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name
 NAME: Final = "scaleset-operator"
 IMAGE: Final = f"{NAME}:kind"
 START_S: Final = 90.0
+_TAIL_LINES: Final = 15
 _FOLDER: Final = "/var/lib/scaleset-operator"
 _NAMED: Final = f"metadata.name={NAME},metadata.namespace={NAMESPACE}"
 
@@ -105,6 +107,16 @@ class Deployment:
     def logs(self, pod: str) -> str:
         """What a replica has logged."""
         return self.kubectl("-n", NAMESPACE, "logs", pod)
+
+    def story(self) -> str:
+        """Its pods, and what each said last, in this life and in the one before."""
+        told = [self.kubectl("-n", NAMESPACE, "get", "pods", "--output=wide")]
+        for pod in self.pods():
+            for life in ("--previous=false", "--previous"):
+                with contextlib.suppress(CommandError):  # It has one life, or its node is gone.
+                    of = (pod["metadata"]["name"], life, f"--tail={_TAIL_LINES}")
+                    told += [" ".join(of), self.kubectl("-n", NAMESPACE, "logs", *of)]
+        return "\n".join(told)
 
     def kubectl(self, *arguments: str, sent: str = "") -> str:
         """Run kubectl as an administrator."""

@@ -68,6 +68,7 @@ def venue(screen: Screen) -> Iterator[Venue]:
                 sample=_fitted(endpoints.port),
                 fitted=f"with the probe on port {endpoints.port} and pods that take"
                 f" {START_DELAY_S} s to start",
+                command="make demo",
                 entrance=_entrance(cluster),
             )
 

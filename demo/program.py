@@ -158,7 +158,7 @@ def _acts(stage: Stage, *, stays: bool) -> int:
     if stays:
         _keep(stage)
     else:
-        _try_next(screen)
+        _try_next(screen, stage.venue.command)
     return 0
 
 
@@ -170,13 +170,13 @@ def _keep(stage: Stage) -> None:
             raise
 
 
-def _try_next(screen: Screen) -> None:
+def _try_next(screen: Screen, command: str) -> None:
     screen.headline("What to try next")
-    for text, command in (
-        ("the same, and it stays up for your own kubectl", "make demo ARGS=--keep"),
+    for text, example in (
+        ("the same, and it stays up for your own kubectl", f"{command} ARGS=--keep"),
         ("everything that proves what you just saw", "make test"),
         ("every reason, and what it means", "less docs/reasons.md"),
         ("the same by hand, and on a cluster of your own", "less docs/quickstart.md"),
     ):
         screen.note(f"{text}:")
-        screen.example(command)
+        screen.example(example)

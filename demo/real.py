@@ -63,6 +63,7 @@ def venue(screen: Screen) -> Iterator[Venue]:
             endpoints=closing.enter_context(Instances(way)),
             sample=_fitted(image),
             fitted=f"with {image}, a small server that can be told how to answer",
+            command="make demo CLUSTER=kind",
             entrance=_entrance(cluster),
             patience=PATIENCE,
         )

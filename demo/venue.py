@@ -57,6 +57,7 @@ class Venue:
         endpoints: of the instances.
         sample: the HealthProbe and the ScaleSet of the sample, fitted to the cluster.
         fitted: how they were fitted, to complete "the sample, ...".
+        command: plays it again.
         entrance: what a person types to have a kubectl for it.
         patience: waits may take so many times as long as where pods are pretended.
     """
@@ -66,5 +67,6 @@ class Venue:
     endpoints: Endpoints
     sample: list[dict[str, Any]]
     fitted: str
+    command: str
     entrance: tuple[str, ...]
     patience: float = 1.0

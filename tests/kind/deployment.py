@@ -22,3 +22,11 @@ class Deployment(deployment.Deployment):
         everything = {"apiVersion": "v1", "kind": "List", "items": charts.objects(chosen)}
         self.apply(everything)
         self.await_ready()
+
+    def stop_node(self, name: str) -> None:
+        """End a node at once."""
+        self._cluster.stop_node(self._known, name)
+
+    def start_node(self, name: str) -> None:
+        """Bring it back."""
+        self._cluster.start_node(self._known, name)
