@@ -195,7 +195,10 @@ def test_a_set_is_stalled_by_a_rollout_that_has_stopped(reason: str, *, stalled:
 
 def test_the_health_of_the_whole_names_the_report_that_it_is_by() -> None:
     """P-21, X-11: an instance's own report is a source like a probe."""
-    own = {"healthProbeRef": None, "applicationHealth": {"podConditionType": "Warm"}}
+    own: dict[str, Any] = {
+        "healthProbeRef": None,
+        "applicationHealth": {"podConditionType": "Warm"},
+    }
     pods = instances(5, reports=(("Warm", VMHealth.HEALTHY, T0),))
     plan = settle(scale_set_spec(replicas=5, **own), a_set(instances=pods, probe=None)).plan
     assert message(plan, "InstancesHealthy") == "5 healthy by pod condition Warm"

@@ -297,6 +297,56 @@ def test_one_that_is_no_instance_any_more_is_told_so(
     assert found.gates == ()
 
 
+@pytest.mark.parametrize("change", [{"terminating": True}, {"over": True}])
+def test_of_one_that_is_not_judged_any_more_what_stands_on_it_is_told(
+    change: dict[str, Any],
+) -> None:
+    """X-11: since when it is so; one on which nothing was published, since it was made."""
+    for shown in (instance(health=VMHealth.UNHEALTHY, since=T0 - MINUTE), instance(health=None)):
+        seen = a_set(instances=(replace(shown, **change), *instances(40)[1:]))
+        found = told(scale_set_spec(), seen)
+        since = T0 - MINUTE if shown.published else shown.created
+        assert (found.health, found.since) == (VMHealth.UNKNOWN, since)
+        assert (found.reason, found.message) == ("", "")
+
+
+def test_an_explanation_has_the_verdict_and_the_decision_as_they_are() -> None:
+    """X-11."""
+    first = instance(number=1, health=VMHealth.UNHEALTHY, started=T0 - 19 * MINUTE)
+    seen = a_set(bad=wrong(1), instances=(first, *instances(40)[1:]))
+    (decision,) = settle(scale_set_spec(), seen).plan.decisions
+    found = told(scale_set_spec(), seen)
+    assert replace(found, gates=()) == Explanation(
+        instance="web-1",
+        at=T0,
+        fate=Fate.WAIT,
+        health=VMHealth.UNHEALTHY,
+        since=T0 - 60 * MINUTE,
+        reason=Reason.WRONG_STATUS,
+        message="HTTP 503, 200 is expected; no success for 11s",
+        decision=decision,
+    )
+
+
+def test_of_a_victim_that_is_gone_its_repair_is_told() -> None:
+    """R-14, X-11: and of a replacement that is not there yet, nothing."""
+    seen = a_set(instances=instances(40)[1:], status=ledger(entry(1, 41, deleted=T0), last=41))
+    settled = settle(scale_set_spec(), seen)
+    (decision,), (recorded,) = settled.plan.decisions, settled.entries
+    assert told(scale_set_spec(), settled.seen) == Explanation(
+        instance="web-1",
+        at=T0,
+        fate=Fate.IN_REPAIR,
+        health=decision.health,
+        since=decision.since,
+        reason=Reason.REPLACEMENT_STARTING,
+        message="HTTP 503",
+        decision=decision,
+        entry=recorded,
+    )
+    assert explain(Scene.of(scale_set_spec(), all_read(settled.seen), T0), "web-41") is None
+
+
 def test_a_victim_that_is_gone_and_its_replacement_are_told_of_their_repair() -> None:
     """R-14."""
     pods = (*instances(41)[1:-1], instance(number=41, health=None, started=T0 - MINUTE))
