@@ -311,8 +311,8 @@ def test_of_one_that_is_not_judged_any_more_what_stands_on_it_is_told(
 
 
 def test_an_explanation_has_the_verdict_and_the_decision_as_they_are() -> None:
-    """X-11."""
-    first = instance(number=1, health=VMHealth.UNHEALTHY, started=T0 - 19 * MINUTE)
+    """X-11: it has fallen ill now, and Healthy stands on it still."""
+    first = instance(number=1, started=T0 - 19 * MINUTE)
     seen = a_set(bad=wrong(1), instances=(first, *instances(40)[1:]))
     (decision,) = settle(scale_set_spec(), seen).plan.decisions
     found = told(scale_set_spec(), seen)
@@ -321,7 +321,7 @@ def test_an_explanation_has_the_verdict_and_the_decision_as_they_are() -> None:
         at=T0,
         fate=Fate.WAIT,
         health=VMHealth.UNHEALTHY,
-        since=T0 - 60 * MINUTE,
+        since=T0,
         reason=Reason.WRONG_STATUS,
         message="HTTP 503, 200 is expected; no success for 11s",
         decision=decision,

@@ -8,11 +8,8 @@ import pytest
 
 from scaleset_operator.api.base import Reason
 from scaleset_operator.core.decide import decide
-from scaleset_operator.core.ledger import advance
-from scaleset_operator.core.naming import Names
 from scaleset_operator.core.observed import Outcome
 from scaleset_operator.core.plan import DeleteInstance, Purpose, Record
-from scaleset_operator.core.scene import Scene
 from tests.core._repairs import replacement, without_first
 from tests.core._stories import (
     a_set,
@@ -214,10 +211,3 @@ def test_the_grace_of_a_slot_starts_again_for_the_first_lost_replacement_alone(
     young = replacement(started=T0 - 5 * MINUTE, health=None)
     seen = without_first(young, bad={41: Outcome.WRONG_STATUS}, entry=since)
     assert settle(SPEC, seen).plan.look_again_at == T0 + ends
-
-
-def test_a_repair_that_succeeded_ends_without_words() -> None:
-    """X-11: there is nothing to explain."""
-    seen = without_first(replacement(), live_reads=frozenset({"web-41"}))
-    (end,) = advance(Scene.of(SPEC, seen, T0), Names.of(seen)).closed
-    assert (end.reason, end.message) == (Reason.ANSWERING, "")
