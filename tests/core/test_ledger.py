@@ -200,3 +200,14 @@ def test_a_record_that_has_run_out_deletes_nothing_and_is_then_cancelled(
     assert ("web-1" in deleted(settled.plan)) is (acts or not open_)
     if not open_:
         assert settled.plan.status.repairs.history[0].reason == Reason.RECORD_EXPIRED
+
+
+@pytest.mark.parametrize(("lost", "ends"), [(1, 25 * MINUTE), (2, MINUTE)])
+def test_the_grace_of_a_slot_starts_again_for_the_first_lost_replacement_alone(
+    lost: int, ends: timedelta
+) -> None:
+    """Protocol rule 7: later ones share the grace that began with the first loss."""
+    since = {"successors": lost, "graceFrom": (T0 - 29 * MINUTE).isoformat()}
+    young = replacement(started=T0 - 5 * MINUTE, health=None)
+    seen = without_first(young, bad={41: Outcome.WRONG_STATUS}, entry=since)
+    assert settle(SPEC, seen).plan.look_again_at == T0 + ends
