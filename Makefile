@@ -98,8 +98,9 @@ test-cluster: controlplane chartrender ## Run the tests that need the local cont
 	$(PYTEST) --cluster -m cluster -n $(JOBS) --dist loadfile $(ARGS)
 
 .PHONY: kind
-kind: setup ## Make a kind cluster of three nodes, where there is none; minutes the first time
+kind: setup ## Make a kind cluster of three nodes, and install the operator in it; minutes the first time
 	$(BIN)/python -m localcluster kind up
+	$(BIN)/python -m demo.deployment
 
 .PHONY: kind-down
 kind-down: setup ## Remove the kind cluster and all that was made for it, but what was built

@@ -119,8 +119,7 @@ class Plant:
             self.audit = AuditLog(cluster.audit_log)
             self.recorder = self._start_recorder(closing)
             closing.callback(self.stop_operator)
-            cluster.kubectl("apply", "--server-side", "-f", str(_ROOT / "crds"))
-            cluster.kubectl("wait", "--for=condition=Established", "-f", str(_ROOT / "crds"))
+            cluster.define(_ROOT / "crds")
             api = Api(cluster.server, cluster.token, cluster.ca_file)
             self.api = await closing.enter_async_context(api)
             for namespace in (OURS, PEER):

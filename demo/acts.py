@@ -32,12 +32,8 @@ _SAY_EVERY_S: Final = 1.0
 
 def create(stage: Stage) -> None:
     """Apply the sample and watch the set come up."""
-    port = stage.endpoints.port
-    stage.screen.note(
-        f"{parts.SAMPLE.relative_to(parts.ROOT)}, with the probe on port {port} and pods that take"
-        f" {parts.START_DELAY_S} s to start:"
-    )
-    for text in parts.apply(stage.cluster, parts.sample(port)).splitlines():
+    stage.screen.note(f"{parts.SAMPLE.relative_to(parts.ROOT)}, {stage.venue.fitted}:")
+    for text in parts.apply(stage.cluster, stage.venue.sample).splitlines():
         stage.screen.line(text)
     said = [-_SAY_EVERY_S]
 
@@ -61,7 +57,7 @@ def create(stage: Stage) -> None:
 def break_five(stage: Stage) -> Breakage:
     """Break five instances at once."""
     stage.books.open()
-    broken = Breakage(stage.books)
+    broken = Breakage(stage.books, stage.endpoints.faults)
     broken.begin(stage.endpoints, time.monotonic())
     by_fault: dict[str, list[str]] = {}
     for victim in broken.victims:
@@ -102,7 +98,7 @@ def fall_silent(stage: Stage) -> bool:
     """
     deleted = len(stage.books.deleted)
     stage.books.least_ready = stage.books.ready
-    stage.endpoints.set_all(stage.books.lives.values(), HANGING)
+    stage.endpoints.tell(stage.books.living(), HANGING)
     began = time.monotonic()
     stage.screen.line(f"all {REPLICAS} endpoints hang: not one answers", Style.BAD)
     stage.screen.note(
@@ -126,7 +122,7 @@ def fall_silent(stage: Stage) -> bool:
         " rotation for every Service",
         style,
     )
-    stage.endpoints.set_all(stage.books.lives.values(), OPEN)
+    stage.endpoints.tell(stage.books.living(), OPEN)
     stage.screen.line("the endpoints answer again")
     stage.until(lambda: _is_whole(stage), within=_SIGHT_WITHIN_S, what="sight came back")
     stage.screen.line(f"the doubt is over, all {REPLICAS} are Healthy", Style.GOOD)

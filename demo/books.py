@@ -101,6 +101,10 @@ class Books:
         )
         return len(self.deleted) - made_up
 
+    def living(self) -> list[Life]:
+        """The pods that have an address and that nobody has deleted."""
+        return [life for life in self.lives.values() if life.live and life.address]
+
     @property
     def ready(self) -> int:
         """How many live pods are Ready, and so in the rotation of a Service."""

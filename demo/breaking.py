@@ -8,21 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from demo.endpoints import CLOSED, HANGING
 from demo.telling import instance_id
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from demo.books import Books, Life
     from demo.endpoints import Endpoints
-
-FAULTS: Final = (
-    ("answers 500", "status:500"),
-    ("answers 500", "status:500"),
-    ("answers 500", "status:500"),
-    ("hangs", HANGING),
-    ("refuses", CLOSED),
-)
-"""What happens to each of the five: for people, and for its endpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +31,20 @@ class Victim:
 class Breakage:
     """The broken instances, from the moment they break."""
 
-    def __init__(self, books: Books) -> None:
-        """Choose five, spread over the set."""
+    def __init__(self, books: Books, faults: Sequence[tuple[str, str]]) -> None:
+        """Choose one for each fault, spread over the set."""
         living = [life for life in books.lives.values() if life.live]
         living.sort(key=lambda life: instance_id(life.name))
-        apart = len(living) // len(FAULTS)
+        apart = len(living) // len(faults)
         chosen = living[apart // 2 :: apart]
-        self.victims = [Victim(life, *fault) for life, fault in zip(chosen, FAULTS, strict=False)]
+        self.victims = [Victim(life, *fault) for life, fault in zip(chosen, faults, strict=False)]
         self.books = books
         self.at = 0.0
 
     def begin(self, endpoints: Endpoints, at: float) -> None:
         """Break them all at one moment, CLOCK_MONOTONIC in seconds."""
-        endpoints.set({victim.life.address: victim.script for victim in self.victims})
+        for script in {victim.script: None for victim in self.victims}:
+            endpoints.tell([v.life for v in self.victims if v.script == script], script)
         self.at = at
 
     def is_mended(self) -> bool:

@@ -5,17 +5,14 @@ Must not know: what was shown before.
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING, Final
 
 from demo.books import ANSWER
-from demo.endpoints import OPEN
+from demo.endpoints import OPEN, BadScriptError
 from demo.narrating import Narrator
 from demo.screen import Style
 from demo.stage import SET
 from demo.telling import instance_id
-from localcluster.build import find_or_build
-from localcluster.responder.client import ResponderError
 
 if TYPE_CHECKING:
     from demo.books import Life
@@ -45,8 +42,8 @@ def keep(stage: Stage) -> None:
 def _set(stage: Stage, life: Life) -> None:
     wanted = life.answer or OPEN
     try:
-        stage.endpoints.set({life.address: wanted})
-    except ResponderError as error:
+        stage.endpoints.tell([life], wanted)
+    except BadScriptError as error:
         stage.screen.line(f"{ANSWER} of {life.name}: {error}", Style.BAD)
     else:
         stage.screen.line(f"{life.name} is told: {wanted}", Style.BAD)
@@ -55,14 +52,12 @@ def _set(stage: Stage, life: Life) -> None:
 def _explain(stage: Stage) -> None:
     screen = stage.screen
     screen.headline("It stays up until Ctrl-C. What to try next, in another terminal")
-    kubectl = find_or_build()["kubectl"]
-    screen.example(f"export KUBECONFIG={stage.cluster.kubeconfig}")
-    if shutil.which("kubectl") is None:
-        screen.example(f"export PATH=$PATH:{kubectl.parent}")
+    for line in stage.venue.entrance:
+        screen.example(line)
     for text, command in (
         ("watch the set", f"kubectl get sset {SET} --watch"),
         (
-            "break an instance (status:404, hang, refuse, ok ...)",
+            f"break an instance ({stage.endpoints.scripts})",
             f"kubectl annotate pod {_youngest(stage)} {ANSWER}=status:500",
         ),
         (
@@ -76,7 +71,7 @@ def _explain(stage: Stage) -> None:
         ("scale", f"kubectl scale sset/{SET} --replicas=60"),
         ("read what happened", "kubectl get events"),
         ("read about a field", "kubectl explain scaleset.spec.automaticRepairsPolicy"),
-        ("read the operator's log", f"less {stage.operator.log}"),
+        ("read the operator's log", stage.operator.reading),
     ):
         screen.note(f"{text}:", Style.FAINT)
         screen.example(command)

@@ -11,10 +11,9 @@ import argparse
 import os
 import signal
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from demo import acts, parts
+from demo import acts, pretended, real
 from demo.breaking import HEADS
 from demo.failure import DemoError
 from demo.keeping import keep
@@ -22,9 +21,12 @@ from demo.proof import claims
 from demo.screen import Screen, Style
 from demo.stage import Stage
 from localcluster.binaries import MissingToolsError
-from localcluster.build import BuildError, find_or_build
-from localcluster.cluster import KubectlError, LocalCluster
+from localcluster.build import BuildError
+from localcluster.cluster import KubectlError
+from localcluster.commands import CommandError
 from localcluster.controlplane import StartError
+from localcluster.kind.machine import ImpossibleError
+from localcluster.restricted.engine import EngineError
 from localcluster.slots import NoSlotError
 from localcluster.supervisor import SupervisorError
 
@@ -40,8 +42,12 @@ FAILURES: Final = (
     NoSlotError,
     SupervisorError,
     KubectlError,
+    ImpossibleError,
+    CommandError,
+    EngineError,
 )
 """Each with a message that a person can use."""
+VENUES: Final = {"local": pretended.venue, "kind": real.venue}
 CANNOT: Final = 2
 _SIGNAL_BASE: Final = 128
 _STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -58,14 +64,15 @@ class Stopped(BaseException):
 def main(arguments: Sequence[str]) -> int:
     """Run the demo; gives the exit status."""
     options = _parser().parse_args(arguments)
-    if options.cluster != "local":
-        print(_no_such_cluster(options.cluster), file=sys.stderr)
+    if options.cluster not in VENUES:
+        known = " and ".join(VENUES)
+        print(f"There is no CLUSTER={options.cluster}: only {known}.", file=sys.stderr)
         return CANNOT
     for number in _STOPPING:
         signal.signal(number, _stop)
     screen = Screen(sys.stdout)
     try:
-        return _play(screen, stays=options.keep)
+        return _play(screen, options.cluster, stays=options.keep)
     except Stopped as stopped:
         screen.gap()
         screen.line("stopped; every process of the demo has ended")
@@ -87,8 +94,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="make demo",
         description="Watch a ScaleSet of 40 instances being broken and repaired, on a real"
-        " Kubernetes control plane that runs as plain processes. A minute and a half; the very"
-        " first run builds the control plane before, about ten minutes more.",
+        " Kubernetes control plane that runs as plain processes, or in a kind cluster. A minute and"
+        " a half, or four; the very first run builds what it needs before, about ten minutes more.",
         epilog="By make, options go into ARGS: make demo ARGS=--keep",
     )
     parser.add_argument(
@@ -98,18 +105,10 @@ def _parser() -> argparse.ArgumentParser:
         "--cluster",
         default=os.environ.get("CLUSTER") or "local",
         metavar="NAME",
-        help="where it runs: local, for now (default: CLUSTER, or local)",
+        help="where it runs: local, which needs Go alone, or kind, with real nodes and pods"
+        " (default: CLUSTER, or local)",
     )
     return parser
-
-
-def _no_such_cluster(name: str) -> str:
-    if name == "kind":
-        return (
-            "CLUSTER=kind is not there yet: it will run this demo with real pods and will need"
-            " Docker and kind.\nUntil then: make demo, which needs neither."
-        )
-    return f"There is no CLUSTER={name}: only local, which is the default."
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:
@@ -119,35 +118,13 @@ def _stop(number: int, _frame: FrameType | None) -> None:
     raise Stopped(number)
 
 
-def _play(screen: Screen, *, stays: bool) -> int:
+def _play(screen: Screen, where: str, *, stays: bool) -> int:
     screen.text(
         f"A ScaleSet of {acts.REPLICAS} instances is broken and repaired, on a real Kubernetes"
-        " control plane: about a minute and a half. Ctrl-C ends it, and every process of it, at"
-        " any time."
+        " control plane: some minutes. Ctrl-C ends it, and all that it started, at any time."
     )
-    screen.headline("Find the control plane's binaries, or build them once")
-    folder = find_or_build(out=sys.stdout)["kube-apiserver"].parent
-    screen.line("etcd, kube-apiserver and the others are here:")
-    screen.note(str(folder).replace(str(Path.home()), "~"))
-
-    screen.headline("Start the control plane")
-    with LocalCluster(nodes=3, name="demo") as cluster:
-        screen.line(
-            f"{cluster.server} is ready, with {len(cluster.nodes)} nodes; it took"
-            f" {cluster.start_seconds:.1f} s"
-        )
-        screen.note(
-            "The API server, etcd, scheduler and controllers are real. The nodes are pretended"
-            " (KWOK): pods run no containers, but each has an address of its own at which an HTTP"
-            " endpoint answers."
-        )
-        screen.headline("Apply the CRDs and start the operator")
-        parts.apply_definitions(cluster)
-        screen.line("crds/ is applied and served")
-        with parts.Operator(cluster.user_kubeconfig("operator")) as operator:
-            screen.line(f"scaleset-operator run: process {operator.pid}")
-            with Stage(screen, cluster, operator) as stage:
-                return _acts(stage, stays=stays)
+    with VENUES[where](screen) as venue, Stage(screen, venue) as stage:
+        return _acts(stage, stays=stays)
 
 
 def _acts(stage: Stage, *, stays: bool) -> int:
@@ -181,7 +158,7 @@ def _acts(stage: Stage, *, stays: bool) -> int:
     if stays:
         _keep(stage)
     else:
-        _try_next(screen)
+        _try_next(screen, stage.venue.command)
     return 0
 
 
@@ -193,13 +170,13 @@ def _keep(stage: Stage) -> None:
             raise
 
 
-def _try_next(screen: Screen) -> None:
+def _try_next(screen: Screen, command: str) -> None:
     screen.headline("What to try next")
-    for text, command in (
-        ("the same, and it stays up for your own kubectl", "make demo ARGS=--keep"),
+    for text, example in (
+        ("the same, and it stays up for your own kubectl", f"{command} ARGS=--keep"),
         ("everything that proves what you just saw", "make test"),
         ("every reason, and what it means", "less docs/reasons.md"),
         ("the same by hand, and on a cluster of your own", "less docs/quickstart.md"),
     ):
         screen.note(f"{text}:")
-        screen.example(command)
+        screen.example(example)

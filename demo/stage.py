@@ -12,16 +12,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from demo.books import Books, Life
-from demo.endpoints import Endpoints
 from demo.failure import DemoError
 from demo.watching import Watches
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from demo.parts import Operator
     from demo.screen import Screen
-    from localcluster.cluster import LocalCluster
+    from demo.venue import Venue
 
 SET: Final = "demo"
 """The name of the ScaleSet in manifests/samples/demo-extended.yaml."""
@@ -35,19 +33,20 @@ _LOOK_EVERY_S: Final = 0.5
 class Stage:
     """A running cluster with the operator, as the acts see it; inside the `with` block."""
 
-    def __init__(self, screen: Screen, cluster: LocalCluster, operator: Operator) -> None:
+    def __init__(self, screen: Screen, venue: Venue) -> None:
         self.screen = screen
-        self.cluster = cluster
-        self.operator = operator
+        self.venue = venue
+        self.cluster = venue.cluster
+        self.operator = venue.operator
+        self.endpoints = venue.endpoints
         self.books = Books()
-        self.endpoints = Endpoints(cluster.responder)
         self.status: dict[str, Any] = {}
         """The set's status as seen last."""
         self.on_set: Callable[[], None] = lambda: None
         """Called after each change of the set."""
         self.on_pod: Callable[[Life], None] = lambda _: None
         """Called after each change of a pod."""
-        self._watches = Watches(cluster, WATCHED)
+        self._watches = Watches(venue.cluster, WATCHED)
 
     def __enter__(self) -> Self:
         """Begin to watch."""
@@ -63,12 +62,13 @@ class Stage:
 
         Args:
             done: whether it is so; asked after each change, and twice a second.
-            within: the longest to wait, in seconds.
+            within: the longest to wait where pods are pretended, in seconds.
             what: what is waited for, to complete "waited in vain until ...".
 
         Raises:
             DemoError: it did not come about, or the operator ended, or a watch broke.
         """
+        within *= self.venue.patience
         deadline = time.monotonic() + within
         while not done():
             self.operator.must_run()

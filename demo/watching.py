@@ -22,7 +22,7 @@ from demo.failure import DemoError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from localcluster.cluster import LocalCluster
+    from demo.venue import Cluster
 
 _ANSWER_WITHIN_S: Final = 30.0
 _ASK_AGAIN_S: Final = 0.5
@@ -48,7 +48,7 @@ class Watches:
     A watch that breaks is not mended: what happened in between would be missing from the proof.
     """
 
-    def __init__(self, cluster: LocalCluster, paths: Mapping[str, str]) -> None:
+    def __init__(self, cluster: Cluster, paths: Mapping[str, str]) -> None:
         """Describe them; nothing starts yet.
 
         Args:

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
     from localcluster.slots import Slot
 
+_SERVED_SECONDS = 30.0
+_LOOK_SECONDS = 0.1
+
 
 class KubectlError(RuntimeError):
     """kubectl ended with an error; the message holds what it said."""
@@ -224,6 +227,33 @@ class LocalCluster:
             message = f"kubectl {' '.join(arguments)}: {done.stderr.strip()}"
             raise KubectlError(message)
         return done.stdout
+
+    def define(self, path: Path) -> None:
+        """Apply the definitions of kinds in a file or folder, and return once they are served.
+
+        Raises:
+            KubectlError: they are refused, or not served within half a minute.
+        """
+        self.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(path))
+        self.await_served("-f", str(path))
+
+    def await_served(self, *which: str) -> None:
+        """Wait until the API server serves the kinds of these definitions, as kubectl names them.
+
+        Raises:
+            KubectlError: it does not within half a minute.
+        """
+        deadline = time.monotonic() + _SERVED_SECONDS
+        while True:
+            try:
+                self.kubectl("wait", "--for=condition=Established", *which)
+            except KubectlError:
+                # It also gives up on a definition that has no conditions at all yet.
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_LOOK_SECONDS)
+            else:
+                return
 
     def _start(self, slot: Slot, closing: contextlib.ExitStack) -> None:
         self._slot = slot

@@ -9,6 +9,7 @@ import pytest
 from scaleset_operator.api.base import Reason, VMHealth
 from scaleset_operator.api.rolloutstatus import RolloutStatus
 from scaleset_operator.core.conditions import conditions
+from scaleset_operator.core.disruption import Budget, Disruption
 from scaleset_operator.core.observed import Outcome, ProberView, TemplateView
 from scaleset_operator.core.plan import Plan, Record
 from scaleset_operator.core.scene import Scene
@@ -190,6 +191,28 @@ def test_a_set_is_stalled_by_a_rollout_that_has_stopped(reason: str, *, stalled:
         reason,
         "too many are ill",
     )
+
+
+def test_the_health_of_the_whole_names_the_report_that_it_is_by() -> None:
+    """X-11: an instance's own report is a source like a probe."""
+    own: dict[str, Any] = {
+        "healthProbeRef": None,
+        "applicationHealth": {"podConditionType": "Warm"},
+    }
+    pods = instances(5, reports=(("Warm", VMHealth.HEALTHY, T0),))
+    plan = settle(scale_set_spec(replicas=5, **own), a_set(instances=pods, probe=None)).plan
+    assert message(plan, "InstancesHealthy") == "5 healthy by pod condition Warm"
+
+
+def test_a_free_slot_that_a_budget_keeps_empty_is_told() -> None:
+    """X-11: with whom it holds and by which budget."""
+    ready = {"ready": True, "reports": (("Ready", VMHealth.HEALTHY, T0 - MINUTE),)}
+    pods = instances(5, unhealthy=(1,), **ready)
+    short = Disruption(over={"web-1": (Budget(name="db", allowed=0, healthy=5, desired=5),)})
+    spec = scale_set_spec(replicas=5, policy={"disruptionBudgets": "Enforce"})
+    plan = settle(spec, a_set(instances=pods, bad=wrong(1), disruption=short)).plan
+    assert condition(plan, "RepairsAllowed") == ("False", "DisruptionBudget")
+    assert message(plan, "RepairsAllowed").startswith("1 wait, web-1 for PodDisruptionBudget db: 0")
 
 
 def test_a_set_of_none_has_nothing_to_say_of_its_health() -> None:

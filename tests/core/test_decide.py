@@ -60,6 +60,52 @@ def test_while_the_view_is_old_nobody_is_adopted_released_or_deleted() -> None:
     assert settle(SPEC, seen).plan.actions == ()
 
 
+def test_before_what_is_decided_is_recorded_nothing_is_done() -> None:
+    """Protocol rule 3: neither the new act nor any other."""
+    ended = instance(number=9, over=True)
+    pods = (*instances(5, unhealthy=(1,)), ended)
+    seen = a_set(instances=pods, bad=wrong(1), live_reads=frozenset({"web-1"}))
+    plan = decide(SPEC, seen, T0)
+    assert (plan.record, plan.actions) == (Record.NOW, ())
+    assert plan.status.repairing_replicas == 1
+    assert [(n.reason, "web-1" in n.message) for n in plan.notes] == [("RepairStarted", True)]
+    recorded = replace(seen, status=plan.status)
+    assert {act.name for act in decide(SPEC, recorded, T0).actions} == {"web-1", "web-10", "web-9"}
+
+
+@pytest.mark.parametrize(
+    ("model", "status"),
+    [
+        ("m1", ledger(entry(1, 41, deleted=AGO), last=41)),
+        ("m1", {"scaleIn": [{"name": "web-1", "uid": "uid-web-1", "purpose": "Rollout"}]}),
+        (
+            "m0",
+            {
+                "renewals": [
+                    {
+                        "instance": "web-1",
+                        "uid": "uid-web-1",
+                        "model": "m1",
+                        "fromModel": "m0",
+                        "startTime": T0.isoformat(),
+                    }
+                ]
+            },
+        ),
+    ],
+    ids=["repaired", "removed", "renewed"],
+)
+def test_the_request_of_one_that_is_seen_to_already_is_not_answered(
+    model: str, status: dict[str, Any]
+) -> None:
+    """X-11: it is being met; that of any other waits or is refused."""
+    asked = instance(number=1, model=model, operation="restart")
+    other = instance(number=2, operation="restart", protected_from_actions=True)
+    seen = a_set(instances=(asked, other, *instances(5)[2:]), status=status)
+    found = {row.instance for row in decide(SPEC, seen, T0).status.requests}
+    assert found == {"web-2"}
+
+
 def test_policies_are_read_only_for_a_set_that_is_silent_as_a_whole() -> None:
     """Protocol rule 18, G9: it costs a request."""
     assert settle(SPEC, a_set(5, bad=wrong(1))).plan.look_at_policies is False
@@ -81,6 +127,15 @@ def test_a_witness_goes_where_the_fewest_are_what_repairs_owe_included() -> None
     (act,) = [a for a in settle(SPEC, again).plan.actions if a.name == "web-6"]
     assert isinstance(act, CreateInstance)
     assert act.update_domain == 1
+
+
+def test_the_name_of_a_witness_is_the_next_that_nobody_has_had() -> None:
+    """Protocol rule 18: recorded before it is made."""
+    silent = dict.fromkeys(range(1, 6), Outcome.TIMED_OUT)
+    doubt = {"group": "ScaleSet/web", "since": AGO.isoformat(), "nextTime": AGO.isoformat()}
+    seen = a_set(5, bad=silent, status=ledger(doubts=[doubt], last=8))
+    (told,) = settle(SPEC, seen).plan.status.repairs.doubts
+    assert told.witness == "web-9"
 
 
 def test_repairs_that_end_are_told_beside_the_few_that_the_status_keeps() -> None:

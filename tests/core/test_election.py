@@ -241,6 +241,21 @@ def test_a_leader_keeps_the_vantage_and_clears_its_own_and_one_that_is_deaf() ->
     assert written(kept, NOW + 2 * NS, deaf="third:8081").vantage == "there:8081"
 
 
+def test_a_lease_that_was_deleted_has_no_place_to_offer_oneself_for() -> None:
+    """It would be written on the version of one that is gone."""
+    standing = was_read(newcomer("here:8081"), lease(), NOW)
+    deleted = was_read(standing, None, NOW + NS)
+    assert step(deleted, NOW + NS) == Wait(NOW + NS + NS // 2)
+
+
+@pytest.mark.parametrize("found", [None, lease("")])
+def test_what_is_nobody_s_is_taken_from_the_first_moment_of_the_clock_on(
+    found: Seen | None,
+) -> None:
+    standing = was_read(newcomer(), found, 0)
+    assert written(standing, 0).record.holder == ME
+
+
 def test_the_holder_is_told_as_long_as_the_lease_is_there() -> None:
     seen = was_read(newcomer(), lease(), NOW)
     assert (newcomer().holder, seen.holder, was_read(seen, None, NOW).holder) == ("", OTHER, "")

@@ -22,7 +22,7 @@ from scaleset_operator.core.observed import (
     Published,
     TemplateView,
 )
-from scaleset_operator.core.plan import PublishHealth
+from scaleset_operator.core.plan import Gate, PublishHealth
 from scaleset_operator.core.retold import Read, scene_of
 from scaleset_operator.core.scene import Scene
 from scaleset_operator.core.wording import QUESTIONS, answer, question, sentence
@@ -295,6 +295,122 @@ def test_one_that_is_no_instance_any_more_is_told_so(
     assert found.fate is fate
     assert words in sentence(found)
     assert found.gates == ()
+
+
+@pytest.mark.parametrize("change", [{"terminating": True}, {"over": True}])
+def test_of_one_that_is_not_judged_any_more_what_stands_on_it_is_told(
+    change: dict[str, Any],
+) -> None:
+    """X-11: since when it is so; one on which nothing was published, since it was made."""
+    for shown in (instance(health=VMHealth.UNHEALTHY, since=T0 - MINUTE), instance(health=None)):
+        seen = a_set(instances=(replace(shown, **change), *instances(40)[1:]))
+        found = told(scale_set_spec(), seen)
+        since = T0 - MINUTE if shown.published else shown.created
+        assert (found.health, found.since) == (VMHealth.UNKNOWN, since)
+        assert (found.reason, found.message) == ("", "")
+
+
+def test_an_explanation_has_the_verdict_and_the_decision_as_they_are() -> None:
+    """X-11: it has fallen ill now, and Healthy stands on it still."""
+    first = instance(number=1, started=T0 - 19 * MINUTE)
+    seen = a_set(bad=wrong(1), instances=(first, *instances(40)[1:]))
+    (decision,) = settle(scale_set_spec(), seen).plan.decisions
+    found = told(scale_set_spec(), seen)
+    assert replace(found, gates=()) == Explanation(
+        instance="web-1",
+        at=T0,
+        fate=Fate.WAIT,
+        health=VMHealth.UNHEALTHY,
+        since=T0,
+        reason=Reason.WRONG_STATUS,
+        message="HTTP 503, 200 is expected; no success for 11s",
+        decision=decision,
+    )
+
+
+def test_of_a_victim_that_is_gone_its_repair_is_told() -> None:
+    """R-14, X-11: and of a replacement that is not there yet, nothing."""
+    seen = a_set(instances=instances(40)[1:], status=ledger(entry(1, 41, deleted=T0), last=41))
+    settled = settle(scale_set_spec(), seen)
+    (decision,), (recorded,) = settled.plan.decisions, settled.entries
+    assert told(scale_set_spec(), settled.seen) == Explanation(
+        instance="web-1",
+        at=T0,
+        fate=Fate.IN_REPAIR,
+        health=decision.health,
+        since=decision.since,
+        reason=Reason.REPLACEMENT_STARTING,
+        message="HTTP 503",
+        decision=decision,
+        entry=recorded,
+    )
+    assert explain(Scene.of(scale_set_spec(), all_read(settled.seen), T0), "web-41") is None
+
+
+def test_one_that_terminates_is_told_why_while_its_record_stands() -> None:
+    """R-22, X-07: on an old view nothing is struck off the list."""
+    going = instance(number=1, terminating=True)
+    leaving = [{"name": "web-1", "uid": "uid-web-1", "purpose": "Rollout"}]
+    pods = (going, *instances(40)[1:])
+    status = ledger() | {"scaleIn": leaving}
+    seen = a_set(instances=pods, status=status, view_is_fresh=False)
+    found = told(scale_set_spec(), seen)
+    assert (found.fate, found.purpose) == (Fate.TERMINATING, "Rollout")
+    assert sentence(found) == "It is removed: it is of an older model."
+
+
+@pytest.mark.parametrize(
+    ("published", "decided", "until"),
+    [(VMHealth.HEALTHY, False, T0 + timedelta(seconds=6)), (VMHealth.UNHEALTHY, True, None)],
+)
+def test_the_first_question_is_whether_it_ails_and_its_answer_is_the_verdict(
+    published: VMHealth, until: Any, *, decided: bool
+) -> None:
+    """X-08, X-11: when the verdict may change is told where there is nothing to decide yet."""
+    first = instance(number=1, health=published)
+    back = ProberView(beating_since=T0 - timedelta(seconds=5))
+    seen = a_set(bad=wrong(1), instances=(first, *instances(40)[1:]), prober=back)
+    assert told(scale_set_spec(), seen).gates[0] == Gate(
+        reason=Reason.HEALTH_UNKNOWN,
+        open=decided,
+        detail="no full timeout has been watched",
+        until=until,
+        asks="it is not healthy",
+    )
+
+
+def test_what_the_same_decision_closed_behind_the_gates_stands_last_but_the_slot() -> None:
+    """R-51, X-11: the old one goes at its deadline, and until then its successor stays."""
+    due = T0 + 5 * MINUTE
+    told_to_go = instance(health=VMHealth.UNHEALTHY, terminate_at=due, in_rotation=False)
+    ill = instance(number=41, health=VMHealth.UNHEALTHY, started=T0 - 40 * MINUTE)
+    flight = ledger(entry(1, 41, terminateAt=due.isoformat(), phase="Notified"), last=41)
+    pods = (told_to_go, *instances(40)[1:], ill)
+    seen = a_set(bad=wrong(1, 41), instances=pods, status=flight)
+    found = told(scale_set_spec(), seen, "web-41")
+    assert found.gates[-2] == found.closed
+    assert found.closed == Gate(
+        reason=Reason.WAITING_FOR_HEALTH,
+        open=False,
+        detail="it replaces web-1, whose repair is not closed",
+        until=due,
+    )
+
+
+def test_a_budget_that_another_repair_of_the_same_turn_has_spent_is_asked_once() -> None:
+    """X-11: the answer is the later one."""
+    ready = (("Ready", VMHealth.HEALTHY, T0 - 60 * MINUTE),)
+    pods = instances(40, unhealthy=(1, 2), reports=ready, ready=True)
+    short = Budget(name="db", allowed=1, healthy=38, desired=37)
+    over = Disruption(over={pod.name: (short,) for pod in pods})
+    seen = a_set(instances=pods, bad=wrong(1, 2), disruption=over)
+    spec = scale_set_spec(policy={"disruptionBudgets": "Enforce"})
+    assert told(spec, seen).fate is Fate.REPAIR
+    found = told(spec, seen, "web-2")
+    asked = [gate for gate in found.gates if gate.reason is Reason.DISRUPTION_BUDGET]
+    assert asked == [found.closed]
+    assert "1 of them taken" in asked[0].detail
+    assert {gate.reason for gate in found.gates} >= {Reason.DISABLED, Reason.OBSERVE_MODE}
 
 
 def test_a_victim_that_is_gone_and_its_replacement_are_told_of_their_repair() -> None:

@@ -8,7 +8,9 @@ import pytest
 
 from scaleset_operator.api.base import Reason, VMHealth
 from scaleset_operator.core.decide import decide
+from scaleset_operator.core.gates import ask
 from scaleset_operator.core.observed import Observed, Outcome, ProberView, TemplateView
+from scaleset_operator.core.scene import Scene
 from tests.core._stories import a_set, entry, ledger, reasons, settle, under_repair, wrong
 from tests.support.builders import RUNNING, evidence, instances, probe_view, scale_set_spec
 from tests.support.fake_clock import T0
@@ -96,6 +98,34 @@ def test_every_gate_is_asked_again_until_the_delete(
 def test_with_every_gate_open_the_instance_is_repaired() -> None:
     """X-11: the counter-proof of the table."""
     assert under_repair(settle(scale_set_spec(), one_bad({}, {})).plan) == {"web-1"}
+
+
+def test_an_open_gate_asks_what_its_no_would_answer() -> None:
+    """X-11: `why` shows every question by its code, whatever the answer."""
+    seen = one_bad({}, {})
+    scene = Scene.of(scale_set_spec(), seen, T0)
+    asked = list(ask(scene, seen.instances[0]))
+    assert all(gate.open for gate in asked)
+    assert [gate.reason for gate in asked] == [
+        Reason.DISABLED,
+        Reason.TOO_MANY_INSTANCES,
+        Reason.NO_PROBE,
+        Reason.INVALID_TEMPLATE,
+        Reason.STALE_VIEW,
+        Reason.SUSPENDED_BY_USER,
+        Reason.SUSPENDED_BY_PLATFORM,
+        Reason.HEALTH_UNKNOWN,
+        Reason.NEVER_STARTED,
+        Reason.INSTANCE_PROTECTED,
+        Reason.IN_GRACE_PERIOD,
+        Reason.NOT_ARMED,
+        Reason.REPAIR_BACK_OFF,
+        Reason.SCALED_IN,
+        Reason.NO_EQUIVALENT_IMAGE,
+        Reason.HEALTH_UNKNOWN,
+        Reason.DISRUPTION_BUDGET,
+        Reason.OBSERVE_MODE,
+    ]
 
 
 def test_a_set_without_a_source_is_not_repaired() -> None:

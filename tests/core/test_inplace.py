@@ -9,6 +9,7 @@ import pytest
 from scaleset_operator.api.base import Reason
 from scaleset_operator.api.scaleset import ScaleSetSpec
 from scaleset_operator.core.decide import decide
+from scaleset_operator.core.inplace import changes, renewed_from
 from scaleset_operator.core.observed import Containers, Instance, Observed, Outcome, TemplateView
 from scaleset_operator.core.plan import Purpose, Record, RenewInstance
 from tests.core._stories import (
@@ -185,6 +186,15 @@ def test_every_container_is_renewed_those_that_others_put_there_too() -> None:
     (act,) = patches(settle(spec("Reimage"), seen(instances=whole, template=view(NEW, "web:2"))))
     assert act.images == (("proxy", "docker.io/library/proxy:7"), ("web", "web:2"))
     assert act.renewed_from == "0,4"
+
+
+def test_a_target_for_other_containers_is_refused_and_not_carried_out_in_part() -> None:
+    """R-56, protocol rule 10: an exact target has an image for each container of the pod."""
+    two = Containers(names=("a", "b"), images=("a:1", "b:1"), image_ids=("", ""), restarts=(0, 0))
+    with pytest.raises(ValueError, match="zip"):
+        changes(two, ("a:2",))
+    with pytest.raises(ValueError, match="zip"):
+        renewed_from(two, ("a:2",))
 
 
 @pytest.mark.parametrize(

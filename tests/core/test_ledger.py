@@ -222,3 +222,14 @@ def test_a_record_of_a_clock_that_is_a_little_ahead_stands_as_it_is() -> None:
     ahead = ledger(entry(1, 41, start=T0 + 2 * SECOND), last=41)
     (kept,) = settle(SPEC, a_set(bad=wrong(1), status=ahead)).entries
     assert kept.start_time == T0 + 2 * SECOND
+
+
+@pytest.mark.parametrize(("lost", "ends"), [(1, 25 * MINUTE), (2, MINUTE)])
+def test_the_grace_of_a_slot_starts_again_for_the_first_lost_replacement_alone(
+    lost: int, ends: timedelta
+) -> None:
+    """Protocol rule 7: later ones share the grace that began with the first loss."""
+    since = {"successors": lost, "graceFrom": (T0 - 29 * MINUTE).isoformat()}
+    young = replacement(started=T0 - 5 * MINUTE, health=None)
+    seen = without_first(young, bad={41: Outcome.WRONG_STATUS}, entry=since)
+    assert settle(SPEC, seen).plan.look_again_at == T0 + ends

@@ -4,7 +4,13 @@ from typing import Any
 
 import pytest
 
-from scaleset_operator.core.model import HASH_LENGTH, images_of, model_of, shape_of
+from scaleset_operator.core.model import (
+    HASH_LENGTH,
+    container_ports,
+    images_of,
+    model_of,
+    shape_of,
+)
 
 
 def template(image: str = "nginx:1", **more: Any) -> dict[str, Any]:
@@ -82,6 +88,13 @@ def test_the_image_of_an_init_container_is_part_of_the_shape() -> None:
 
     assert shape_of(with_init("init:1")) != shape_of(with_init("init:2"))
     assert with_init("init:1") == with_init("docker.io/library/init:1"), "however it is spelled"
+
+
+def test_the_ports_are_those_of_all_containers() -> None:
+    """P-05: whether the one that is probed is unambiguous hangs on it."""
+    http, admin = {"name": "http", "containerPort": 80}, {"containerPort": 81}
+    containers = [{"name": "a", "ports": [http]}, {"name": "b", "ports": None}, {"ports": [admin]}]
+    assert list(container_ports({"spec": {"containers": [*containers, {}]}})) == [http, admin]
 
 
 @pytest.mark.parametrize(

@@ -180,7 +180,7 @@ class Sets:
     # What is waited for.
 
     def await_ready(self, *names: str, seconds: float = 60.0) -> None:
-        """Wait until these sets are Ready, for the generation they have now."""
+        """Wait until these sets are Ready, for the generation and the pods they have now."""
 
         def ready() -> bool:
             return all(self._is_ready(self.get(name)) for name in names)
@@ -225,7 +225,14 @@ class Sets:
     def _is_ready(self, raw: Json) -> bool:
         status = raw.get("status") or {}
         current = status.get("observedGeneration") == raw["metadata"]["generation"]
-        return current and word(raw, "Ready").status == "True"
+        if not current or word(raw, "Ready").status != "True":
+            return False
+        # What ended just now is in the status only after the operator's next turn.
+        ready = [
+            pod for pod in self.pods(raw["metadata"]["name"]) if word(pod, "Ready").status == "True"
+        ]
+        wanted: int = raw["spec"]["replicas"]
+        return len(ready) >= wanted
 
     def told(self, *names: str, kind: str = "ScaleSet") -> str:
         """Status in full, for the message of a failure."""

@@ -60,7 +60,7 @@ def monitored(kinds: LocalCluster) -> Iterator[LocalCluster]:
     """A cluster that knows the Prometheus operator's kinds, and the operator's namespace."""
     with applied(kinds, [*definitions(), *read("base/namespace.yaml")]):
         for kind in KINDS:
-            kinds.kubectl("wait", "--for=condition=Established", f"crd/{kind}.{GROUP}")
+            kinds.await_served(f"crd/{kind}.{GROUP}")
         yield kinds
 
 

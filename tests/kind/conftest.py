@@ -13,17 +13,19 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from demo.deployment import build_image
 from localcluster.binaries import MissingToolsError
 from localcluster.build import BuildError
 from localcluster.commands import CommandError
 from localcluster.kind import loading, possible
+from localcluster.kind.access import Access, access, withdraw
 from localcluster.kind.cluster import KindCluster
 from localcluster.kind.machine import ImpossibleError
 from localcluster.restricted.engine import EngineError
-from tests.kind.access import Access, access, withdraw
-from tests.kind.deployment import Deployment, build_image
+from tests.kind.deployment import Deployment
 from tests.kind.pods import Namespace
 from tests.kind.world import KindWorld
+from tests.support.kube_api import Api
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,11 +111,13 @@ def image(cluster: KindCluster) -> str:
 
 @pytest.fixture(scope="session")
 def deployment(cluster: KindCluster, image: str) -> Iterator[Deployment]:
-    """The operator, installed by kustomize, two replicas; removed at the end of the session."""
+    """The operator, installed by kustomize, two replicas; goes with the session that brought it."""
     made = Deployment(cluster)
+    stays = made.is_installed()
     made.install_by_kustomize(image)
     yield made
-    made.remove()
+    if not stays:
+        made.remove()
 
 
 @pytest.fixture
@@ -124,7 +128,7 @@ def world(
     instance: str,
 ) -> Iterator[KindWorld]:
     """A namespace of the test's own, served by the operator, with a HealthProbe in it."""
-    with administrator.client() as api:
+    with Api(administrator.server, administrator.token, administrator.ca_file) as api:
         made = KindWorld(api, namespace, instance)
         made.probe()
         yield made

@@ -1,159 +1,32 @@
-"""The operator in the cluster: its image, how it is installed, and who of its replicas leads.
+"""The operator in the cluster under test: as people install it, in one way or the other.
 
 Must not know: what the operator is to do.
 """
 
 from __future__ import annotations
 
-import io
-import json
-import secrets
-import tarfile
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any
 
-from localcluster import images
-from localcluster.commands import CommandError
-from localcluster.kind import config, loading
+from demo import deployment
 from tests.integration import charts
-from tests.support.waiting import wait_for
-
-if TYPE_CHECKING:
-    from localcluster.kind.cluster import KindCluster
-
-Json = dict[str, Any]
-
-ROOT: Final = Path(__file__).parents[2]
-NAMESPACE: Final = "scaleset-system"
-ROOM: Final[Json] = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
-NAME: Final = "scaleset-operator"
-IMAGE: Final = f"{NAME}:kind"
-START_S: Final = 90.0
-_FOLDER: Final = "/var/lib/scaleset-operator"
 
 
-def build_image(cluster: KindCluster) -> str:
-    """Build the operator's image from this tree, bring it into every node, and give its name."""
-    known = cluster.state()
-    assert known is not None
-    base = loading.python_base(cluster)
-    cluster.docker(known).watched(
-        "the operator's image",
-        60,
-        *("docker", "build", "--network", "host", "--build-arg", f"BASE_IMAGE={base}"),
-        *("--tag", IMAGE, str(ROOT)),
-    )
-    loading.load(cluster, IMAGE)
-    return IMAGE
-
-
-class Deployment:
-    """The operator, installed in one way or the other."""
-
-    def __init__(self, cluster: KindCluster) -> None:
-        self._cluster = cluster
-        known = cluster.state()
-        assert known is not None
-        self._known = known
-        self._run = cluster.docker(known)
-
-    def install_by_kustomize(self, image: str) -> None:
-        """Apply the overlay for the whole cluster with this image."""
-        inside = ("docker", "exec", "--interactive", config.nodes()[0])
-        self._run(*inside, "mkdir", "-p", f"{_FOLDER}/here")
-        self._run(*inside, "tar", "-x", "-C", _FOLDER, stdin=_packed(image))
-        self._apply(ROOM)
-        self._apply(_vantage())
-        self.kubectl("apply", "--server-side", "-k", f"{_FOLDER}/here")
-        self.await_ready()
+class Deployment(deployment.Deployment):
+    """The operator, by kustomize or by the chart."""
 
     def install_by_chart(self, image: str, **values: Any) -> None:
         """Apply what the Helm chart renders with this image."""
         repository, _, tag = image.partition(":")
         chosen = {"image": {"repository": repository, "tag": tag}} | values
-        self._apply(ROOM)
+        self.apply(deployment.ROOM)
         everything = {"apiVersion": "v1", "kind": "List", "items": charts.objects(chosen)}
-        self._apply(everything)
+        self.apply(everything)
         self.await_ready()
 
-    def remove(self) -> None:
-        """Delete all that either way installs, and wait until the namespace is gone."""
-        for kind in ("clusterrolebinding", "clusterrole"):
-            self.kubectl("delete", kind, "-l", f"app.kubernetes.io/name={NAME}")
-        self.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait=true")
-        crds = self.kubectl("get", "crds", "-o", "name").split()
-        ours = [name for name in crds if name.endswith(".scaleset.dev")]
-        if ours:
-            self.kubectl("delete", *ours)
+    def stop_node(self, name: str) -> None:
+        """End a node at once."""
+        self._cluster.stop_node(self._known, name)
 
-    def await_ready(self) -> None:
-        """Wait until both replicas are ready and one leads."""
-        self.kubectl(
-            *("-n", NAMESPACE, "rollout", "status", f"deployment/{NAME}"),
-            f"--timeout={START_S:.0f}s",
-        )
-        wait_for(self.leader, START_S, "one of the replicas leads")
-
-    def pods(self) -> list[Json]:
-        """The replicas that are not Terminating."""
-        found = self.kubectl(
-            *("-n", NAMESPACE, "get", "pods", "-l", f"app.kubernetes.io/name={NAME}"),
-            *("-o", "json"),
-        )
-        items: list[Json] = json.loads(found)["items"]
-        return [pod for pod in items if "deletionTimestamp" not in pod["metadata"]]
-
-    def leader(self) -> str:
-        """The name of the pod that holds the lease; empty where none does."""
-        return self.holder().partition("_")[0]
-
-    def holder(self) -> str:
-        """Who holds the lease: another name for each process. Empty where nobody does."""
-        try:
-            said = self.kubectl("-n", NAMESPACE, "get", "lease", NAME, "-o", "json")
-        except CommandError:
-            return ""
-        holder: str = json.loads(said)["spec"].get("holderIdentity") or ""
-        return holder
-
-    def logs(self, pod: str) -> str:
-        """What a replica has logged."""
-        return self.kubectl("-n", NAMESPACE, "logs", pod)
-
-    def kubectl(self, *arguments: str, sent: str = "") -> str:
-        """Run kubectl as an administrator."""
-        return self._cluster.kubectl(self._known, *arguments, sent=sent)
-
-    def on_node(self, node: str, *argv: str) -> str:
-        """Run a program on a node."""
-        return self._run("docker", "exec", node, *argv)
-
-    def _apply(self, wanted: Json) -> None:
-        self.kubectl("apply", "--server-side", "-f", "-", sent=json.dumps(wanted))
-
-
-def _vantage() -> Json:
-    """What the replicas share for their votes; kustomize cannot make one up."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": f"{NAME}-vantage", "namespace": NAMESPACE},
-        "stringData": {"secret": secrets.token_hex(32)},
-    }
-
-
-def _packed(image: str) -> bytes:
-    """The manifests, and beside them an overlay that names the image: a tar archive."""
-    name, _, tag = image.partition(":")
-    overlay = {
-        "apiVersion": "kustomize.config.k8s.io/v1beta1",
-        "kind": "Kustomization",
-        "resources": ["../manifests/overlays/cluster-wide"],
-        "images": [{"name": NAME, "newName": name, "newTag": tag}],
-    }
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as tar:
-        for folder in ("crds", "manifests"):
-            tar.add(ROOT / folder, folder)
-        images.add_file(tar, "here/kustomization.yaml", json.dumps(overlay).encode())
-    return packed.getvalue()
+    def start_node(self, name: str) -> None:
+        """Bring it back."""
+        self._cluster.start_node(self._known, name)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from demo.deployment import NAME, NAMESPACE
 from localcluster.commands import CommandError
 from tests.integration.sets import uids_of
 from tests.integration.waiting import eventually
-from tests.kind.deployment import NAME, NAMESPACE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

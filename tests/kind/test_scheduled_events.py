@@ -6,14 +6,15 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from demo.deployment import NAMESPACE
 from tests.integration.sets import VERDICT_S, names_of, uids_of
 from tests.integration.waiting import eventually
-from tests.kind.deployment import NAMESPACE, Deployment
 from tests.kind.pods import process
 from tests.support.auditor_watch import AuditorWatch
 
 if TYPE_CHECKING:
     from tests.integration.sets import Json
+    from tests.kind.deployment import Deployment
     from tests.kind.world import KindWorld
 
 SERVICE: Final = "scaleset-operator-events"

@@ -1,4 +1,4 @@
-"""What a cluster does to an operator: a leader dies, an API server restarts, a node is drained."""
+"""What a cluster does to an operator: its leader dies, its API server restarts, its nodes go."""
 
 from __future__ import annotations
 
@@ -28,6 +28,13 @@ REPAIRS: Final = {"gracePeriod": "PT5S"}
 READY_S: Final = 120.0
 REPAIRED_S: Final = 120.0
 TAKE_OVER_S: Final = 20.0
+NODE_LOST_S: Final = 150.0
+SOON: Final = [
+    {"key": f"node.kubernetes.io/{what}", "operator": "Exists", "effect": "NoExecute"}
+    | {"tolerationSeconds": 5}
+    for what in ("unreachable", "not-ready")
+]
+"""Pods leave a node that is gone after five seconds, and not after five minutes."""
 SILENT_S: Final = 100.0
 """The doubt holds for a minute, then sends a witness and gives it its grace."""
 
@@ -189,3 +196,62 @@ def test_instances_of_a_node_that_is_drained_by_force_come_again_elsewhere(
     watch.auditor.expect_repaired([])
     watch.auditor.expect_settled()
     assert watch.auditor.violations() == []
+
+
+@pytest.mark.timeout(600)
+def test_a_node_is_lost_with_the_leader_and_half_of_the_instances_and_comes_back(
+    world: KindWorld, deployment: Deployment
+) -> None:
+    """X-05: silence there is the node's; what is stuck there makes nobody a second."""
+    template = world.template("web")
+    template["spec"]["tolerations"] = SOON
+    world.scale_set("web", SIZE, template=template, repairs=REPAIRS)
+    world.await_ready("web", seconds=READY_S)
+    leader = deployment.leader()
+    (node,) = (p["spec"]["nodeName"] for p in deployment.pods() if p["metadata"]["name"] == leader)
+    lost = [pod for pod in world.pods("web") if pod["spec"]["nodeName"] == node]
+    stay = uids_of(world.pods("web")) - uids_of(lost)
+    assert lost
+    assert stay
+    with AuditorWatch(world.api, namespace=world.namespace) as watch:
+        watch.auditor.forgive(*names_of(lost))
+        with lost_node(deployment, node):
+            await_others(world, deployment, lost)
+            assert stay <= uids_of(world.pods("web"))
+        world.await_ready("web", seconds=READY_S)
+        eventually(
+            lambda: len(world.everything_of("web")) == SIZE,
+            "what was stuck is gone",
+            seconds=READY_S,
+        )
+        deployment.await_ready()
+    assert stay <= uids_of(world.pods("web"))
+    watch.auditor.expect_settled()
+    assert watch.auditor.violations() == []
+
+
+@contextmanager
+def lost_node(deployment: Deployment, node: str) -> Iterator[None]:
+    """Inside, the node is without power."""
+    deployment.stop_node(node)
+    try:
+        yield
+    finally:
+        deployment.start_node(node)
+
+
+def await_others(world: KindWorld, deployment: Deployment, lost: list[Json]) -> None:
+    """Wait until the lost are told to go, and as many others stand in for them."""
+    eventually(
+        lambda: not uids_of(lost) & uids_of(world.pods("web")),
+        "those on the node are told to go",
+        seconds=NODE_LOST_S,
+        every=1.0,
+        told=deployment.story,
+    )
+    eventually(
+        lambda: len(world.pods("web")) == SIZE,
+        "others stand in for them",
+        seconds=READY_S,
+        told=lambda: f"{world.told('web')}\n{deployment.story()}",
+    )

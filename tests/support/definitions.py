@@ -17,5 +17,4 @@ CRDS: Final = Path(__file__).parents[2] / "crds"
 def define_kinds(cluster: LocalCluster) -> None:
     """Returns once the API server serves them."""
     for definition in sorted(CRDS.glob("*.yaml")):
-        cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(definition))
-        cluster.kubectl("wait", "--for=condition=Established", "-f", str(definition))
+        cluster.define(definition)

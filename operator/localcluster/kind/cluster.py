@@ -76,6 +76,16 @@ class KindCluster:
         kubectl = ("kubectl", f"--kubeconfig={_ADMIN}")
         return self.docker(known)(*inside, *kubectl, *arguments, stdin=sent.encode())
 
+    def stop_node(self, known: State, name: str) -> None:
+        """End a node at once, with all that runs on it, as a loss of power does."""
+        self.docker(known)("docker", "kill", name)
+
+    def start_node(self, known: State, name: str) -> None:
+        """Bring a stopped node back, and its routes with it."""
+        docker = self.docker(known)
+        docker("docker", "start", name)
+        network.set_up(known.nodes, docker)
+
     def why_not(self) -> str | None:
         """Say in one line why there can be none on this machine; None where there can, or is."""
         return None if self.state() else possible.why_not(self._run)

@@ -1,6 +1,6 @@
-"""The kind cluster's API for tests: an administrator's token, and a client with it.
+"""The kind cluster's API by plain HTTPS: where it listens, and an administrator's token.
 
-Must not know: what is deployed.
+Must not know: who asks there, or for what.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
-from tests.support.kube_api import Api
+from localcluster.kind import loading
 
 if TYPE_CHECKING:
     from localcluster.kind.cluster import KindCluster
 
-ACCOUNT: Final = "scaleset-tests"
+ACCOUNT: Final = "localcluster-administrator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +29,6 @@ class Access:
     token: str
     ca_file: Path
 
-    def client(self) -> Api:
-        """A client of its own."""
-        return Api(self.server, self.token, self.ca_file)
-
 
 def access(cluster: KindCluster, folder: Path) -> Access:
     """Make an account with every right, and give its token.
@@ -41,8 +37,7 @@ def access(cluster: KindCluster, folder: Path) -> Access:
         cluster: is up.
         folder: keeps the certificates that vouch for the server.
     """
-    known = cluster.state()
-    assert known is not None
+    known = loading.up(cluster)
     wanted = {"apiVersion": "v1", "kind": "List", "items": _account()}
     cluster.kubectl(known, "apply", "-f", "-", sent=json.dumps(wanted))
     token = cluster.kubectl(
