@@ -229,10 +229,9 @@ class LocalCluster:
         return done.stdout
 
     def define(self, path: Path) -> None:
-        """Apply the definitions of kinds in a file or folder, and return once they are served.
+        """Apply the definitions in a file or folder, and return once they are served.
 
-        Raises:
-            KubectlError: they are refused, or not served within half a minute.
+        Raises KubectlError, as `await_served` does.
         """
         self.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(path))
         self.await_served("-f", str(path))
