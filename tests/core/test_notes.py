@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 
-from scaleset_operator.core.observed import Observed, Outcome
+from scaleset_operator.core.observed import Observed, Outcome, TemplateView
 from scaleset_operator.core.plan import Note
 from tests.core._repairs import replacement, without_first
 from tests.core._stories import Settled, a_set, entry, ledger, settle, wrong
@@ -130,3 +130,10 @@ def test_an_advice_that_stands_is_told_once_and_a_refusal_anew() -> None:
     other = replace(fell.seen, overlaps_with=None, instances=(*fell.seen.instances[1:],))
     again = settle(scale_set_spec(replicas=39), replace(other, foreign=()))
     assert not notes(again, "Valid")
+
+
+def test_a_rollout_that_goes_on_is_told_once() -> None:
+    """X-11, G8: with its first batch."""
+    first = settle(SPEC, a_set(template=TemplateView(model="m2")))
+    assert len(notes(first, "RolloutStarted")) == 1
+    assert not notes(settle(SPEC, first.seen, T0 + SECOND), "RolloutStarted")
