@@ -12,6 +12,7 @@ from scaleset_operator.core.notes import tell
 from scaleset_operator.core.observed import Observed, Outcome, TemplateView
 from scaleset_operator.core.plan import Note
 from scaleset_operator.core.scene import Scene
+from scaleset_operator.core.wishes import unreadable
 from tests.core._repairs import replacement, without_first
 from tests.core._stories import Settled, a_set, entry, ledger, settle, wrong
 from tests.support.builders import instances, scale_set_spec
@@ -168,6 +169,66 @@ def _accepted(word: tuple[str, str] | None) -> ScaleSetStatus:
         for kind, status, reason in words
     ]
     return ScaleSetStatus.model_validate({"conditions": rows})
+
+
+RUNNING: Final = {"serviceState": "Running", "reason": "PolicyEnabled"}
+OFF: Final = {"serviceState": "NotRunning", "reason": "Disabled"}
+BY_USER: Final = {
+    "serviceState": "Suspended",
+    "reason": "SuspendedByUser",
+    "suspendedBy": "User",
+}
+TIMED: Final = BY_USER | {"untilTime": "2026-11-21T09:00:00Z", "message": "migration"}
+BY_PLATFORM: Final = {
+    "serviceState": "Suspended",
+    "reason": "SuspendedByPlatform",
+    "suspendedBy": "Platform",
+    "message": "three failed",
+}
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "told"),
+    [
+        (None, RUNNING, None),
+        (None, OFF, None),
+        (None, None, None),
+        (RUNNING, RUNNING, None),
+        (OFF, RUNNING, ("RepairsEnabled", "repairs are Running")),
+        (RUNNING, OFF, ("RepairsDisabled", "automatic repairs are not enabled")),
+        (RUNNING, None, ("RepairsDisabled", "automatic repairs are not enabled")),
+        (None, BY_USER, ("RepairsSuspended", "by User")),
+        (RUNNING, TIMED, ("RepairsSuspended", "by User until 2026-11-21T09:00:00Z: migration")),
+        (BY_USER, BY_PLATFORM, ("RepairsSuspended", "by Platform: three failed")),
+        (BY_PLATFORM, BY_PLATFORM, None),
+        (BY_PLATFORM, RUNNING, ("RepairsResumed", "repairs are Running")),
+    ],
+)
+def test_each_state_of_repairs_is_told_once(then: Any, now: Any, told: Any) -> None:
+    """R-46: by whom, until when and why."""
+    recorded, next_one = _serving(then), _serving(now)
+    found = list(tell(Scene.of(SPEC, a_set(status=recorded), T0), [], [], next_one))
+    warns = told is not None and told[0] == "RepairsSuspended"
+    assert found == ([Note(reason=told[0], message=told[1], warning=warns)] if told else [])
+
+
+def test_a_request_that_cannot_be_read_is_answered_once() -> None:
+    """R-37: from then on its text stands in status."""
+    asked = a_set(status=_serving(RUNNING), annotations={ANNOTATION_SUSPENDED_UNTIL: "tomorrow"})
+    scene = Scene.of(SPEC, asked, T0)
+    answered = _serving(RUNNING | {"message": unreadable(scene)})
+    (note,) = tell(scene, [], [], answered)
+    assert note == Note(reason="RequestRefused", message=unreadable(scene), warning=True)
+    known = Scene.of(SPEC, replace(asked, status=answered), T0)
+    assert not list(tell(known, [], [], answered))
+    first = Scene.of(SPEC, replace(asked, status=_serving(None)), T0)
+    assert list(tell(first, [], [], answered)) == [note]
+    assert not list(tell(first, [], [], _serving(None))), "without a policy there is no answer"
+
+
+def _serving(service: dict[str, Any] | None) -> ScaleSetStatus:
+    rows = [] if service is None else [service]
+    return ScaleSetStatus.model_validate({"orchestrationServices": rows})
 
 
 def test_a_terminate_notice_is_told_when_it_was_given_and_once() -> None:

@@ -8,6 +8,8 @@ import pytest
 from scaleset_operator.api.base import Reason
 from scaleset_operator.api.scalesetstatus import MAX_SCALE_IN
 from scaleset_operator.core.observed import Instance, Observed, TemplateView
+from scaleset_operator.core.rollout_limits import max_batch, objection
+from scaleset_operator.core.scene import Scene
 from tests.core._stories import (
     a_set,
     condition,
@@ -19,7 +21,7 @@ from tests.core._stories import (
     wrong,
 )
 from tests.core.test_rollout import outdated, spec, taken
-from tests.support.builders import T0, instance, instances
+from tests.support.builders import T0, instance, instances, scale_set_spec
 
 ALL: dict[str, Any] = {"maxBatchInstancePercent": 100}
 
@@ -32,6 +34,13 @@ def test_a_batch_at_the_ends_of_its_range(replicas: int, percent: int, batch: in
     """Protocol rule 22: 1 % of a small set is one instance, 100 % is all of it."""
     wish = spec(replicas, maxBatchInstancePercent=percent)
     assert len(taken(wish, outdated(replicas))) == batch
+
+
+@pytest.mark.parametrize(("replicas", "batch"), [(0, 1), (1, 1), (2, 2)])
+def test_in_mode_automatic_a_batch_is_the_whole_set(replicas: int, batch: int) -> None:
+    """Protocol rule 22: one at least, and no more than there are."""
+    wish = scale_set_spec(replicas=replicas, upgradePolicy={"mode": "Automatic"})
+    assert max_batch(wish) == batch
 
 
 def with_unhealthy(total: int, bad: int) -> Observed:
@@ -53,6 +62,18 @@ def test_the_share_of_unhealthy_instances_is_met_exactly_and_not_exceeded(
     open_else: dict[str, Any] = {"maxUnhealthyUpgradedInstancePercent": 100}
     wish = spec(20, **ALL, maxUnhealthyInstancePercent=limit, **open_else)
     assert bool(taken(wish, with_unhealthy(20, bad))) is goes_on
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_one_that_is_ill_is_all_of_the_upgraded_or_of_the_set_where_it_is_alone(size: int) -> None:
+    """Protocol rule 23: a hundred percent of one, which 60 % do not let pass."""
+    seen = with_unhealthy(size, 1)
+    limits = {"maxUnhealthyInstancePercent": 60, "maxUnhealthyUpgradedInstancePercent": 60}
+    upgraded = Scene.of(spec(size, **limits), seen, T0)
+    assert objection(upgraded).startswith("1 of 1 upgraded instances are unhealthy")
+    limits["maxUnhealthyUpgradedInstancePercent"] = 100
+    whole = objection(Scene.of(spec(size, **limits), seen, T0))
+    assert whole.startswith("1 of 1 instances are unhealthy") is (size == 1)
 
 
 def test_a_share_of_a_hundred_never_stops_a_rollout() -> None:
