@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from scaleset_operator.api.base import Reason
+from scaleset_operator.api.base import Reason, VMHealth
 from scaleset_operator.api.scalesetstatus import MAX_SCALE_IN
 from scaleset_operator.core.observed import Instance, Observed, TemplateView
 from scaleset_operator.core.rollout_limits import max_batch, objection
@@ -41,6 +41,11 @@ def test_in_mode_automatic_a_batch_is_the_whole_set(replicas: int, batch: int) -
     """Protocol rule 22: one at least, and no more than there are."""
     wish = scale_set_spec(replicas=replicas, upgradePolicy={"mode": "Automatic"})
     assert max_batch(wish) == batch
+
+
+def updated(total: int) -> tuple[Instance, ...]:
+    """All but web-1, on m2."""
+    return instances(total, model="m2")[1:]
 
 
 def with_unhealthy(total: int, bad: int) -> Observed:
@@ -150,13 +155,21 @@ def test_automatic_leaves_an_instance_under_repair_to_its_repair() -> None:
     names = {v.name for v in settled.plan.status.scale_in}
     assert names == {f"web-{n}" for n in range(2, 21)}
     assert under_repair(settled.plan) == {"web-1"}
+    last = outdated(instances=(instance(health=VMHealth.UNHEALTHY), *updated(20)), bad=wrong(1))
+    waiting = settle(spec(20, "Automatic"), replace(last, status=seen.status)).plan.status.rollout
+    assert waiting is not None
+    assert waiting.reason == "RollingOut", "nothing stops it"
 
 
 @pytest.mark.parametrize(("mode", "percent"), [("Automatic", 20), ("Rolling", 100)])
 def test_no_more_are_recorded_at_once_than_the_status_holds(mode: str, percent: int) -> None:
     """Every list of the status is bounded; the rest follows as the first have gone."""
-    wish = spec(MAX_SCALE_IN + 50, mode, maxBatchInstancePercent=percent)
-    assert len(taken(wish, outdated(MAX_SCALE_IN + 50))) == MAX_SCALE_IN
+    last = MAX_SCALE_IN + 50
+    policy = {"mode": mode, "rollingUpgradePolicy": {"maxBatchInstancePercent": percent}}
+    wish = scale_set_spec(replicas=last, repairs=False, upgradePolicy=policy)
+    went = taken(wish, outdated(last, bad=wrong(last)))
+    assert len(went) == MAX_SCALE_IN
+    assert f"web-{last}" in went, "one that is ill goes before all others"
 
 
 def test_mode_manual_is_at_rest_and_says_what_is_behind() -> None:
