@@ -3,13 +3,16 @@
 from datetime import timedelta
 from typing import Any, Final
 
+import pytest
+
+from scaleset_operator.api.rolloutstatus import MAX_SURGE
 from scaleset_operator.api.scalesetstatus import MAX_SCALE_IN, ScaleInVictim
 from scaleset_operator.core.naming import Names
 from scaleset_operator.core.observed import Instance, TemplateView
 from scaleset_operator.core.rollout import Rollout, roll_out
 from scaleset_operator.core.scaling import Scaling
 from scaleset_operator.core.scene import Scene
-from tests.core._stories import a_set, wrong
+from tests.core._stories import a_set, entry, wrong
 from tests.support.builders import instance, instances, scale_set_spec
 from tests.support.fake_clock import T0
 
@@ -36,8 +39,9 @@ def turn(*pods: Instance, scaling: Scaling | None = None, **fields: Any) -> Roll
     record = rollout | fields.pop("record", {})
     status = {"rollout": record, "lastInstanceId": 40} | fields.pop("status", {})
     policy = {"mode": fields.pop("mode", "Rolling"), "rollingUpgradePolicy": rolling}
+    wish = scale_set_spec(replicas=fields.pop("replicas", 20), upgradePolicy=policy)
     seen = a_set(instances=pods, status=status, template=TemplateView(model="m2"), **fields)
-    scene = Scene.of(scale_set_spec(replicas=20, upgradePolicy=policy), seen, T0)
+    scene = Scene.of(wish, seen, T0)
     return roll_out(scene, Names.of(seen), scaling or Scaling(), [])
 
 
@@ -49,8 +53,10 @@ def going(found: Rollout) -> list[str]:
     return [victim.name for victim in found.taken]
 
 
+NEW_FIRST: Final[dict[str, Any]] = {"maxSurge": True}
+READ: Final = frozenset(f"web-{n}" for n in range(1, MAX_SURGE + 11))
 SURGE: Final[dict[str, Any]] = {
-    "rolling": {"maxSurge": True},
+    "rolling": NEW_FIRST,
     "record": {"surge": [step(1, 21)]},
 }
 
@@ -100,8 +106,100 @@ def test_the_record_holds_so_many_and_each_list_of_them_counts() -> None:
 def test_those_that_are_lost_take_their_places_of_the_batch() -> None:
     """Protocol rule 22: of four, two are left for successors."""
     ill = instances(20, unhealthy=(19, 20))
-    read = frozenset(pod.name for pod in ill)
-    found = turn(*ill, rolling={"maxSurge": True}, bad=wrong(19, 20), live_reads=read)
+    found = turn(*ill, rolling=NEW_FIRST, bad=wrong(19, 20), live_reads=READ)
     assert going(found) == ["web-19", "web-20"]
     assert found.status is not None
     assert len(found.status.surge) == 2
+    both = turn(*ill, bad=wrong(19, 20))
+    assert going(both) == ["web-19", "web-20", "web-1", "web-6"]
+
+
+def begun(found: Rollout) -> int:
+    """How many steps stand, those that were recorded before included."""
+    assert found.status is not None
+    return len(found.status.surge)
+
+
+def test_no_more_successors_stand_than_the_record_holds() -> None:
+    """Protocol rule 22: those that are recorded count."""
+    many = instances(MAX_SURGE + 10)
+    first = many[-1].instance_id + 1
+    wish = {"rolling": {"maxSurge": True, "maxBatchInstancePercent": 100}, "replicas": len(many)}
+    found = turn(*many, record={"surge": [step(1, first)]}, live_reads=READ, **wish)
+    assert begun(found) == MAX_SURGE
+
+
+@pytest.mark.parametrize(
+    ("record", "steps"),
+    [
+        ({}, 4),
+        ({"failedSurges": 1}, 1),
+        ({"failedSurges": 1, "nextTime": T0.isoformat()}, 1),
+        ({"failedSurges": 1, "nextTime": (T0 + MINUTE).isoformat()}, 0),
+        ({"nextTime": (T0 + MINUTE).isoformat()}, 4),
+        ({"failedSurges": 1, "surge": [step(1, 21)]}, 1),
+    ],
+)
+def test_after_a_failure_the_next_successor_comes_alone_once_the_wait_is_over(
+    record: dict[str, Any], steps: int
+) -> None:
+    """R-57: it shows whether more are worth it."""
+    assert begun(turn(*OLD, rolling=NEW_FIRST, record=record, live_reads=READ)) == steps
+
+
+def test_whoever_is_to_be_read_for_a_step_or_for_a_new_one_is_read() -> None:
+    """Protocol rule 9: an older one that is not in view, and those that come next."""
+    found = turn(*OLD[1:], GOOD, **SURGE)
+    assert found.reads == {"web-1", "web-6", "web-11", "web-16"}
+
+
+COMING: Final = instance(number=22, model="m2", health=None, started=None)
+
+
+@pytest.mark.parametrize(
+    ("more", "fields", "room"),
+    [
+        ((), {}, 4),
+        ((COMING,), {}, 3),
+        ((COMING,), {"scaling": Scaling(removing=victims(22))}, 3),
+        ((instance(number=22, model="m2"),), {}, 4),
+        ((), {"scaling": Scaling(missing=1)}, 3),
+        ((), {"scaling": Scaling(missing=4)}, 0),
+    ],
+)
+def test_who_is_under_way_holds_a_place_of_the_batch_and_one_only(
+    more: tuple[Instance, ...], fields: dict[str, Any], room: int
+) -> None:
+    """Protocol rule 22: leaving, missing, or new and not well yet."""
+    assert len(going(turn(*OLD, *more, **fields))) == room
+
+
+def test_a_successor_and_its_step_hold_one_place() -> None:
+    """Protocol rule 22."""
+    assert begun(turn(*OLD, YOUNG, live_reads=READ, **SURGE)) == 4
+    assert begun(turn(*OLD, YOUNG, COMING, live_reads=READ, **SURGE)) == 3
+
+
+def test_one_under_notice_holds_its_slot_and_no_place_of_the_batch() -> None:
+    """X-02, protocol rule 8: its repair makes up for it, though it is well again."""
+    due = T0 + MINUTE
+    told = instance(number=22, model="m2", terminate_at=due)
+    row = entry(22, 23, phase="Notified", terminateAt=due.isoformat())
+    status = {"repairs": {"inFlight": [row]}}
+    assert len(going(turn(*OLD, told, status=status))) == 4
+
+
+@pytest.mark.parametrize(
+    ("pause", "record", "room"),
+    [
+        ("PT5M", {}, 3),
+        ("PT0S", {"batchTime": T0.isoformat()}, 3),
+        ("PT5M", {"batchTime": T0.isoformat()}, 0),
+    ],
+)
+def test_a_pause_follows_a_batch_and_nothing_else(
+    pause: str, record: dict[str, Any], room: int
+) -> None:
+    """R-57: none before the first, and none where none is wanted."""
+    rolling = {"pauseTimeBetweenBatches": pause}
+    assert len(going(turn(*OLD, COMING, rolling=rolling, record=record))) == room
