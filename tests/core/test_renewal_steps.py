@@ -85,7 +85,8 @@ def test_those_that_have_not_shown_themselves_are_waited_for() -> None:
     runs = replace(young, renewing=False, started=T0 - SECOND, published=None)
     assert turn(step(1), read=set()).waiting == ["web-1"]
     assert turn(step(1)).waiting == ["web-1"]
-    assert turn(step(1), first=young).waiting == ["web-1"]
+    patched_now = turn(step(1), first=young)
+    assert (patched_now.waiting, patched_now.again) == (["web-1"], [T0 + 1800 * SECOND])
     assert turn(step(1), first=replace(young, started=T0)).waiting == ["web-1"]
     assert turn(step(1), first=runs).waiting == []
     assert kept(turn(step(1), first=runs)) == ["web-1"]

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import pytest
 
+from scaleset_operator.api.base import VMHealth
 from scaleset_operator.api.rolloutstatus import MAX_SURGE
 from scaleset_operator.api.scalesetstatus import MAX_SCALE_IN, ScaleInVictim
 from scaleset_operator.core.naming import Names
@@ -124,7 +125,8 @@ def test_no_more_successors_stand_than_the_record_holds() -> None:
     """Protocol rule 22: those that are recorded count."""
     many = instances(MAX_SURGE + 10)
     first = many[-1].instance_id + 1
-    wish = {"rolling": {"maxSurge": True, "maxBatchInstancePercent": 100}, "replicas": len(many)}
+    whole = {"maxSurge": True, "maxBatchInstancePercent": 100}
+    wish: dict[str, Any] = {"rolling": whole, "replicas": len(many)}
     found = turn(*many, record={"surge": [step(1, first)]}, live_reads=READ, **wish)
     assert begun(found) == MAX_SURGE
 
@@ -203,3 +205,63 @@ def test_a_pause_follows_a_batch_and_nothing_else(
     """R-57: none before the first, and none where none is wanted."""
     rolling = {"pauseTimeBetweenBatches": pause}
     assert len(going(turn(*OLD, COMING, rolling=rolling, record=record))) == room
+
+
+# --- The pause between batches -----------------------------------------------------------------
+
+PAUSED: Final[dict[str, Any]] = {
+    "rolling": {"pauseTimeBetweenBatches": "PT5M"},
+    "record": {"batchTime": (T0 - MINUTE).isoformat()},
+}
+STUCK: Final = instance(number=22, health=None, started=None, protected_from_actions=True)
+ILL: Final = instance(number=22, model="m2", health=VMHealth.UNHEALTHY)
+
+
+@pytest.mark.parametrize(
+    ("more", "fields", "healthy"),
+    [
+        ((), {}, True),
+        ((COMING,), {}, False),
+        ((STUCK,), {}, True),
+        ((), {"scaling": Scaling(missing=1)}, False),
+        ((), {"scaling": Scaling(removing=victims(20))}, False),
+        ((YOUNG,), {"record": PAUSED["record"] | SURGE["record"]}, False),
+        ((), {"status": {"renewals": [RENEWED]}}, False),
+    ],
+)
+def test_the_pause_runs_from_when_nobody_of_the_last_batch_is_waited_for(
+    more: tuple[Instance, ...], fields: dict[str, Any], *, healthy: bool
+) -> None:
+    """R-57: leaving, missing, renewed, in a step, or of the latest model and not well yet."""
+    found = turn(*OLD, *more, **(PAUSED | fields)).status
+    assert found is not None
+    assert found.healthy_time == (T0 if healthy else None)
+
+
+@pytest.mark.parametrize(
+    ("change", "healthy"), [({}, True), ({"record": {}}, False), ({"rolling": {}}, False)]
+)
+def test_without_a_batch_or_a_pause_nothing_is_kept_of_it(
+    change: dict[str, Any], *, healthy: bool
+) -> None:
+    """R-57: also while the rollout is stopped."""
+    found = turn(*OLD, ILL, bad=wrong(22), **(PAUSED | change))
+    assert not going(found)
+    assert found.status is not None
+    assert (found.status.healthy_time is not None) is healthy
+
+
+def test_the_next_batch_begins_another_pause() -> None:
+    """R-57: the moment at which the last one was well is forgotten."""
+    before = PAUSED["record"] | {"healthyTime": (T0 - 5 * MINUTE).isoformat()}
+    found = turn(*OLD, **(PAUSED | {"record": before}))
+    assert found.status is not None
+    assert (len(going(found)), found.status.batch_time) == (4, T0)
+    assert found.status.healthy_time is None
+
+
+def test_who_leaves_and_who_is_missing_is_told() -> None:
+    """X-11: those that are taken now included."""
+    status = turn(*OLD, scaling=Scaling(removing=victims(20), missing=1)).status
+    assert status is not None
+    assert status.message.endswith("3 leaving, 1 to be created")
