@@ -73,7 +73,10 @@ def test_the_share_of_unhealthy_instances_is_met_exactly_and_not_exceeded(
 def test_one_that_is_ill_is_all_of_the_upgraded_or_of_the_set_where_it_is_alone(size: int) -> None:
     """Protocol rule 23: a hundred percent of one, which 60 % do not let pass."""
     seen = with_unhealthy(size, 1)
-    limits = {"maxUnhealthyInstancePercent": 60, "maxUnhealthyUpgradedInstancePercent": 60}
+    limits: dict[str, Any] = {
+        "maxUnhealthyInstancePercent": 60,
+        "maxUnhealthyUpgradedInstancePercent": 60,
+    }
     upgraded = Scene.of(spec(size, **limits), seen, T0)
     assert objection(upgraded).startswith("1 of 1 upgraded instances are unhealthy")
     limits["maxUnhealthyUpgradedInstancePercent"] = 100
