@@ -41,7 +41,8 @@ def turn(*pods: Instance, scaling: Scaling | None = None, **fields: Any) -> Roll
     status = {"rollout": record, "lastInstanceId": 40} | fields.pop("status", {})
     policy = {"mode": fields.pop("mode", "Rolling"), "rollingUpgradePolicy": rolling}
     wish = scale_set_spec(replicas=fields.pop("replicas", 20), upgradePolicy=policy)
-    seen = a_set(instances=pods, status=status, template=TemplateView(model="m2"), **fields)
+    template = fields.pop("template", TemplateView(model="m2"))
+    seen = a_set(instances=pods, status=status, template=template, **fields)
     scene = Scene.of(wish, seen, T0)
     return roll_out(scene, Names.of(seen), scaling or Scaling(), [])
 
@@ -265,3 +266,11 @@ def test_who_leaves_and_who_is_missing_is_told() -> None:
     status = turn(*OLD, scaling=Scaling(removing=victims(20), missing=1)).status
     assert status is not None
     assert status.message.endswith("3 leaving, 1 to be created")
+
+
+def test_while_the_template_is_being_checked_nobody_is_taken_and_nothing_is_stopped() -> None:
+    """X-11: no limit is exceeded."""
+    found = turn(*OLD, template=TemplateView(model="m2", checked=False))
+    assert not going(found)
+    assert found.status is not None
+    assert found.status.reason == "RollingOut"
