@@ -6,8 +6,13 @@ from typing import Any, Final
 
 import pytest
 
-from scaleset_operator.core.observed import Observed, Outcome
+from scaleset_operator.api.base import ANNOTATION_SUSPENDED_UNTIL, format_time
+from scaleset_operator.api.scalesetstatus import ScaleSetStatus
+from scaleset_operator.core.notes import tell
+from scaleset_operator.core.observed import Observed, Outcome, TemplateView
 from scaleset_operator.core.plan import Note
+from scaleset_operator.core.scene import Scene
+from scaleset_operator.core.wishes import unreadable
 from tests.core._repairs import replacement, without_first
 from tests.core._stories import Settled, a_set, entry, ledger, settle, wrong
 from tests.support.builders import instances, scale_set_spec
@@ -18,6 +23,7 @@ MINUTE = timedelta(minutes=1)
 SPEC = scale_set_spec()
 LATE: Final = T0 - 8 * SECOND
 """An entry of then may be cancelled now."""
+SUSPENDED: Final = {ANNOTATION_SUSPENDED_UNTIL: format_time(T0 + MINUTE)}
 
 
 def notes(settled: Settled, reason: str) -> list[Note]:
@@ -94,8 +100,8 @@ def test_a_repair_that_is_one_too_many_needs_no_more_words_than_its_code() -> No
         scale_set_spec(replicas=20), a_set(instances=pods, bad=wrong(1, 2), status=recorded)
     )
     told = [note.message for note in notes(few, "RepairCancelled")]
-    assert "web-1: BatchLimitReached" in told[0]
-    assert ", ;" not in told[0]
+    assert told[0].startswith("web-1: BatchLimitReached; ")
+    assert told[0].endswith("in time")
 
 
 def test_ten_at_most_are_named_in_one_event() -> None:
@@ -130,3 +136,122 @@ def test_an_advice_that_stands_is_told_once_and_a_refusal_anew() -> None:
     other = replace(fell.seen, overlaps_with=None, instances=(*fell.seen.instances[1:],))
     again = settle(scale_set_spec(replicas=39), replace(other, foreign=()))
     assert not notes(again, "Valid")
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "told"),
+    [
+        (None, ("False", "SelectorOverlap"), True),
+        (("True", "Valid"), ("False", "InvalidTemplate"), True),
+        (("False", "InvalidTemplate"), ("False", "InvalidTemplate"), False),
+        (None, ("True", "GraceTooShort"), True),
+        (("True", "Valid"), ("True", "GraceTooShort"), True),
+        (("True", "GraceTooShort"), ("True", "GraceTooShort"), False),
+        (("True", "GraceTooShort"), ("True", "Valid"), False),
+        (None, ("True", "Valid"), False),
+        (None, None, False),
+    ],
+)
+def test_what_is_refused_or_advised_is_told_once(before: Any, now: Any, *, told: bool) -> None:
+    """X-11, R-32, G8."""
+    recorded, next_one = _accepted(before), _accepted(now)
+    scene = Scene.of(SPEC, a_set(status=recorded), T0)
+    found = list(tell(scene, [], [], next_one))
+    assert found == ([Note(reason=now[1], message="why", warning=True)] if told else [])
+
+
+def _accepted(word: tuple[str, str] | None) -> ScaleSetStatus:
+    """A status with the condition Accepted behind another one, or without it."""
+    words = [("Ready", "True", "AllHealthy")] + ([("Accepted", *word)] if word else [])
+    rows = [
+        {"type": kind, "status": status, "reason": reason, "message": "why"}
+        | {"lastTransitionTime": T0.isoformat()}
+        for kind, status, reason in words
+    ]
+    return ScaleSetStatus.model_validate({"conditions": rows})
+
+
+RUNNING: Final = {"serviceState": "Running", "reason": "PolicyEnabled"}
+OFF: Final = {"serviceState": "NotRunning", "reason": "Disabled"}
+BY_USER: Final = {
+    "serviceState": "Suspended",
+    "reason": "SuspendedByUser",
+    "suspendedBy": "User",
+}
+TIMED: Final = BY_USER | {"untilTime": "2026-11-21T09:00:00Z", "message": "migration"}
+BY_PLATFORM: Final = {
+    "serviceState": "Suspended",
+    "reason": "SuspendedByPlatform",
+    "suspendedBy": "Platform",
+    "message": "three failed",
+}
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "told"),
+    [
+        (None, RUNNING, None),
+        (None, OFF, None),
+        (None, None, None),
+        (RUNNING, RUNNING, None),
+        (OFF, RUNNING, ("RepairsEnabled", "repairs are Running")),
+        (RUNNING, OFF, ("RepairsDisabled", "automatic repairs are not enabled")),
+        (RUNNING, None, ("RepairsDisabled", "automatic repairs are not enabled")),
+        (None, BY_USER, ("RepairsSuspended", "by User")),
+        (RUNNING, TIMED, ("RepairsSuspended", "by User until 2026-11-21T09:00:00Z: migration")),
+        (BY_USER, BY_PLATFORM, ("RepairsSuspended", "by Platform: three failed")),
+        (BY_PLATFORM, BY_PLATFORM, None),
+        (BY_PLATFORM, RUNNING, ("RepairsResumed", "repairs are Running")),
+    ],
+)
+def test_each_state_of_repairs_is_told_once(then: Any, now: Any, told: Any) -> None:
+    """R-46: by whom, until when and why."""
+    recorded, next_one = _serving(then), _serving(now)
+    found = list(tell(Scene.of(SPEC, a_set(status=recorded), T0), [], [], next_one))
+    warns = told is not None and told[0] == "RepairsSuspended"
+    assert found == ([Note(reason=told[0], message=told[1], warning=warns)] if told else [])
+
+
+def test_a_request_that_cannot_be_read_is_answered_once() -> None:
+    """R-37: from then on its text stands in status."""
+    asked = a_set(status=_serving(RUNNING), annotations={ANNOTATION_SUSPENDED_UNTIL: "tomorrow"})
+    scene = Scene.of(SPEC, asked, T0)
+    answered = _serving(RUNNING | {"message": unreadable(scene)})
+    (note,) = tell(scene, [], [], answered)
+    assert note == Note(reason="RequestRefused", message=unreadable(scene), warning=True)
+    known = Scene.of(SPEC, replace(asked, status=answered), T0)
+    assert not list(tell(known, [], [], answered))
+    first = Scene.of(SPEC, replace(asked, status=_serving(None)), T0)
+    assert list(tell(first, [], [], answered)) == [note]
+    assert not list(tell(first, [], [], _serving(None))), "without a policy there is no answer"
+
+
+def _serving(service: dict[str, Any] | None) -> ScaleSetStatus:
+    rows = [] if service is None else [service]
+    return ScaleSetStatus.model_validate({"orchestrationServices": rows})
+
+
+def test_a_terminate_notice_is_told_when_it_was_given_and_once() -> None:
+    """R-51, G8: not with the record, which may still be cancelled."""
+    due = T0 + 5 * MINUTE
+    rows = [entry(n, 40 + n, terminateAt=due.isoformat()) for n in (1, 2)]
+    recorded = ledger(*rows, last=42)
+    ill = list(instances(40, unhealthy=(1, 2)))
+    seen = a_set(instances=tuple(ill), bad=wrong(1, 2), status=recorded)
+    assert not notes(settle(SPEC, seen), "TerminateNotice")
+    ill[0] = replace(ill[0], terminate_at=due)
+    given = settle(SPEC, replace(seen, instances=tuple(ill)))
+    told = {note.message for note in notes(given, "TerminateNotice")}
+    assert told == {f"web-1 goes at {format_time(due)} or when it approves"}
+    later = settle(SPEC, replace(given.seen, annotations=SUSPENDED), T0 + SECOND)
+    assert notes(later, "RepairsSuspended"), "another record is written"
+    assert not notes(later, "TerminateNotice")
+
+
+def test_a_rollout_that_goes_on_is_told_once() -> None:
+    """X-11, G8: with its first batch."""
+    first = settle(SPEC, a_set(template=TemplateView(model="m2")))
+    assert len(notes(first, "RolloutStarted")) == 1
+    later = settle(SPEC, replace(first.seen, annotations=SUSPENDED), T0 + SECOND)
+    assert notes(later, "RepairsSuspended"), "another record is written"
+    assert not notes(later, "RolloutStarted")

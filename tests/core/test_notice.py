@@ -9,7 +9,7 @@ import pytest
 from scaleset_operator.api.base import Reason
 from scaleset_operator.api.scaleset import ScaleSetSpec
 from scaleset_operator.core.decide import decide
-from scaleset_operator.core.observed import Instance, Observed, Outcome
+from scaleset_operator.core.observed import Instance, Observed, Outcome, TemplateView
 from scaleset_operator.core.plan import DeleteInstance, GiveNotice, Plan, Purpose, Record
 from tests.core._stories import (
     Story,
@@ -513,6 +513,9 @@ def test_the_entry_knows_the_replacement_that_has_come() -> None:
     (open_,) = settled.entries
     assert (open_.replacement_uid, open_.model) == ("uid-web-41", "m1")
     assert not created(settled.plan)
+    newer = instance(number=41, started=None, health=None, model="m2")
+    latest = under_notice(newer, template=TemplateView(model="m2"))
+    assert settle(spec(), latest).entries[0].model == "m2"
 
 
 @pytest.mark.parametrize(

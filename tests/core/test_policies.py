@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from scaleset_operator.adapters.cluster.policies import policy_of
-from scaleset_operator.core.policies import ProberPlace, Surroundings, shut_by
+from scaleset_operator.core.policies import ProberPlace, Surroundings, shut_by, way_in
 
 HERE = ProberPlace(
     namespace="ops",
@@ -209,3 +209,35 @@ def test_a_policy_that_may_select_the_instances_may_admit_the_prober() -> None:
     """S-31."""
     opens = {**admitting(), "podSelector": {"matchLabels": {"scaleset.dev/update-domain": "1"}}}
     assert shut_by(around(DENY, opens), 8080) is None
+
+
+def expression(key: str, operator: str, *values: str) -> dict[str, Any]:
+    one = {"key": key, "operator": operator} | ({"values": list(values)} if values else {})
+    return {"podSelector": {"matchExpressions": [one]}}
+
+
+UNLABELLED = ProberPlace(namespace="ops", namespace_labels={"team": "platform"})
+LB_ANYWHERE = pods({"app": "lb"}, namespaceSelector={})
+
+
+@pytest.mark.parametrize(
+    ("policies", "place", "way"),
+    [
+        ((), HERE, True),
+        ((expression("app", "DoesNotExist"),), HERE, True),
+        ((expression("app", "NotIn", "web"),), HERE, True),
+        ((DENY, admitting()), HERE, True),
+        ((DENY, admitting(pods({}, namespaceSelector={}))), UNLABELLED, True),
+        ((DENY,), HERE, False),
+        ((expression("zone", "DoesNotExist"),), HERE, False),
+        ((expression("app", "Gt"),), HERE, None),
+        ((DENY, admitting(LB_ANYWHERE)), UNLABELLED, None),
+        ((admitting(pods()),), NOWHERE, None),
+        ((admitting({"ipBlock": {"cidr": "ten"}}),), HERE, None),
+    ],
+)
+def test_whether_there_is_a_way_in_has_three_answers(
+    policies: tuple[dict[str, Any], ...], place: ProberPlace, way: Any
+) -> None:
+    """S-31: what is not certain is neither yes nor no."""
+    assert way_in(around(*policies, place=place), 8080) is way

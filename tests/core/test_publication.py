@@ -122,6 +122,9 @@ def test_the_lineage_s_counter_goes_with_the_first_healthy() -> None:
     bad = told_of_first(young, Outcome.WRONG_STATUS)
     assert bad is not None
     assert not bad.clear_attempt
+    first = told_of_first(instance(number=1, health=None))
+    assert first is not None
+    assert not first.clear_attempt, "there is none"
 
 
 def test_unknown_is_written_over_another_verdict_only() -> None:

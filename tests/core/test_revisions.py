@@ -52,6 +52,11 @@ def test_a_model_that_instances_have_stays_however_old_it_is() -> None:
     assert kept[-1].model == "new"
 
 
+def test_where_nothing_is_to_be_done_the_history_stays_oldest_first() -> None:
+    assert after((revision(2), revision(1)), Upkeep()) == history(1, 2)
+    assert after(history(1, 2), Upkeep(drop=history(1))) == history(2)
+
+
 def test_a_model_is_called_by_its_hash_and_its_revision() -> None:
     """R-40: a failure names the revision."""
     assert called("m1", {"m1": 7}) == "model m1, revision 7"

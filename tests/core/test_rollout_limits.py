@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
-from scaleset_operator.api.base import Reason
+from scaleset_operator.api.base import Reason, VMHealth
 from scaleset_operator.api.scalesetstatus import MAX_SCALE_IN
 from scaleset_operator.core.observed import Instance, Observed, TemplateView
+from scaleset_operator.core.rollout_limits import max_batch, objection
+from scaleset_operator.core.scene import Scene
 from tests.core._stories import (
     a_set,
     condition,
@@ -19,7 +21,7 @@ from tests.core._stories import (
     wrong,
 )
 from tests.core.test_rollout import outdated, spec, taken
-from tests.support.builders import T0, instance, instances
+from tests.support.builders import T0, instance, instances, scale_set_spec
 
 ALL: dict[str, Any] = {"maxBatchInstancePercent": 100}
 
@@ -32,6 +34,18 @@ def test_a_batch_at_the_ends_of_its_range(replicas: int, percent: int, batch: in
     """Protocol rule 22: 1 % of a small set is one instance, 100 % is all of it."""
     wish = spec(replicas, maxBatchInstancePercent=percent)
     assert len(taken(wish, outdated(replicas))) == batch
+
+
+@pytest.mark.parametrize(("replicas", "batch"), [(0, 1), (1, 1), (2, 2)])
+def test_in_mode_automatic_a_batch_is_the_whole_set(replicas: int, batch: int) -> None:
+    """Protocol rule 22: one at least, and no more than there are."""
+    wish = scale_set_spec(replicas=replicas, upgradePolicy={"mode": "Automatic"})
+    assert max_batch(wish) == batch
+
+
+def updated(total: int) -> tuple[Instance, ...]:
+    """All but web-1, on m2."""
+    return instances(total, model="m2")[1:]
 
 
 def with_unhealthy(total: int, bad: int) -> Observed:
@@ -53,6 +67,21 @@ def test_the_share_of_unhealthy_instances_is_met_exactly_and_not_exceeded(
     open_else: dict[str, Any] = {"maxUnhealthyUpgradedInstancePercent": 100}
     wish = spec(20, **ALL, maxUnhealthyInstancePercent=limit, **open_else)
     assert bool(taken(wish, with_unhealthy(20, bad))) is goes_on
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_one_that_is_ill_is_all_of_the_upgraded_or_of_the_set_where_it_is_alone(size: int) -> None:
+    """Protocol rule 23: a hundred percent of one, which 60 % do not let pass."""
+    seen = with_unhealthy(size, 1)
+    limits: dict[str, Any] = {
+        "maxUnhealthyInstancePercent": 60,
+        "maxUnhealthyUpgradedInstancePercent": 60,
+    }
+    upgraded = Scene.of(spec(size, **limits), seen, T0)
+    assert objection(upgraded).startswith("1 of 1 upgraded instances are unhealthy")
+    limits["maxUnhealthyUpgradedInstancePercent"] = 100
+    whole = objection(Scene.of(spec(size, **limits), seen, T0))
+    assert whole.startswith("1 of 1 instances are unhealthy") is (size == 1)
 
 
 def test_a_share_of_a_hundred_never_stops_a_rollout() -> None:
@@ -129,13 +158,21 @@ def test_automatic_leaves_an_instance_under_repair_to_its_repair() -> None:
     names = {v.name for v in settled.plan.status.scale_in}
     assert names == {f"web-{n}" for n in range(2, 21)}
     assert under_repair(settled.plan) == {"web-1"}
+    last = outdated(instances=(instance(health=VMHealth.UNHEALTHY), *updated(20)), bad=wrong(1))
+    waiting = settle(spec(20, "Automatic"), replace(last, status=seen.status)).plan.status.rollout
+    assert waiting is not None
+    assert waiting.reason == "RollingOut", "nothing stops it"
 
 
 @pytest.mark.parametrize(("mode", "percent"), [("Automatic", 20), ("Rolling", 100)])
 def test_no_more_are_recorded_at_once_than_the_status_holds(mode: str, percent: int) -> None:
     """Every list of the status is bounded; the rest follows as the first have gone."""
-    wish = spec(MAX_SCALE_IN + 50, mode, maxBatchInstancePercent=percent)
-    assert len(taken(wish, outdated(MAX_SCALE_IN + 50))) == MAX_SCALE_IN
+    last = MAX_SCALE_IN + 50
+    policy = {"mode": mode, "rollingUpgradePolicy": {"maxBatchInstancePercent": percent}}
+    wish = scale_set_spec(replicas=last, repairs=False, upgradePolicy=policy)
+    went = taken(wish, outdated(last, bad=wrong(last)))
+    assert len(went) == MAX_SCALE_IN
+    assert f"web-{last}" in went, "one that is ill goes before all others"
 
 
 def test_mode_manual_is_at_rest_and_says_what_is_behind() -> None:

@@ -89,6 +89,7 @@ def test_silence_of_the_whole_set_to_the_probe_of_rotation_empties_no_service() 
     """Rule 20: the gate keeps its value; no doubt over health follows, and no witness."""
     plan = settle(SPEC, shedding({}, rest=Outcome.TIMED_OUT)).plan
     assert gates(plan) == {}
+    assert plan.look_at_policies
     assert plan.status.repairs.doubts == ()
     assert plan.status.rotation == RotationStatus(unknown=40, reason=Reason.PROBE_INCONCLUSIVE)
     assert condition(plan, "InstancesHealthy") == ("True", Reason.ALL_HEALTHY)
@@ -99,6 +100,25 @@ def test_a_part_that_is_silent_to_the_probe_of_rotation_leaves_as_usual() -> Non
     plan = settle(SPEC, shedding({3: Outcome.TIMED_OUT, 4: Outcome.UNREACHABLE})).plan
     assert gates(plan) == {"web-3": False, "web-4": False}
     assert plan.status.rotation == RotationStatus(in_rotation=38, out_of_rotation=2)
+
+
+def test_a_vote_for_health_is_none_for_rotation() -> None:
+    """P-29, rule 15: the other prober asked the probe of health."""
+    seen = shedding({3: Outcome.TIMED_OUT}, votes={"uid-web-3": T0})
+    assert gates(settle(SPEC, seen).plan) == {"web-3": False}
+
+
+def test_each_instance_is_told_by_its_own_words_of_both_probes() -> None:
+    """X-11, P-29: many share a verdict, and nobody gets another one's."""
+    statuses = {n: 500 + n for n in range(2, 12, 2)}
+    found: dict[int, Outcome | Evidence] = {
+        n: evidence(outcome=Outcome.WRONG_STATUS, http_status=code) for n, code in statuses.items()
+    }
+    scene = Scene.of(SPEC, shedding(found, instances=instances(40), bad=wrong(20)), T0)
+    told = {n: scene.verdicts[f"uid-web-{n}"] for n in range(1, 41)}
+    assert all(f"HTTP {code}" in str(told[n].rotation) for n, code in statuses.items())
+    assert [n for n in told if told[n].health is not VMHealth.HEALTHY] == [20]
+    assert [n for n in told if told[n].in_rotation is not True] == [*statuses]
 
 
 def test_a_blind_prober_changes_no_rotation() -> None:
@@ -209,6 +229,7 @@ def test_an_instance_that_is_being_deleted_leaves_rotation_at_once_whoever_sent_
     assert {first.name, second.name} == {"web-2", "web-4"}
     for patch in patches(plan):
         assert (patch.in_rotation, patch.health, patch.reason) == (False, None, Reason.TERMINATING)
+        assert patch.uid == f"uid-{patch.name}"
 
 
 def test_one_that_is_out_already_costs_no_write() -> None:

@@ -36,6 +36,7 @@ def names(found: Scaling) -> tuple[list[str], list[str], list[str]]:
     """Created, removed, and whose repairs are given up."""
     creating = [one.name for one in found.creating]
     removing = [one.name for one in found.removing]
+    assert all(end.message == "fewer instances are wanted" for end in found.closed)
     return creating, removing, [end.entry.instance for end in found.closed]
 
 

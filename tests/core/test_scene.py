@@ -132,6 +132,19 @@ def test_why_it_is_silent_is_told_where_that_is_known() -> None:
     assert judged(verdict(), shut).silence == (Reason.PROBE_BLOCKED, told)
 
 
+def test_a_successor_is_beside_the_wanted_number_while_the_older_one_lives() -> None:
+    """Protocol rule 22: once that is on its way, or gone, it has taken its place."""
+    steps = [
+        {"instance": f"web-{n}", "uid": f"uid-web-{n}", "replacement": f"web-{10 + n}"}
+        | {"model": "m2"}
+        for n in (1, 2, 3, 4)
+    ]
+    rollout = {"model": "m2", "startTime": T0.isoformat(), "reason": "RollingOut", "surge": steps}
+    going = (instance(number=2, terminating=True), instance(number=3, over=True))
+    found = scene(instance(number=1), *going, status={"rollout": rollout})
+    assert found.surplus == {"web-11"}
+
+
 # --- Slots -------------------------------------------------------------------------------------
 
 

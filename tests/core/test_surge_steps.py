@@ -86,11 +86,11 @@ def test_an_older_one_that_is_not_in_view_is_read_before_its_step_ends() -> None
 
 def test_every_step_that_ends_well_is_counted() -> None:
     """Protocol rule 22: gone, on its way, or sent away now."""
-    gone = instance(number=2, terminating=True)
-    pods = (OLD[0], gone, *OLD[2:], GOOD)
-    steps = [step(2, 22), step(3, 23), step(1, 21)]
+    second, fourth = (instance(number=n, terminating=True) for n in (2, 4))
+    pods = (OLD[0], second, OLD[2], fourth, *OLD[4:], GOOD)
+    steps = [step(2, 22), step(3, 23), step(4, 24), step(1, 21)]
     found = turn(*pods, steps=steps, removing=(victim(3, "Rollout"),))
-    assert (found.done, found.failed, found.steps) == (3, 0, [])
+    assert (found.done, found.failed, found.steps) == (4, 0, [])
     assert going(found) == ["web-1"]
 
 

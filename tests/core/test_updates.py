@@ -1,7 +1,7 @@
 """A person brings single instances to the latest model: how upgrade mode Manual goes on."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -175,6 +175,29 @@ def test_those_that_are_lost_go_first_and_take_nothing_from_the_floor() -> None:
     assert chosen(fewer) == {"web-1", "web-2", "web-19"}
     tight = asked(instances=asking(1, 2, 19, bad=(17, 18, 19)), bad=wrong(17, 18, 19))
     assert chosen(tight) == {"web-1", "web-19"}
+
+
+LOST: Final = tuple(range(3, 10))
+
+
+@pytest.mark.parametrize(
+    ("last", "more", "status", "count"),
+    [
+        (20, (), {}, 4),
+        (20, (), going(1, 2), 2),
+        (20, (), going(1, 2, 10, 11), 0),
+        (19, (), {}, 3),
+        (19, (instance(number=21, model="m2", health=None),), {}, 3),
+        (19, (instance(number=21, model="m2"),), {}, 4),
+        (19, (instance(number=21, model="m2", health=None),), going(1, 21), 2),
+    ],
+)
+def test_those_that_are_lost_keep_to_the_batch_as_well(
+    last: int, more: tuple[Instance, ...], status: dict[str, Any], count: int
+) -> None:
+    """Rule 22: beside who leaves, who is missing and who is coming, each counted once."""
+    pods = (*asking(*LOST, bad=LOST)[:last], *more)
+    assert len(chosen(asked(instances=pods, bad=wrong(*LOST), status=status))) == count
 
 
 def test_those_that_can_be_are_renewed_in_their_pods_and_count_as_well() -> None:

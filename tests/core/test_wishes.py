@@ -1,7 +1,7 @@
 """A person's suspension by annotation, and every change of the service's state told once."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -137,6 +137,8 @@ def test_a_value_that_cannot_be_read_is_quoted_in_full_or_cut_at_forty(
 def test_a_time_of_any_zone_is_the_same_moment() -> None:
     """R-37: in UTC, so that it is written alike everywhere."""
     moment = moment_in({UNTIL: "2026-11-21T11:00:00+02:00"}, UNTIL)
+    assert moment is not None
+    assert moment.tzinfo is UTC, "wherever the operator runs"
     assert moment == T0 + HOUR
     assert moment is not None
     assert moment.tzname() == "UTC"

@@ -113,6 +113,8 @@ def test_a_witness_that_replaces_another_is_no_extra_one() -> None:
     ours = entry(1, 11, deleted=T0 - SECOND)
     theirs = entry(2, 31, deleted=T0 - SECOND)
     assert not turn(*TEN[1:], well, recorded=NAMED, silent=(), flight=[ours]).removals
+    begun = turn(*TEN, well, recorded=NAMED, silent=(), flight=[entry(1, 11)])
+    assert not begun.removals, "its victim is still there"
     other = turn(*TEN[2:], TEN[0], well, recorded=NAMED, silent=(), flight=[theirs])
     assert removed(other) == [("web-11", "Witness")], "nine, it, and one that is owed"
     due = T0 + MINUTE

@@ -144,6 +144,10 @@ NOT_KNOWN: Final = "Nothing to do yet, because its health is not known: not yet 
         ),
         (told(Fate.WAIT), ""),
         (
+            told(Fate.REPAIR),
+            "Repair: every gate is open and a slot is free, so it is repaired now.",
+        ),
+        (
             told(
                 Fate.IN_REPAIR,
                 entry=REPAIR,

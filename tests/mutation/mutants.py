@@ -27,7 +27,9 @@ from mutmut.mutation.mutators import mutation_operators
 from mutmut.mutation.pragma_handling import IgnoredCode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from libcst.metadata import CodeRange
 
 Key = tuple[str, str, str, str, int]
 
@@ -92,7 +94,6 @@ def mutants_of(path: Path) -> list[Mutant]:
     homes = dict(_homes(module.body))
     found = []
     for mutation in visitor.mutations:
-        place = places[mutation.original_node]
         made = _made(module, homes, mutation)
         if made is not None:
             where, old, new = made
@@ -103,11 +104,19 @@ def mutants_of(path: Path) -> list[Mutant]:
                     where=where,
                     before=before,
                     after=after,
-                    lines=range(place.start.line, place.end.line + 1),
+                    lines=_lines(places, mutation),
                     source=new,
                 )
             )
     return _told_apart(found)
+
+
+def _lines(places: Mapping[cst.CSTNode, CodeRange], mutation: Mutation) -> range:
+    """Of a default the whole function's: its own line runs with the import, in no test."""
+    home, place = mutation.contained_by_top_level_function, places[mutation.original_node]
+    if isinstance(home, cst.FunctionDef) and place.end.line < places[home.body].start.line:
+        place = places[home]
+    return range(place.start.line, place.end.line + 1)
 
 
 def _told_apart(found: list[Mutant]) -> list[Mutant]:

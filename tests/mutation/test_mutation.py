@@ -82,6 +82,11 @@ def test_mutants_that_read_the_same_are_told_apart(tmp_path: Path) -> None:
     assert len(keys) == len(set(keys))
 
 
+def test_a_default_is_reached_by_whatever_runs_its_function() -> None:
+    mutant = the_one("rollout_inplace", "_go_on", "waits: bool = False")
+    assert len(mutant.lines) > len(mutant.before.splitlines())
+
+
 def test_whoever_imported_a_function_meets_its_mutant() -> None:
     mutant = the_one("images", "plain", "removesuffix(HUB_LIBRARY)")
     assert after(lambda: plain("library/nginx"), mutant) == '"library/nginx"'
