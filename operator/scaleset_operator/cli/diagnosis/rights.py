@@ -63,6 +63,7 @@ READING: Final = (
     *_each("get list watch", GROUP, "scalesets"),
     *_each("get", GROUP, "healthprobes"),
     *_each("get list", "", "pods"),
+    *_each("get list", GROUP, "maintenancewindows"),
 )
 """What the plugin needs to show anything."""
 WRITING: Final = (*_each("patch", GROUP, "scalesets"), *_each("patch", "", "pods"))
