@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+NOT_YET = {
+    "type": "Ready",
+    "status": "False",
+    "reason": "NotYetSupported",
+    "lastTransitionTime": "2026-11-21T08:00:00Z",
+}
 LONG_AGO = {"metadata.creationTimestamp": "2026-01-01T00:00:00Z"}
 
 
@@ -334,18 +340,18 @@ def test_the_list_says_what_is_open_and_what_comes_next() -> None:
     """V-11: by the time alone."""
     entrance = cluster(
         window({"spec.recurring": ABSENT, "spec.once": ONCE}, name="b"),
-        window({"spec.suspend": True}, name="a"),
+        window({"spec.suspend": True, "status": {"conditions": [NOT_YET]}}, name="a"),
         window({"spec.urgent": True, "spec.notifyBefore": "P1D"}, name="c"),
         window(name="elsewhere", namespace="shop"),
     )
     shown = entrance.run("maintenance", "list").stdout
     cells = [re.split(r" {2,}", line.strip()) for line in shown.splitlines()]
-    assert cells[0] == ["NAME", "IMPACT", "OPEN", "CHANGES", "SCHEDULED", "NOTE"]
+    assert cells[0] == ["NAME", "IMPACT", "OPEN", "CHANGES", "SCHEDULED", "READY", "NOTE"]
     assert [row[0] for row in cells[1:]] == ["a", "b", "c"]
-    assert cells[1][5] == "suspended"
+    assert cells[1][5:] == ["NotYetSupported", "suspended"]
     assert cells[2][2:5] == ["SelfService", "Fri 27 Nov 00:00Z (in 5d)", "Fri 2026-11-27 02:00Z"]
     assert cells[3][2] == "-"
-    assert cells[3][5] == "urgent"
+    assert cells[3][5:] == ["NotYetSeen", "urgent"]
 
 
 def test_all_namespaces_are_listed_with_their_names() -> None:
@@ -392,6 +398,7 @@ def test_the_list_as_data() -> None:
         "nextTransitionTime": "2026-11-27T00:00:00Z",
         "selfService": ONCE["selfService"],
         "scheduled": ONCE["scheduled"],
+        "ready": "NotYetSeen",
         "fault": None,
         "urgent": False,
         "suspend": False,

@@ -6,6 +6,7 @@ All times are `core.calendar`'s. Must not know: how they are shown.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
@@ -25,6 +26,9 @@ from scaleset_operator.core.calendar import (
 )
 from scaleset_operator.core.schedule import ScheduleError
 from scaleset_operator.reconciler.resources import in_words
+
+UNSEEN: Final = "NotYetSeen"
+"""As `status` says it of a set that the operator has not looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +70,12 @@ class Standing:
     open: ActiveWindow = ActiveWindow.NONE
     next: Occurrence | None = None
     changes: datetime | None = None
+
+    @property
+    def ready(self) -> str:
+        """The operator's own word: the reason of the condition Ready."""
+        conditions = self.window.status.conditions if self.window is not None else ()
+        return next((str(c.reason) for c in conditions if c.type == "Ready"), UNSEEN)
 
 
 def read(raw: Json) -> MaintenanceWindow:

@@ -138,6 +138,7 @@ def show_list(call: Call, found: Sequence[Standing]) -> None:
         Column("OPEN"),
         Column("CHANGES", spare=1),
         Column("SCHEDULED", spare=2),
+        Column("READY", spare=4),
         Column("NOTE", folds=True),
     ]
     now = call.entrance.now()
@@ -154,6 +155,7 @@ def _standing_row(one: Standing, now: datetime, *, everywhere: bool) -> list[Any
         NOTHING if one.open is ActiveWindow.NONE else str(one.open),
         when(one.changes, now) if one.changes is not None else NOTHING,
         _moment(coming.scheduled.start, zone_of(one.window)) if coming is not None else NOTHING,
+        one.ready,
         _standing_note(one),
     ]
 
@@ -216,6 +218,7 @@ def _standing_data(one: Standing) -> dict[str, Any]:
         "nextTransitionTime": format_time(one.changes) if one.changes is not None else None,
         "selfService": _span_data(coming.self_service) if coming is not None else None,
         "scheduled": _span_data(coming.scheduled) if coming is not None else None,
+        "ready": one.ready,
         "fault": one.fault or None,
         "urgent": one.window is not None and is_urgent(one.window),
         "suspend": one.window is not None and one.window.spec.suspend,
