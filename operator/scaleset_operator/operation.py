@@ -8,7 +8,7 @@ import contextlib
 import logging
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from scaleset_operator import __version__
 from scaleset_operator.adapters.addresses import address_of, own_address
@@ -46,8 +46,11 @@ from scaleset_operator.reconciler.recorder import Recorder, Write
 from scaleset_operator.reconciler.recording import record
 from scaleset_operator.reconciler.resources import Resources, key_of
 from scaleset_operator.reconciler.turn import Reconciler
+from scaleset_operator.reconciler.window_turn import WindowReporter
 from scaleset_operator.settings import Settings
 
+RECORDED: Final = {SCALE_SETS: "ScaleSet", HEALTH_PROBES: "HealthProbe"}
+"""What a set's turns depend on; a replay takes these."""
 _log = logging.getLogger(__name__)
 
 
@@ -109,8 +112,8 @@ class Operation:
         await self._cluster.start()
         self._show()
         self._serve_events(connection)
-        self._run("turns", self._queue.run())
-        self._run("probe reports", self._probe_queue.run())
+        for kind, queue in self._queues.items():
+            self._run(f"{kind} turns", queue.run())
         self._listen()
         self._run("census", self._count(connection).run())
         address = own_address(self._settings.address, pages.port, reference)
@@ -121,30 +124,34 @@ class Operation:
         self._queue = KeyQueue[Key](
             turn=self._turn, clock=self._clock, ended=self._metrics.turns_of("ScaleSet")
         )
-        leadership = self._replica.leadership
-        reporter = ProbeReporter(self._resources, self._cluster, self._clock, leadership)
-        self._probe_queue = KeyQueue[Key](
-            turn=reporter.turn,
-            clock=self._clock,
-            workers=1,
-            ended=self._metrics.turns_of("HealthProbe"),
-        )
+        parts = (self._resources, self._cluster, self._clock, self._replica.leadership)
+        probes = self._reports("HealthProbe", ProbeReporter(*parts))
+        windows = self._reports("MaintenanceWindow", WindowReporter(*parts))
+        self._queues = {
+            "ScaleSet": self._queue,
+            "HealthProbe": probes,
+            "MaintenanceWindow": windows,
+        }
+        self._ear = Ear(self._resources, self._queue.wake, probes.wake, windows.wake)
 
-        self._ear = Ear(self._resources, self._queue.wake, self._probe_queue.wake)
+    def _reports(self, kind: str, reporter: ProbeReporter | WindowReporter) -> KeyQueue[Key]:
+        """The queue of a kind about which is only told: one at a time."""
+        ended = self._metrics.turns_of(kind)
+        return KeyQueue[Key](turn=reporter.turn, clock=self._clock, workers=1, ended=ended)
 
     def _is_fit(self) -> bool:
         return all(check.fine for check in self._vitals.alive())
 
     def _take_over(self) -> None:
         """Everything is looked at at once."""
-        for kind, queue in ((SCALE_SETS, self._queue), (HEALTH_PROBES, self._probe_queue)):
+        for kind, queue in zip(KINDS, self._queues.values(), strict=True):
             for key in self._known(kind):
                 queue.wake(key)
 
     async def _step_down(self) -> None:
         """The first thing to end: whoever comes next need not wait for the rest."""
-        for name in ("turns", "probe reports"):
-            await _end(self._vitals.tasks[name])
+        for kind in self._queues:
+            await _end(self._vitals.tasks[f"{kind} turns"])
         await self._replica.close()
 
     def _loop(self, connection: Connection) -> Reconciler:
@@ -167,10 +174,10 @@ class Operation:
     def _show(self) -> None:
         """Let health and metrics see the parts, now that there are some."""
         self._vitals.prober, self._vitals.pods = self._probes, self._cluster
-        self._vitals.queues += [self._queue, self._probe_queue]
+        self._vitals.queues += self._queues.values()
         self._metrics.watch(SetGauges(self._reconciler.last_plans))
         parts = PartGauges(
-            queues={"ScaleSet": self._queue, "HealthProbe": self._probe_queue},
+            queues=self._queues,
             pods=self._cluster,
             prober=self._probes,
             watch_starts=lambda: self._watch_starts,
@@ -247,7 +254,9 @@ class Operation:
         )
 
     def _known(self, kind: str) -> tuple[Key, ...]:
-        return self._resources.keys() if kind == SCALE_SETS else self._resources.probe_keys()
+        known = self._resources
+        all_of = (known.keys, known.probe_keys, known.window_keys)
+        return dict(zip(KINDS, all_of, strict=True))[kind]()
 
     def _wake(self, key: Key) -> None:
         self._queue.wake(key)
@@ -265,14 +274,11 @@ class Operation:
 
     def _heard(self, kind: str, gone: bool, body: Mapping[str, Any]) -> None:  # noqa: FBT001 - shape of Heard
         """An event of a custom resource: keep it, and wake whom it concerns."""
-        key = key_of(body)
-        if self._recorder is not None:
-            word = "ScaleSet" if kind == SCALE_SETS else "HealthProbe"
-            self._recorder.heard(word, body, gone=gone)
-        if kind == SCALE_SETS:
-            self._ear.heard_of_set(key, gone=gone, body=body)
-        else:
-            self._ear.heard_of_probe(key, gone=gone, body=body)
+        key, ear = key_of(body), self._ear
+        if self._recorder is not None and kind in RECORDED:
+            self._recorder.heard(RECORDED[kind], body, gone=gone)
+        heard = (ear.heard_of_set, ear.heard_of_probe, ear.heard_of_window)
+        dict(zip(KINDS, heard, strict=True))[kind](key, gone=gone, body=body)
 
 
 def _candidacy(settings: Settings, clock: SteadyCalendar) -> Candidacy:

@@ -6,7 +6,7 @@ from typing import Final
 
 from tests.api.manifests import ABSENT, ONCE, PROBE, RULE, SET, WINDOW
 from tests.api.refusal import EXTENDED, GRACE, NOTICE, POLICY
-from tests.api.refused_others import once, recurring
+from tests.api.refused_others import DAYS, once, recurring
 
 _ACCEPTED_SPANS: Final = ("PT30M", "PT90M", "PT1H", "PT1H30M", "PT1800S", "PT45M30S", "PT0H30M")
 
@@ -45,6 +45,7 @@ ACCEPTED: Final = (
     ("a time with an offset", WINDOW, once(start="2026-11-27T01:00:00+01:00")),
     ("less notice, urgent", WINDOW, {"spec.notifyBefore": "PT1H", "spec.urgent": True}),
     ("recurring", WINDOW, recurring()),
+    ("50 days left out", WINDOW, recurring(blackoutDates=DAYS[:50])),
     (
         "recurring Pause at short notice",
         WINDOW,

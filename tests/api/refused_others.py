@@ -69,6 +69,8 @@ def recurring(**changes: object) -> Manifest:
     }
 
 
+DAYS: Final = [f"2027-{month:02}-{day:02}" for month in (1, 2) for day in range(1, 29)][:51]
+
 WINDOWS: Final = (
     _window("both once and recurring", {"spec.recurring": RECURRING}, "spec.once", "exactly one"),
     _window("neither once nor recurring", {"spec.once": ABSENT}, "spec.recurring", "exactly one"),
@@ -125,6 +127,10 @@ WINDOWS: Final = (
     _window("a window of PT1M", recurring(duration="PT1M"), "duration", "PT5M to P7D"),
     _window("a window of P8D", recurring(duration="P8D"), "duration", "PT5M to P7D"),
     _window("a lead of P91D", recurring(selfServiceLead="P91D"), "Lead", "PT1H to P90D"),
+    _window("a blackout that is no day", recurring(blackoutDates=["Xmas"]), "Dates[0]", "[0-9]{4}"),
+    _window("30 February left out", recurring(blackoutDates=["2027-02-30"]), "Dates[0]", "date"),
+    _window("a day left out twice", recurring(blackoutDates=["2027-02-01"] * 2), "Date", "Dupl"),
+    _window("51 days left out", recurring(blackoutDates=DAYS), "blackoutDates", "at most 50"),
     _window(
         "recurring Redeploy without a lead",
         recurring(selfServiceLead=ABSENT),

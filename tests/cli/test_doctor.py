@@ -12,7 +12,14 @@ from scaleset_operator.api.base import API_VERSION
 from scaleset_operator.api.crd import definition_of
 from scaleset_operator.api.kinds import KINDS
 from scaleset_operator.cli.diagnosis.examination import OPERATOR_LABEL
-from scaleset_operator.cli.kinds import DEFINITIONS, HEALTH_PROBES, LEASES, PODS, SCALE_SETS
+from scaleset_operator.cli.kinds import (
+    DEFINITIONS,
+    HEALTH_PROBES,
+    LEASES,
+    MAINTENANCE_WINDOWS,
+    PODS,
+    SCALE_SETS,
+)
 from tests.cli.test_diagnosis import conditioned, scale_set
 from tests.support.fake_clock import T0
 from tests.support.fake_plugin import FakeEntrance
@@ -62,6 +69,19 @@ def test_a_set_that_is_refused_makes_it_fail(entrance: FakeEntrance) -> None:
     said = entrance.run("doctor", code=2).stdout
     assert "✖ scale sets" in said
     assert "SelectorOverlap" in said
+
+
+def test_a_window_that_is_refused_makes_it_fail_and_one_that_may_not_be_read_does_not(
+    entrance: FakeEntrance,
+) -> None:
+    meta = {"name": "patch", "namespace": "shop"}
+    refused = conditioned("Accepted", "False", "InvalidSchedule")
+    entrance.add(MAINTENANCE_WINDOWS, {**refused, "metadata": meta})
+    said = entrance.run("doctor", code=2).stdout
+    assert "✖ maintenance windows" in said
+    assert "shop/patch: InvalidSchedule" in said
+    entrance.forbidden = {"maintenancewindows"}
+    assert verdicts(entrance)["maintenance windows"] == "Unknown"
 
 
 def test_kinds_that_are_not_served_end_the_examination_there(entrance: FakeEntrance) -> None:

@@ -9,12 +9,14 @@ import pytest
 from manifests.generator.sources import NAME, NAMESPACE
 from scaleset_operator.api.base import GROUP
 from scaleset_operator.cli.diagnosis.rights import Right
+from tests.api.manifests import WINDOW, manifest
 from tests.integration.accounts import account_serving, applied, kubeconfig_of
 from tests.integration.audit import AuditLog, Request
 from tests.integration.operator_fixture import OperatorProcess
 from tests.integration.waiting import eventually
 from tests.integration.world import World, new_world
 from tests.manifests.grants import Grant, granted
+from tests.support.kube_api import path_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,6 +88,7 @@ def live_through_all(world: World) -> None:
     world.change("web", replicas=2)
     eventually(lambda: len(world.pods("web")) == 2, "scaled in to two")
     world.await_ready("web")
+    world.api.create(path_of(WINDOW, world.namespace), manifest(WINDOW))
     policies = f"/apis/networking.k8s.io/v1/namespaces/{world.namespace}/networkpolicies"
     world.api.create(policies, {"metadata": {"name": "wall"}, "spec": WALL})
     world.endpoints.tell(world.pods("web"), "hang")

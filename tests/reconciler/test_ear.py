@@ -7,9 +7,11 @@ import pytest
 from scaleset_operator.reconciler.ear import Ear
 from scaleset_operator.reconciler.ports import Key
 from scaleset_operator.reconciler.resources import Resources
+from tests.api.manifests import WINDOW, manifest
 from tests.simulation.world import probe_spec, set_spec
 
 WEB, API, PROBE = Key("shop", "web"), Key("shop", "api"), Key("shop", "web-http")
+PATCH = Key("shop", "patch")
 ELSEWHERE = Key("bank", "web")
 
 
@@ -32,7 +34,8 @@ class Heard:
         self.resources = Resources()
         self.woken: list[Key] = []
         self.probes: list[Key] = []
-        self.ear = Ear(self.resources, self.woken.append, self.probes.append)
+        self.windows: list[Key] = []
+        self.ear = Ear(self.resources, self.woken.append, self.probes.append, self.windows.append)
 
     def of_set(self, key: Key, generation: int = 1, *, gone: bool = False) -> set[Key]:
         self.woken.clear()
@@ -43,6 +46,13 @@ class Heard:
         self.woken.clear()
         self.ear.heard_of_probe(PROBE, gone=gone, body=body(PROBE, "HealthProbe", probe_spec()))
         return set(self.woken)
+
+    def of_window(self, spec: dict[str, Any], *, gone: bool = False) -> list[Key]:
+        self.woken.clear()
+        self.windows.clear()
+        self.ear.heard_of_window(PATCH, gone=gone, body=body(PATCH, "MaintenanceWindow", spec))
+        assert self.woken == [], "no set's turn depends on a window"
+        return self.windows.copy()
 
 
 @pytest.fixture
@@ -72,6 +82,21 @@ def test_a_probe_that_comes_changes_or_goes_wakes_every_set_that_names_it(heard:
     assert heard.probes == [PROBE]
     assert heard.of_probe(gone=True) == {WEB, API}
     assert heard.resources.probe_keys() == ()
+
+
+def test_a_window_that_comes_or_changes_is_looked_at_and_one_that_goes_is_forgotten(
+    heard: Heard, caplog: pytest.LogCaptureFixture
+) -> None:
+    spec = manifest(WINDOW)["spec"]
+    assert heard.of_window(spec) == [PATCH]
+    assert heard.resources.window_keys() == (PATCH,)
+    assert heard.of_window(spec, gone=True) == []
+    assert heard.resources.window_keys() == ()
+    heard.of_window(spec | {"impact": "Reboot"})
+    assert heard.resources.unreadable_keys() == (PATCH,)
+    assert "MaintenanceWindow shop/patch cannot be read" in caplog.text
+    heard.of_window(spec, gone=True)
+    assert heard.resources.unreadable_keys() == ()
 
 
 def test_a_set_that_goes_wakes_its_probes_and_is_known_no_more(heard: Heard) -> None:

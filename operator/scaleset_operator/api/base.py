@@ -3,7 +3,7 @@
 Must not know: any one kind, the clock, or who writes a field and when.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal
 
@@ -85,6 +85,8 @@ TIME_PATTERN: Final = (
     r"(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$"
 )
 TIME_MAX_LENGTH: Final = 35
+DAY_PATTERN: Final = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+DAY_LENGTH: Final = 10
 
 CelReason = Literal["FieldValueInvalid", "FieldValueForbidden", "FieldValueRequired"]
 
@@ -175,6 +177,15 @@ Time = Annotated[
     ),
 ]
 """RFC 3339 text on the wire, an aware datetime in UTC inside."""
+
+Day = Annotated[
+    date,
+    BeforeValidator(_refuse_numbers),
+    WithJsonSchema(
+        {"type": "string", "format": "date", "pattern": DAY_PATTERN, "maxLength": DAY_LENGTH}
+    ),
+]
+"""A day of the calendar, of whichever zone the field names."""
 
 ObjectName = Annotated[
     str, Field(min_length=1, max_length=MAX_NAME_LENGTH, pattern=SUBDOMAIN_PATTERN)

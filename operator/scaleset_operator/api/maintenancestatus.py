@@ -99,7 +99,7 @@ class MaintenanceWindowStatus(Model):
     upcoming: tuple[Time, ...] = Field(
         default=(), max_length=MAX_UPCOMING, examples=[["2026-12-08T01:00:00Z"]]
     )
-    """The next starts of a recurring window."""
+    """When the scheduled window opens next, the next five times."""
     announced_time: Time | None = Field(default=None, examples=["2026-10-21T00:00:00Z"])
     """When the plan was announced; from then on it is not moved."""
     iteration: Count = Field(default=0, examples=[1])

@@ -9,6 +9,7 @@ from typing import Final
 from pydantic import ConfigDict, Field
 
 from scaleset_operator.api.base import (
+    Day,
     Duration,
     LabelName,
     LabelValue,
@@ -26,8 +27,14 @@ from scaleset_operator.api.scaleset import Selector
 MIN_NOTICE: Final = parse_duration("P30D")
 """Also the default (V-01); less needs `urgent`."""
 DEFAULT_PAUSE_BETWEEN_DOMAINS: Final = parse_duration("PT30M")
+MAX_NOTICE: Final = parse_duration("P365D")
 MAX_SCHEDULE_LENGTH: Final = 100
 MAX_TIME_ZONE_LENGTH: Final = 64
+MAX_BLACKOUT_DATES: Final = 50
+MIN_DURATION: Final = parse_duration("PT5M")
+MAX_DURATION: Final = parse_duration("P7D")
+MIN_SELF_SERVICE_LEAD: Final = parse_duration("PT1H")
+MAX_SELF_SERVICE_LEAD: Final = parse_duration("P90D")
 
 
 class TimeRange(Model):
@@ -97,8 +104,9 @@ class RecurringWindow(Model):
         examples=["0 2 * * TUE#2"],
     )
     """When the scheduled window opens, as cron writes it: minute, hour, day of month, month, day of
-    week. TUE#2 is the second Tuesday. Allowed: five fields of at most 100 characters, with one
-    space between."""
+    week. TUE#2 is the second Tuesday, 2L the last one, L the last day of the month. A local time
+    that comes twice counts once; one that is skipped counts when the clocks go on. Allowed: five
+    fields of at most 100 characters, with one space between."""
     time_zone: str = Field(
         default="UTC",
         min_length=1,
@@ -111,8 +119,16 @@ class RecurringWindow(Model):
     """How long the scheduled window stays open. Allowed: PT5M to P7D."""
     self_service_lead: Duration | None = Field(default=None, examples=["P7D"])
     """How long before the scheduled window the self-service window opens; it closes when the
-    scheduled one opens. Required with impact Redeploy, refused with the others. Allowed: PT1H to
-    P90D."""
+    scheduled one opens, and opens no earlier than the scheduled window before it has closed.
+    Required with impact Redeploy, refused with the others. Allowed: PT1H to P90D."""
+    blackout_dates: tuple[Day, ...] = Field(
+        default=(),
+        max_length=MAX_BLACKOUT_DATES,
+        examples=[["2026-12-24", "2026-12-25"]],
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+    )
+    """Days of timeZone without maintenance: a scheduled window that touches one is left out whole.
+    Allowed: up to 50 different days, as YYYY-MM-DD."""
 
 
 class UpdateDomainPace(Model):

@@ -68,7 +68,7 @@ class Reason(StrEnum):
     REPORTED_UNHEALTHY = "ReportedUnhealthy"
     TERMINATING = "Terminating"
 
-    # Reasons of conditions on the set and on the probe.
+    # Reasons of conditions on the set, on the probe and on the window.
     ALL_HEALTHY = "AllHealthy"
     INSTANCES_READY = "InstancesReady"
     INSTANCES_UNHEALTHY = "InstancesUnhealthy"
@@ -94,6 +94,7 @@ class Reason(StrEnum):
     PROBING = "Probing"
     NOT_IN_USE = "NotInUse"
     INTERVAL_TOO_LONG = "IntervalTooLong"
+    INVALID_SCHEDULE = "InvalidSchedule"
 
     # Reasons of Events.
     REPAIR_STARTED = "RepairStarted"
@@ -190,6 +191,7 @@ REASON_TEXT: Final[dict[Reason, str]] = {
     Reason.PROBING: "The probe is used and its instances are probed.",
     Reason.NOT_IN_USE: "No set uses the probe, so no request is sent.",
     Reason.INTERVAL_TOO_LONG: "Two attempts do not fit into the timeout; a good instance may flap.",
+    Reason.INVALID_SCHEDULE: "The window's times cannot be used; the message has what is allowed.",
     Reason.REPAIR_STARTED: "A repair was recorded and begins.",
     Reason.REPAIR_SUCCEEDED: "The replacement, or the renewed instance, is Healthy.",
     Reason.REPAIR_FAILED: "The repair ended without a healthy instance.",

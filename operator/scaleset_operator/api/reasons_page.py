@@ -140,6 +140,10 @@ ADVICE: Final[dict[Reason, str]] = {
     Reason.PROBING: "Nothing.",
     Reason.NOT_IN_USE: "Nothing, or name the probe in a set.",
     Reason.INTERVAL_TOO_LONG: "Make intervalInSeconds slightly less than half of timeoutInSeconds.",
+    Reason.INVALID_SCHEDULE: (
+        "Mend the field that the message names; `kubectl scaleset maintenance preview -f FILE` "
+        "shows what a change would mean."
+    ),
     Reason.REPAIR_STARTED: "Nothing; if it comes often, look at the causes in repairs.history.",
     Reason.REPAIR_SUCCEEDED: "Nothing.",
     Reason.REPAIR_FAILED: "Look at the replacement: logs, Events, its endpoint.",

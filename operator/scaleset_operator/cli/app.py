@@ -20,6 +20,7 @@ from scaleset_operator.cli import (
     doctor,
     import_csdef,
     instances,
+    maintenance,
     probe,
     repairs,
     rollout,
@@ -49,6 +50,8 @@ CALLED: Final = {
     "undo": "rollout undo",
     "restart": "rollout restart",
     "replay": "simulate --replay",
+    "windows": "maintenance list",
+    "calendar": "maintenance preview",
     "check": "doctor",
 }
 """Words that people try first -> what is called so here."""
@@ -84,6 +87,7 @@ def build() -> typer.Typer:
     repairs.add_to(app)
     instances.add_to(app)
     rollout.add_to(app)
+    maintenance.add_to(app)
     simulate.add_to(app)
     import_csdef.add_to(app)
     doctor.add_to(app)

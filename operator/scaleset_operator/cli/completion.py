@@ -1,4 +1,4 @@
-"""What a half-typed command line can go on with: namespaces, sets, instances.
+"""What a half-typed command line can go on with: namespaces, sets, instances, windows.
 
 Silent when the cluster cannot be asked, and short: the shell waits.
 """
@@ -31,6 +31,11 @@ def instances(ctx: typer.Context, incomplete: str) -> list[str]:
     return _ask(ctx, incomplete, _instances)
 
 
+def maintenance_windows(ctx: typer.Context, incomplete: str) -> list[str]:
+    """MaintenanceWindows of the namespace that begin so."""
+    return _ask(ctx, incomplete, _maintenance_windows)
+
+
 async def _namespaces(access: "Access", call: "Call") -> list[str]:  # noqa: ARG001 - shape of Look
     from scaleset_operator.cli.kinds import NAMESPACES
 
@@ -41,6 +46,12 @@ async def _scale_sets(access: "Access", call: "Call") -> list[str]:
     from scaleset_operator.cli.kinds import SCALE_SETS
 
     return _names(await access.items(SCALE_SETS, call.namespace(access)))
+
+
+async def _maintenance_windows(access: "Access", call: "Call") -> list[str]:
+    from scaleset_operator.cli.kinds import MAINTENANCE_WINDOWS
+
+    return _names(await access.items(MAINTENANCE_WINDOWS, call.namespace(access)))
 
 
 async def _instances(access: "Access", call: "Call") -> list[str]:

@@ -39,6 +39,9 @@ class Kind(NamedTuple):
 
 SCALE_SETS: Final = Kind("scaleset.dev", "v1alpha1", "scalesets", "ScaleSet")
 HEALTH_PROBES: Final = Kind("scaleset.dev", "v1alpha1", "healthprobes", "HealthProbe")
+MAINTENANCE_WINDOWS: Final = Kind(
+    "scaleset.dev", "v1alpha1", "maintenancewindows", "MaintenanceWindow"
+)
 PODS: Final = Kind("", "v1", "pods", "Pod")
 NODES: Final = Kind("", "v1", "nodes", "Node")
 EVENTS: Final = Kind("", "v1", "events", "Event")

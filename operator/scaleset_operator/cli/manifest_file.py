@@ -1,6 +1,6 @@
-"""Manifests from a file: the documents in it, and the one ScaleSet with what belongs to it.
+"""Manifests from a file: the one ScaleSet with what belongs to it, or one MaintenanceWindow.
 
-Refuses what the rehearsal could not use, naming document and field. Must not know: what is done
+Refuses what could not be used, naming document and field. Must not know: what is done
 with them.
 """
 
@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from scaleset_operator.api.base import GROUP, Model
 from scaleset_operator.api.healthprobe import HealthProbeSpec
+from scaleset_operator.api.maintenancewindow import MaintenanceWindowSpec
 from scaleset_operator.api.scaleset import ScaleSetSpec
 from scaleset_operator.cli.failures import Failure
 from scaleset_operator.reconciler.resources import in_words
@@ -27,7 +28,11 @@ SNAPSHOT_TIME: Final = f"{GROUP}/snapshot-time"
 """Annotation of the List that a snapshot is kept as."""
 MAX_BYTES: Final = 64 * 1024 * 1024
 """A snapshot of a set of thousands of pods fits; an endless file does not."""
-SPECS: Final[dict[str, type[Model]]] = {"ScaleSet": ScaleSetSpec, "HealthProbe": HealthProbeSpec}
+SPECS: Final[dict[str, type[Model]]] = {
+    "ScaleSet": ScaleSetSpec,
+    "HealthProbe": HealthProbeSpec,
+    "MaintenanceWindow": MaintenanceWindowSpec,
+}
 KINDS: Final = ("ScaleSet", "HealthProbe", "PodDisruptionBudget", "Pod", "Node")
 
 
@@ -79,6 +84,24 @@ def read_file(path: str, name: str | None, namespace: str | None) -> Manifests:
     times = [_taken(document) for document in documents if document.get("kind") == "List"]
     found = sort_out(_bodies(documents, path), path, name, namespace)
     return replace(found, taken=next((time for time in times if time is not None), None))
+
+
+def read_window(path: str, name: str | None, namespace: str | None) -> Json:
+    """The MaintenanceWindow of a file; arguments and errors are those of `read_file`."""
+    bodies = [_placed(body, namespace or "default") for body in _bodies(_documents(path), path)]
+    windows = [body for body in bodies if body["kind"] == "MaintenanceWindow"]
+    meant = [one for one in windows if name in (None, one["metadata"]["name"])]
+    if not windows:
+        line = f"{path} has no MaintenanceWindow"
+        raise Failure(line)
+    if not meant:
+        line = f"{path} has no MaintenanceWindow {name!r}: it has {_listed(windows)}"
+        raise Failure(line)
+    if len(meant) > 1:
+        line = f"{path} has the MaintenanceWindows {_listed(meant)}: name the one that is meant"
+        raise Failure(line)
+    _check(meant[0], path)
+    return meant[0]
 
 
 def _taken(document: Json) -> datetime | None:

@@ -12,7 +12,6 @@ from enum import StrEnum
 from itertools import count
 from typing import Any, TypeVar
 
-from scaleset_operator.api.healthprobe import HealthProbeStatus
 from scaleset_operator.api.scalesetstatus import ScaleSetStatus
 from scaleset_operator.core.disruption import Disruption
 from scaleset_operator.core.observed import Instance
@@ -155,11 +154,11 @@ class NotedCluster:
         """See the port."""
         await self._cluster.tell(owner, note)
 
-    async def record_probe_status(
-        self, key: Key, resource_version: str, status: HealthProbeStatus
+    async def record_report(
+        self, kind: str, key: Key, resource_version: str, status: Mapping[str, Any]
     ) -> None:
         """See the port."""
-        await self._cluster.record_probe_status(key, resource_version, status)
+        await self._cluster.record_report(kind, key, resource_version, status)
 
     # What is done.
 

@@ -16,17 +16,25 @@ _log = logging.getLogger(__name__)
 class Ear:
     """Takes in events, one after the other."""
 
-    def __init__(self, resources: Resources, wake: Wake, wake_probe: Callable[[Key], None]) -> None:
+    def __init__(
+        self,
+        resources: Resources,
+        wake: Wake,
+        wake_probe: Callable[[Key], None],
+        wake_window: Callable[[Key], None],
+    ) -> None:
         """Prepares it.
 
         Args:
             resources: where they are kept.
             wake: a set is to take a turn.
             wake_probe: what a probe says of its users may be another now.
+            wake_window: what a window says of its times may be another now.
         """
         self._resources = resources
         self._wake = wake
         self._wake_probe = wake_probe
+        self._wake_window = wake_window
 
     def heard_of_probe(self, key: Key, *, gone: bool, body: Mapping[str, Any]) -> None:
         """A HealthProbe was made, changed or deleted."""
@@ -38,6 +46,15 @@ class Ear:
         for user in tuple(self._resources.users_of(key)):
             self._wake(user.key)
 
+    def heard_of_window(self, key: Key, *, gone: bool, body: Mapping[str, Any]) -> None:
+        """A MaintenanceWindow was made, changed or deleted; no set's turn depends on one yet."""
+        if gone:
+            self._resources.drop_window(key)
+        else:
+            self._resources.put_window(body)
+            self._tell_unreadable("MaintenanceWindow", key)
+            self._wake_window(key)
+
     def heard_of_set(self, key: Key, *, gone: bool, body: Mapping[str, Any]) -> None:
         """A ScaleSet was made, changed or deleted."""
         before = self._resources.scale_set(key)
@@ -45,9 +62,7 @@ class Ear:
             self._resources.drop_scale_set(key)
         else:
             self._resources.put_scale_set(body)
-        problem = self._resources.unreadable.get(("ScaleSet", key))
-        if problem is not None:
-            _log.error("%s/%s cannot be read and is left alone: %s", *key, problem)
+        self._tell_unreadable("ScaleSet", key)
         self._wake(key)
         after = self._resources.scale_set(key)
         if _generation(before) != _generation(after):
@@ -59,6 +74,11 @@ class Ear:
         if known is not None:
             for name in known.resource.spec.probe_names:
                 self._wake_probe(Key(known.key.namespace, name))
+
+    def _tell_unreadable(self, kind: str, key: Key) -> None:
+        problem = self._resources.unreadable.get((kind, key))
+        if problem is not None:
+            _log.error("%s %s/%s cannot be read and is left alone: %s", kind, *key, problem)
 
     def _wake_neighbours(self, key: Key) -> None:
         """Sets of the same namespace may overlap with this one now, or no longer."""

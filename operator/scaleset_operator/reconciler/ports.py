@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
 from scaleset_operator.api.base import Reason
-from scaleset_operator.api.healthprobe import HealthProbeSpec, HealthProbeStatus
+from scaleset_operator.api.healthprobe import HealthProbeSpec
 from scaleset_operator.core.disruption import Disruption
 from scaleset_operator.core.observed import Evidence, Instance, Neighbour, ProberView
 from scaleset_operator.core.plan import (
@@ -176,10 +176,10 @@ class Cluster(Protocol):
         """
         ...
 
-    async def record_probe_status(
-        self, key: Key, resource_version: str, status: HealthProbeStatus
+    async def record_report(
+        self, kind: str, key: Key, resource_version: str, status: Mapping[str, Any]
     ) -> None:
-        """Apply a HealthProbe's whole status; raises as `record_status` does."""
+        """Apply what is said in the status of another kind; raises as `record_status` does."""
         ...
 
     async def create_instance(

@@ -51,7 +51,9 @@ class ProbeReporter:
         if now < due:
             return due
         try:
-            await self._cluster.record_probe_status(key, probe.metadata.resource_version, status)
+            version = probe.metadata.resource_version
+            said = status.model_dump(mode="json", by_alias=True, exclude_none=True)
+            await self._cluster.record_report("HealthProbe", key, version, said)
         except Conflict:
             return now + RETRY
         except Gone:

@@ -1,4 +1,4 @@
-"""What the owners want, as last heard: ScaleSets and HealthProbes by name.
+"""What the owners want, as last heard: ScaleSets, HealthProbes and MaintenanceWindows by name.
 
 Fed by the watchers and by our own status writes; a newer resourceVersion never gives way to an
 older one. Of a resource that cannot be read only the fault is kept: nothing is done on what it was
@@ -7,11 +7,14 @@ before, and nobody else is stopped. Sends nothing.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import ValidationError
 
+from scaleset_operator.api.base import Resource
 from scaleset_operator.api.healthprobe import HealthProbe, HealthProbeStatus
+from scaleset_operator.api.maintenancestatus import MaintenanceWindowStatus
+from scaleset_operator.api.maintenancewindow import MaintenanceWindow
 from scaleset_operator.api.scaleset import ScaleSet
 from scaleset_operator.api.scalesetstatus import ScaleSetStatus
 from scaleset_operator.core.model import model_of
@@ -20,6 +23,7 @@ from scaleset_operator.reconciler.ports import Key, Owner
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
+R = TypeVar("R", bound=Resource)
 MOST_TOLD: Final = 5
 LONGEST_TOLD: Final = 60
 
@@ -62,6 +66,7 @@ class Resources:
     def __init__(self) -> None:
         self._sets: dict[Key, KnownSet] = {}
         self._probes: dict[Key, HealthProbe] = {}
+        self._windows: dict[Key, MaintenanceWindow] = {}
         self.unreadable: dict[tuple[str, Key], str] = {}
 
     def put_scale_set(self, body: Mapping[str, Any]) -> Key:
@@ -84,17 +89,24 @@ class Resources:
 
     def put_probe(self, body: Mapping[str, Any]) -> Key:
         """Take in a HealthProbe as the API server sent it, unless a newer one is known."""
+        return self._put(self._probes, HealthProbe, body)
+
+    def put_window(self, body: Mapping[str, Any]) -> Key:
+        """Take in a MaintenanceWindow as the API server sent it, unless a newer one is known."""
+        return self._put(self._windows, MaintenanceWindow, body)
+
+    def _put(self, there: dict[Key, R], model: type[R], body: Mapping[str, Any]) -> Key:
         key = key_of(body)
-        known = self._probes.get(key)
+        known = there.get(key)
         if known is not None and not _is_newer(body, known):
             return key
         try:
-            self._probes[key] = HealthProbe.model_validate(body)
+            there[key] = model.model_validate(body)
         except ValidationError as problem:
-            self.unreadable["HealthProbe", key] = in_words(problem)
-            self._probes.pop(key, None)
+            self.unreadable[model.__name__, key] = in_words(problem)
+            there.pop(key, None)
             return key
-        self.unreadable.pop(("HealthProbe", key), None)
+        self.unreadable.pop((model.__name__, key), None)
         return key
 
     def put_status(self, key: Key, status: ScaleSetStatus, resource_version: str) -> None:
@@ -112,6 +124,12 @@ class Resources:
         if known is not None:
             self._probes[key] = known.model_copy(update={"status": status})
 
+    def put_window_status(self, key: Key, status: MaintenanceWindowStatus) -> None:
+        """Take in what we have just written ourselves."""
+        known = self._windows.get(key)
+        if known is not None:
+            self._windows[key] = known.model_copy(update={"status": status})
+
     def drop_scale_set(self, key: Key) -> None:
         """The ScaleSet is gone."""
         self._sets.pop(key, None)
@@ -122,6 +140,11 @@ class Resources:
         self._probes.pop(key, None)
         self.unreadable.pop(("HealthProbe", key), None)
 
+    def drop_window(self, key: Key) -> None:
+        """The MaintenanceWindow is gone."""
+        self._windows.pop(key, None)
+        self.unreadable.pop(("MaintenanceWindow", key), None)
+
     def scale_set(self, key: Key) -> KnownSet | None:
         """The ScaleSet of this name, if there is one that can be read; from any thread."""
         return self._sets.get(key)
@@ -130,6 +153,10 @@ class Resources:
         """The HealthProbe of this name, if there is one that can be read."""
         return self._probes.get(key)
 
+    def window(self, key: Key) -> MaintenanceWindow | None:
+        """The MaintenanceWindow of this name, if there is one that can be read."""
+        return self._windows.get(key)
+
     def keys(self) -> tuple[Key, ...]:
         """All ScaleSets."""
         return tuple(self._sets)
@@ -137,6 +164,10 @@ class Resources:
     def probe_keys(self) -> tuple[Key, ...]:
         """All HealthProbes."""
         return tuple(self._probes)
+
+    def window_keys(self) -> tuple[Key, ...]:
+        """All MaintenanceWindows."""
+        return tuple(self._windows)
 
     def unreadable_keys(self) -> tuple[Key, ...]:
         """All resources that were heard of and cannot be read."""
@@ -185,14 +216,14 @@ def key_of(body: Mapping[str, Any]) -> Key:
     return Key(meta.get("namespace", ""), meta["name"])
 
 
-def _is_newer(body: Mapping[str, Any], known: ScaleSet | HealthProbe) -> bool:
+def _is_newer(body: Mapping[str, Any], known: Resource) -> bool:
     meta = body["metadata"]
     if meta.get("uid") != known.metadata.uid:
         return True
     return _number(meta.get("resourceVersion")) >= _version_of(known)
 
 
-def _version_of(known: ScaleSet | HealthProbe) -> int:
+def _version_of(known: Resource) -> int:
     return _number(known.metadata.resource_version)
 
 

@@ -10,7 +10,6 @@ from datetime import timedelta
 from typing import Any, Final
 
 from scaleset_operator.api.base import LABEL_NAME, Reason
-from scaleset_operator.api.healthprobe import HealthProbeStatus
 from scaleset_operator.core.disruption import Disruption
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.plan import (
@@ -148,14 +147,13 @@ class FakeCluster:
 
         return await self.wire.call(Request(Verb.STATUS, owner.key.name), send)
 
-    async def record_probe_status(
-        self, key: Key, resource_version: str, status: HealthProbeStatus
+    async def record_report(
+        self, kind: str, key: Key, resource_version: str, status: Mapping[str, Any]
     ) -> None:
         """See the port."""
-        body = status.model_dump(mode="json", by_alias=True, exclude_none=True)
 
         def send() -> None:
-            self.server.apply_status(*key, resource_version, body, kind="HealthProbe")
+            self.server.apply_status(*key, resource_version, status, kind=kind)
 
         await self.wire.call(Request(Verb.STATUS, key.name), send)
 

@@ -1,4 +1,4 @@
-"""The custom resources of a fake API server: ScaleSets and HealthProbes as raw objects.
+"""The custom resources of a fake API server, as raw objects.
 
 Generation counts changes of the spec only; the status is a server-side apply of the whole by one
 manager, merged over what other writers left there (protocol rule 25). A spec that the CRD would
@@ -12,11 +12,16 @@ from typing import Any, Final
 
 from scaleset_operator.api.base import API_VERSION, Model
 from scaleset_operator.api.healthprobe import HealthProbeSpec
+from scaleset_operator.api.maintenancewindow import MaintenanceWindowSpec
 from scaleset_operator.api.scaleset import ScaleSetSpec
 from scaleset_operator.api.scalesetstatus import ScaleSetStatus
 from scaleset_operator.rehearsal.objects import ObjectKey
 
-SPECS: Final[dict[str, type[Model]]] = {"ScaleSet": ScaleSetSpec, "HealthProbe": HealthProbeSpec}
+SPECS: Final[dict[str, type[Model]]] = {
+    "ScaleSet": ScaleSetSpec,
+    "HealthProbe": HealthProbeSpec,
+    "MaintenanceWindow": MaintenanceWindowSpec,
+}
 FOREIGN: Final = frozenset({"PodDisruptionBudget"})
 """Kinds of Kubernetes' own; what stands in them is not checked."""
 

@@ -10,7 +10,6 @@ import pytest
 
 from scaleset_operator.adapters.cluster.gateway import KubernetesCluster
 from scaleset_operator.api.base import Reason, VMHealth
-from scaleset_operator.api.healthprobe import HealthProbeStatus
 from scaleset_operator.core.plan import (
     AdoptInstance,
     CreateInstance,
@@ -347,16 +346,22 @@ async def test_a_status_that_cannot_be_recorded_says_why(
     with pytest.raises(kind):
         await bench.cluster.record_status(OWNER, {})
     with pytest.raises(kind):
-        await bench.cluster.record_probe_status(WEB, "7", HealthProbeStatus())
+        await bench.cluster.record_report("HealthProbe", WEB, "7", {"scaleSets": 1})
 
 
-async def test_the_status_of_a_probe_is_applied_likewise(bench: Bench) -> None:
+@pytest.mark.parametrize(
+    ("of", "plural"), [("HealthProbe", "healthprobes"), ("MaintenanceWindow", "maintenancewindows")]
+)
+async def test_the_status_of_another_kind_is_applied_likewise(
+    bench: Bench, of: str, plural: str
+) -> None:
     bench.api.answer("PATCH", Answer(body={"metadata": {"resourceVersion": "8"}}))
-    await bench.cluster.record_probe_status(Key("default", "http"), "7", HealthProbeStatus())
+    await bench.cluster.record_report(of, Key("default", "http"), "7", {"scaleSets": 1})
     request = bench.request("PATCH")
-    assert request.path.endswith("/namespaces/default/healthprobes/http/status")
-    assert request.body["kind"] == "HealthProbe"
+    assert request.path.endswith(f"/namespaces/default/{plural}/http/status")
+    assert request.body["kind"] == of
     assert request.body["metadata"]["resourceVersion"] == "7"
+    assert request.body["status"] == {"scaleSets": 1}
 
 
 # --- Create and delete ---------------------------------------------------------------------------

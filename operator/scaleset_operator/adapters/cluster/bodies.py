@@ -28,7 +28,6 @@ from scaleset_operator.api.base import (
     VMHealth,
     format_time,
 )
-from scaleset_operator.api.healthprobe import HealthProbeStatus
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.plan import (
     AdoptInstance,
@@ -67,17 +66,17 @@ def status_apply(owner: Owner, status: Mapping[str, Any]) -> Body:
     }
 
 
-def probe_status_apply(key: Key, resource_version: str, status: HealthProbeStatus) -> Body:
-    """The whole status of a HealthProbe, on the version it was made from."""
+def report_apply(kind: str, key: Key, resource_version: str, status: Mapping[str, Any]) -> Body:
+    """What is said in the status of another kind, on the version it was made from."""
     return {
         "apiVersion": API_VERSION,
-        "kind": "HealthProbe",
+        "kind": kind,
         "metadata": {
             "name": key.name,
             "namespace": key.namespace,
             "resourceVersion": resource_version,
         },
-        "status": status.model_dump(mode="json", by_alias=True, exclude_none=True),
+        "status": status,
     }
 
 

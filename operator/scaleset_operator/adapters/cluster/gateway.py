@@ -17,7 +17,6 @@ from scaleset_operator.adapters.cluster.pods import PodRecord, pod_record
 from scaleset_operator.adapters.cluster.reflector import Timing, pages
 from scaleset_operator.adapters.cluster.view import ClusterView, pods_path
 from scaleset_operator.api.base import FIELD_MANAGER, LABEL_NAME, VMHealth
-from scaleset_operator.api.healthprobe import HealthProbeStatus
 from scaleset_operator.core.disruption import Disruption
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.plan import (
@@ -165,12 +164,12 @@ class KubernetesCluster:
         body = bodies.status_apply(owner, status)
         return await self._apply_status("scalesets", owner.key, body)
 
-    async def record_probe_status(
-        self, key: Key, resource_version: str, status: HealthProbeStatus
+    async def record_report(
+        self, kind: str, key: Key, resource_version: str, status: Mapping[str, Any]
     ) -> None:
         """See the port."""
-        body = bodies.probe_status_apply(key, resource_version, status)
-        await self._apply_status("healthprobes", key, body)
+        body = bodies.report_apply(kind, key, resource_version, status)
+        await self._apply_status(f"{kind.lower()}s", key, body)
 
     async def _apply_status(self, kinds: str, key: Key, body: Mapping[str, Any]) -> str:
         answer = await self._connection.write(status_apply(kinds, key, body), Urgency.RECORD)

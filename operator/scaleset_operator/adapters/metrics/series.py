@@ -41,7 +41,7 @@ class Series:
 
 _SET: Final = {"namespace": "of the ScaleSet", "scaleset": "its name"}
 _CODE: Final = "a reason code of docs/reasons.md"
-_KIND: Final = {"kind": "ScaleSet or HealthProbe: whose turns"}
+_KIND: Final = {"kind": "ScaleSet, HealthProbe or MaintenanceWindow: whose turns"}
 _RESULT: Final = "Succeeded, Failed or Cancelled"
 _ACTION: Final = "Replace, Restart or Reimage"
 

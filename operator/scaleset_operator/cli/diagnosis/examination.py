@@ -20,6 +20,7 @@ from scaleset_operator.cli.kinds import (
     DEFINITIONS,
     HEALTH_PROBES,
     LEASES,
+    MAINTENANCE_WINDOWS,
     NETWORK_POLICIES,
     OWN_ACCESS_REVIEWS,
     PODS,
@@ -70,6 +71,7 @@ async def examine(scope: Scope) -> list[Check]:
         life.alive(scale_sets, now, await _leases(scope)),
         sets.accepted(scale_sets),
         *await _probes(scope, scale_sets),
+        await _windows(scope),
     ]
 
 
@@ -169,6 +171,14 @@ async def _probes(scope: Scope, scale_sets: Sequence[Json]) -> list[Check]:
         if policy is not None:
             by_namespace.setdefault(wall["metadata"]["namespace"], []).append(policy)
     return [reached, policies.admitting(scale_sets, by_name, by_namespace)]
+
+
+async def _windows(scope: Scope) -> Check:
+    try:
+        found = await scope.access.items(MAINTENANCE_WINDOWS, scope.namespace)
+    except Forbidden as fault:
+        return Check(name=sets.WINDOWS, verdict=Verdict.UNKNOWN, message=str(fault))
+    return sets.accepted(found, sets.WINDOWS)
 
 
 async def _read(look: Callable[[], Awaitable[list[Json]]]) -> list[Json]:

@@ -45,6 +45,8 @@ OPERATOR: Final = (
     *_each("update", GROUP, "scalesets", "finalizers"),
     *_each("list watch", GROUP, "healthprobes"),
     *_each("patch", GROUP, "healthprobes", "status"),
+    *_each("list watch", GROUP, "maintenancewindows"),
+    *_each("patch", GROUP, "maintenancewindows", "status"),
     *_each("get list watch create patch delete", "", "pods"),
     *_each("patch", "", "pods", "status"),
     *_each("list watch", "", "nodes"),
@@ -63,6 +65,7 @@ READING: Final = (
     *_each("get list watch", GROUP, "scalesets"),
     *_each("get", GROUP, "healthprobes"),
     *_each("get list", "", "pods"),
+    *_each("get list", GROUP, "maintenancewindows"),
 )
 """What the plugin needs to show anything."""
 WRITING: Final = (*_each("patch", GROUP, "scalesets"), *_each("patch", "", "pods"))

@@ -1,4 +1,4 @@
-"""What the operator itself says against sets and probes: refused specs, probes without a way."""
+"""What the operator itself says against sets, windows and probes: refused specs, no way there."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -8,24 +8,25 @@ from scaleset_operator.cli.diagnosis.check import Check, Verdict, named
 from scaleset_operator.cli.ports import Json
 
 ACCEPTED: Final = "scale sets"
+WINDOWS: Final = "maintenance windows"
 PROBES: Final = "health probes"
 UNHEARD: Final = frozenset({Reason.PROBE_INCONCLUSIVE, Reason.PROBE_BLOCKED})
 """Reasons of instances that are silent and not convicted."""
 REACH: Final = "can the operator reach the pods' addresses? `kubectl scaleset probe SET` tries here"
 
 
-def accepted(sets: Sequence[Json]) -> Check:
-    """Sets whose spec the operator does not act on, and why."""
-    refused = [f"{_name(raw)}: {why}" for raw in sets for why in _refusals(raw)]
+def accepted(found: Sequence[Json], name: str = ACCEPTED) -> Check:
+    """Objects whose spec the operator does not act on, and why; by default they are sets."""
+    refused = [f"{_name(raw)}: {why}" for raw in found for why in _refusals(raw)]
     if refused:
-        return Check(name=ACCEPTED, verdict=Verdict.FAILED, message=named(refused))
-    if not sets:
-        return Check(name=ACCEPTED, verdict=Verdict.OK, message="there are none")
-    silent = sum(not _conditions(raw) for raw in sets)
+        return Check(name=name, verdict=Verdict.FAILED, message=named(refused))
+    if not found:
+        return Check(name=name, verdict=Verdict.OK, message="there are none")
+    silent = sum(not _conditions(raw) for raw in found)
     if silent:
-        message = f"{silent} of {len(sets)} have no conditions yet"
-        return Check(name=ACCEPTED, verdict=Verdict.UNKNOWN, message=message)
-    return Check(name=ACCEPTED, verdict=Verdict.OK, message=f"{len(sets)} accepted")
+        message = f"{silent} of {len(found)} have no conditions yet"
+        return Check(name=name, verdict=Verdict.UNKNOWN, message=message)
+    return Check(name=name, verdict=Verdict.OK, message=f"{len(found)} accepted")
 
 
 def reached(sets: Sequence[Json], probes: Mapping[tuple[str, str], Json]) -> Check:

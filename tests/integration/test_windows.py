@@ -1,0 +1,75 @@
+"""A MaintenanceWindow on a real API server: told about by a live operator, as previewed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.api.manifests import WINDOW, manifest
+from tests.api.refused_others import recurring
+from tests.integration.test_plugin_acts import Plugin
+from tests.integration.waiting import eventually, throughout
+from tests.support.kube_api import path_of
+
+if TYPE_CHECKING:
+    from tests.integration.world import World
+
+NAME = "patch"
+
+
+@pytest.fixture
+def plugin(world: World) -> Plugin:
+    return Plugin(world)
+
+
+def window_of(world: World) -> dict[str, Any]:
+    return world.api.get(path_of(WINDOW, world.namespace, NAME))
+
+
+def condition(world: World, kind: str) -> dict[str, Any]:
+    rows = window_of(world).get("status", {}).get("conditions", ())
+    return next((row for row in rows if row["type"] == kind), {})
+
+
+def create(world: World, **changes: Any) -> None:
+    body = manifest(WINDOW, name=NAME, changes=recurring(**changes))
+    world.api.create(path_of(WINDOW, world.namespace), body)
+
+
+def test_a_window_is_told_about_as_it_was_previewed(world: World, plugin: Plugin) -> None:
+    """M-23, V-08: the same starts from the file's calendar and from the operator."""
+    create(world, schedule="30 2 * * SUN", blackoutDates=["2030-01-06"])
+    assert eventually(lambda: condition(world, "Accepted"), "Accepted")["status"] == "True"
+    status = window_of(world)["status"]
+    previewed = plugin.data("maintenance", "preview", NAME)["items"]
+    assert status["upcoming"] == [item["scheduled"]["startTime"] for item in previewed]
+    assert len(status["upcoming"]) == 5
+    assert status["observedGeneration"] == 1
+    assert status.keys() == {"observedGeneration", "upcoming", "conditions"}
+    ready = condition(world, "Ready")
+    assert (ready["status"], ready["reason"]) == ("False", "NotYetSupported")
+    (listed,) = plugin.data("maintenance", "list")["items"]
+    assert (listed["ready"], listed["scheduled"]) == ("NotYetSupported", previewed[0]["scheduled"])
+    version = window_of(world)["metadata"]["resourceVersion"]
+
+    def nothing_is_written() -> None:
+        assert window_of(world)["metadata"]["resourceVersion"] == version
+
+    throughout(3, nothing_is_written)
+
+
+def test_a_schedule_that_cannot_be_used_is_told_and_can_be_mended(
+    world: World, plugin: Plugin
+) -> None:
+    """M-23: what CEL cannot see fails closed, with field, value and what is allowed."""
+    create(world, schedule="0 25 * * *")
+    accepted = eventually(lambda: condition(world, "Accepted"), "Accepted")
+    assert (accepted["status"], accepted["reason"]) == ("False", "InvalidSchedule")
+    assert accepted["message"].startswith("spec.recurring.schedule is '0 25 * * *': bad hour")
+    assert accepted["message"] in plugin.refused("maintenance", "preview", NAME)
+    path = path_of(WINDOW, world.namespace, NAME)
+    world.api.merge(path, {"spec": {"recurring": {"schedule": "0 2 * * *"}}})
+    eventually(lambda: condition(world, "Accepted")["status"] == "True", "it is mended")
+    assert window_of(world)["status"]["observedGeneration"] == 2
+    world.api.delete(path)
