@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from demo.screen import Screen
     from localcluster.kind.access import Access
 
+ACCOUNT: Final = "scaleset-demo"
 PORT: Final = 8080
 PATIENCE: Final = 3.0
 SMALL: Final = {"requests": {"cpu": "5m", "memory": "8Mi"}}
@@ -52,8 +53,8 @@ def venue(screen: Screen) -> Iterator[Venue]:
         operator = _operator(screen, cluster, closing)
         image = loading.load_instance(cluster)
         folder = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="scaleset-demo-")))
-        way = access(cluster, folder)
-        closing.callback(withdraw, cluster)
+        way = access(cluster, ACCOUNT, folder)
+        closing.callback(withdraw, cluster, ACCOUNT)
         reached = Reached(cluster, way)
         _clear(reached)
         closing.callback(_clear, reached)

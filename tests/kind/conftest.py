@@ -30,6 +30,7 @@ from tests.support.kube_api import Api
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+ACCOUNT: Final = "scaleset-tests"
 NOT_RUN: Final = pytest.StashKey[tuple[int, str]]()
 MADE_HERE: Final = pytest.StashKey[bool]()
 
@@ -99,8 +100,8 @@ def administrator(
     cluster: KindCluster, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Access]:
     """Every right on the cluster, for the session."""
-    yield access(cluster, tmp_path_factory.mktemp("kind"))
-    withdraw(cluster)
+    yield access(cluster, ACCOUNT, tmp_path_factory.mktemp("kind"))
+    withdraw(cluster, ACCOUNT)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import base64
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -17,8 +17,6 @@ from localcluster.kind import loading
 
 if TYPE_CHECKING:
     from localcluster.kind.cluster import KindCluster
-
-ACCOUNT: Final = "localcluster-administrator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +28,19 @@ class Access:
     ca_file: Path
 
 
-def access(cluster: KindCluster, folder: Path) -> Access:
+def access(cluster: KindCluster, account: str, folder: Path) -> Access:
     """Make an account with every right, and give its token.
 
     Args:
         cluster: is up.
+        account: its name; no other user of the cluster may have the same.
         folder: keeps the certificates that vouch for the server.
     """
     known = loading.up(cluster)
-    wanted = {"apiVersion": "v1", "kind": "List", "items": _account()}
+    wanted = {"apiVersion": "v1", "kind": "List", "items": _account(account)}
     cluster.kubectl(known, "apply", "-f", "-", sent=json.dumps(wanted))
     token = cluster.kubectl(
-        known, "create", "token", ACCOUNT, "-n", "kube-system", "--duration=24h"
+        known, "create", "token", account, "-n", "kube-system", "--duration=24h"
     )
     config = yaml.safe_load(Path(known.kubeconfig).read_text(encoding="utf-8"))
     there = config["clusters"][0]["cluster"]
@@ -50,27 +49,27 @@ def access(cluster: KindCluster, folder: Path) -> Access:
     return Access(there["server"], token.strip(), ca_file)
 
 
-def withdraw(cluster: KindCluster) -> None:
+def withdraw(cluster: KindCluster, account: str) -> None:
     """Take the account away again."""
     known = cluster.state()
     if known is not None:
-        cluster.kubectl(known, "delete", "clusterrolebinding", ACCOUNT)
-        cluster.kubectl(known, "-n", "kube-system", "delete", "serviceaccount", ACCOUNT)
+        cluster.kubectl(known, "delete", "clusterrolebinding", account)
+        cluster.kubectl(known, "-n", "kube-system", "delete", "serviceaccount", account)
 
 
-def _account() -> list[dict[str, Any]]:
-    subject = {"kind": "ServiceAccount", "name": ACCOUNT, "namespace": "kube-system"}
+def _account(name: str) -> list[dict[str, Any]]:
+    subject = {"kind": "ServiceAccount", "name": name, "namespace": "kube-system"}
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}
     return [
         {
             "apiVersion": "v1",
             "kind": "ServiceAccount",
-            "metadata": {"name": ACCOUNT, "namespace": "kube-system"},
+            "metadata": {"name": name, "namespace": "kube-system"},
         },
         {
             "apiVersion": "rbac.authorization.k8s.io/v1",
             "kind": "ClusterRoleBinding",
-            "metadata": {"name": ACCOUNT},
+            "metadata": {"name": name},
             "roleRef": role,
             "subjects": [subject],
         },
