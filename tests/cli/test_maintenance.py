@@ -337,7 +337,6 @@ def test_the_right_to_read_windows_of_the_namespace_is_enough(words: tuple[str, 
 
 
 def test_the_list_says_what_is_open_and_what_comes_next() -> None:
-    """V-11: by the time alone."""
     entrance = cluster(
         window({"spec.recurring": ABSENT, "spec.once": ONCE}, name="b"),
         window({"spec.suspend": True, "status": {"conditions": [NOT_YET]}}, name="a"),

@@ -98,6 +98,14 @@ def test_what_the_api_server_accepts_has_a_calendar(changes: Manifest) -> None:
             "spec.once.selfService is 'absent': it is required with impact Redeploy",
         ),
         (
+            recurring(selfServiceLead=None),
+            "spec.recurring.selfServiceLead is 'absent': it is required with impact Redeploy",
+        ),
+        (
+            recurring() | {"spec.impact": "Pause"},
+            "spec.recurring.selfServiceLead is 'set': it is allowed with impact Redeploy only",
+        ),
+        (
             {"spec.once": None},
             "spec.once is 'absent': so is spec.recurring; exactly one of the two must be set",
         ),

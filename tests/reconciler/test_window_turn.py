@@ -92,7 +92,7 @@ async def test_it_is_written_on_a_change_only() -> None:
 
 
 async def test_it_is_looked_at_when_a_start_has_come_and_at_least_every_hour() -> None:
-    """V-11: a clock that is put right is noticed."""
+    """A clock that is put right is noticed."""
     windows = Windows()
     assert await windows.turn() == LOOK_AGAIN.total_seconds()
     windows.pass_time("2026-11-24T00:59:50")

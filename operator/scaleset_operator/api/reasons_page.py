@@ -27,7 +27,7 @@ _GROUPS: Final = (
     ),
     (Reason.RECOVERED, "How an entry of the ledger ended"),
     (Reason.ANSWERING, "What the last attempts said about an instance"),
-    (Reason.ALL_HEALTHY, "Reasons of conditions on the set and on the probe"),
+    (Reason.ALL_HEALTHY, "Reasons of conditions on the set, on the probe and on the window"),
     (Reason.REPAIR_STARTED, "Reasons of Events"),
 )
 """The first code of each group, in the order of the enum, and its heading."""

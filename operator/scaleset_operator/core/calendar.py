@@ -87,7 +87,6 @@ def _span(given: TimeRange) -> Span:
 def _recurring(
     schedule: Schedule, lead: timedelta | None, after: datetime
 ) -> Iterator[Occurrence | LeftOut]:
-    free: datetime | None = None
     for opening in schedule.openings(after):
         scheduled = opening.span
         if opening.blackout is not None:
@@ -97,8 +96,6 @@ def _recurring(
             yield Occurrence(None, scheduled)
             continue
         begin = scheduled.start - lead
-        free = free or schedule.end_before(scheduled.start, lead) or begin
-        begin = max(begin, free)
+        begin = max(begin, schedule.end_before(scheduled.start, lead) or begin)
         owners = Span(begin, scheduled.start) if begin < scheduled.start else None
         yield Occurrence(owners, scheduled)
-        free = scheduled.end
