@@ -84,7 +84,9 @@ def test_an_operator_with_the_rights_that_doctor_names_does_its_work(
         eventually(lambda: len(world.pods("web")) == 1, "scaled in to one")
         assert operator.stop() == 0, "and it gives its lease back"
         assert operator.faults() == []
-        assert "forbidden" not in operator.log.read_text()
+        lines = operator.log.read_text().splitlines()
+        # That a namespace of another test is going is no matter of rights.
+        assert not [one for one in lines if "forbidden" in one and "being terminated" not in one]
 
 
 def test_what_is_wrong_fails_by_its_name(world: World) -> None:
