@@ -42,9 +42,7 @@ def test_what_the_api_server_refuses_gives_no_calendar(case: Case) -> None:
         agenda(read(case.changes), NOW)
 
 
-@pytest.mark.parametrize(
-    "changes", [changes for _, kind, changes in ACCEPTED if kind == WINDOW], ids=str
-)
+@pytest.mark.parametrize("changes", [changes for _, kind, changes in ACCEPTED if kind == WINDOW])
 def test_what_the_api_server_accepts_has_a_calendar(changes: Manifest) -> None:
     next(agenda(read(changes), NOW))
 

@@ -23,17 +23,17 @@ def plugin(world: World) -> Plugin:
     return Plugin(world)
 
 
-def window_of(world: World) -> dict[str, Any]:
-    return world.api.get(path_of(WINDOW, world.namespace, NAME))
+def window_of(world: World, name: str = NAME) -> dict[str, Any]:
+    return world.api.get(path_of(WINDOW, world.namespace, name))
 
 
-def condition(world: World, kind: str) -> dict[str, Any]:
-    rows = window_of(world).get("status", {}).get("conditions", ())
+def condition(world: World, kind: str, name: str = NAME) -> dict[str, Any]:
+    rows = window_of(world, name).get("status", {}).get("conditions", ())
     return next((row for row in rows if row["type"] == kind), {})
 
 
-def create(world: World, **changes: Any) -> None:
-    body = manifest(WINDOW, name=NAME, changes=recurring(**changes))
+def create(world: World, name: str = NAME, **changes: Any) -> None:
+    body = manifest(WINDOW, name=name, changes=recurring(**changes))
     world.api.create(path_of(WINDOW, world.namespace), body)
 
 
@@ -73,3 +73,23 @@ def test_a_schedule_that_cannot_be_used_is_told_and_can_be_mended(
     eventually(lambda: condition(world, "Accepted")["status"] == "True", "it is mended")
     assert window_of(world)["status"]["observedGeneration"] == 2
     world.api.delete(path)
+
+
+def test_two_windows_are_a_pair_once_each_names_the_other(world: World) -> None:
+    """M-18: the first is refused until the second is there, and again when that one goes."""
+
+    def reason(name: str) -> str | None:
+        return condition(world, "Accepted", name).get("reason")
+
+    create(world, "east")
+    create(world, "west")
+    eventually(lambda: reason("east") == reason("west") == "Valid", "each by itself")
+    east, west = (path_of(WINDOW, world.namespace, name) for name in ("east", "west"))
+    world.api.merge(east, {"spec": {"pairedWith": {"name": "west"}}})
+    eventually(lambda: reason("east") == "InvalidPair", "one-sided")
+    assert reason("west") == "Valid"
+    world.api.merge(west, {"spec": {"pairedWith": {"name": "east"}}})
+    eventually(lambda: reason("east") == reason("west") == "Valid", "a pair")
+    world.api.delete(west)
+    eventually(lambda: reason("east") == "InvalidPair", "alone again")
+    assert "no such window can be seen" in condition(world, "Accepted", "east")["message"]

@@ -99,6 +99,16 @@ def test_a_window_that_comes_or_changes_is_looked_at_and_one_that_goes_is_forgot
     assert heard.resources.unreadable_keys() == ()
 
 
+def test_a_window_wakes_those_that_say_they_are_paired_with_it(heard: Heard) -> None:
+    """M-18: whether they are depends on it."""
+    spec = manifest(WINDOW)["spec"]
+    other = Key("bank", "patch")
+    paired = spec | {"pairedWith": {"name": PATCH.name, "namespace": PATCH.namespace}}
+    heard.ear.heard_of_window(other, gone=False, body=body(other, "MaintenanceWindow", paired))
+    assert heard.of_window(spec) == [PATCH, other]
+    assert heard.of_window(spec, gone=True) == [other]
+
+
 def test_a_set_that_goes_wakes_its_probes_and_is_known_no_more(heard: Heard) -> None:
     heard.of_probe()
     heard.of_set(WEB)

@@ -170,6 +170,24 @@ async def test_what_others_wrote_into_the_status_stays() -> None:
     assert windows.writes() == 1
 
 
+async def test_a_pair_that_is_none_is_told_until_the_other_names_this_one_too() -> None:
+    """M-18."""
+    windows = Windows()
+    other = windows.stage.server.resource(WINDOW, *PATCH)["spec"]
+    mine = other | {"pairedWith": {"name": "other"}}
+    windows.stage.server.apply(WINDOW, *PATCH, mine)
+    await windows.turn()
+    state, reason, message = windows.condition("Accepted")
+    assert (state, reason) == ("False", Reason.INVALID_PAIR)
+    assert message.startswith(f"spec.pairedWith is '{NAMESPACE}/other': no such window")
+    assert windows.status()["upcoming"][:4] == STARTS, "its times are known all the same"
+    back = other | {"pairedWith": {"name": PATCH.name}}
+    windows.stage.server.apply(WINDOW, NAMESPACE, "other", back)
+    windows.resources.put_window(windows.stage.server.resource(WINDOW, NAMESPACE, "other"))
+    await windows.turn()
+    assert windows.condition("Accepted")[:2] == ("True", Reason.VALID)
+
+
 async def test_a_conflict_is_tried_again_and_a_missing_window_is_let_go() -> None:
     windows = Windows()
     windows.stage.operator.faults.script(Verb.STATUS, Fault.CONFLICT)

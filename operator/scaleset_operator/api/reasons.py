@@ -95,6 +95,7 @@ class Reason(StrEnum):
     NOT_IN_USE = "NotInUse"
     INTERVAL_TOO_LONG = "IntervalTooLong"
     INVALID_SCHEDULE = "InvalidSchedule"
+    INVALID_PAIR = "InvalidPair"
 
     # Reasons of Events.
     REPAIR_STARTED = "RepairStarted"
@@ -192,6 +193,7 @@ REASON_TEXT: Final[dict[Reason, str]] = {
     Reason.NOT_IN_USE: "No set uses the probe, so no request is sent.",
     Reason.INTERVAL_TOO_LONG: "Two attempts do not fit into the timeout; a good instance may flap.",
     Reason.INVALID_SCHEDULE: "The window's times cannot be used; the message has what is allowed.",
+    Reason.INVALID_PAIR: "The window and the one that it names are no pair; the message says why.",
     Reason.REPAIR_STARTED: "A repair was recorded and begins.",
     Reason.REPAIR_SUCCEEDED: "The replacement, or the renewed instance, is Healthy.",
     Reason.REPAIR_FAILED: "The repair ended without a healthy instance.",

@@ -144,6 +144,9 @@ ADVICE: Final[dict[Reason, str]] = {
         "Mend the field that the message names; `kubectl scaleset maintenance preview -f FILE` "
         "shows what a change would mean."
     ),
+    Reason.INVALID_PAIR: (
+        "Let each of the two windows name the other in spec.pairedWith, and no third one."
+    ),
     Reason.REPAIR_STARTED: "Nothing; if it comes often, look at the causes in repairs.history.",
     Reason.REPAIR_SUCCEEDED: "Nothing.",
     Reason.REPAIR_FAILED: "Look at the replacement: logs, Events, its endpoint.",

@@ -54,6 +54,8 @@ class Ear:
             self._resources.put_window(body)
             self._tell_unreadable("MaintenanceWindow", key)
             self._wake_window(key)
+        for other in self._resources.windows_that_name(key):
+            self._wake_window(other)
 
     def heard_of_set(self, key: Key, *, gone: bool, body: Mapping[str, Any]) -> None:
         """A ScaleSet was made, changed or deleted."""

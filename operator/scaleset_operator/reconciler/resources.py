@@ -18,6 +18,7 @@ from scaleset_operator.api.maintenancewindow import MaintenanceWindow
 from scaleset_operator.api.scaleset import ScaleSet
 from scaleset_operator.api.scalesetstatus import ScaleSetStatus
 from scaleset_operator.core.model import model_of
+from scaleset_operator.core.pairing import partner_of
 from scaleset_operator.reconciler.ports import Key, Owner
 
 if TYPE_CHECKING:
@@ -164,6 +165,10 @@ class Resources:
     def probe_keys(self) -> tuple[Key, ...]:
         """All HealthProbes."""
         return tuple(self._probes)
+
+    def windows_that_name(self, key: Key) -> tuple[Key, ...]:
+        """The MaintenanceWindows that say they are paired with this one."""
+        return tuple(one for one, window in self._windows.items() if partner_of(window) == key)
 
     def window_keys(self) -> tuple[Key, ...]:
         """All MaintenanceWindows."""

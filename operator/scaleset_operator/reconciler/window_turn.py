@@ -1,4 +1,4 @@
-"""The status of a MaintenanceWindow: whether its times can be used, and when they come next.
+"""The status of a MaintenanceWindow: whether it can be used, and when its times come next.
 
 Written on change only. Nothing is announced and nothing is carried out, and the condition Ready
 says so. Must not know: whose instances a window is for.
@@ -12,6 +12,7 @@ from scaleset_operator.api.base import Condition, ConditionStatus, Reason, forma
 from scaleset_operator.api.maintenancestatus import MAX_UPCOMING, MaintenanceWindowStatus
 from scaleset_operator.api.maintenancewindow import MaintenanceWindow
 from scaleset_operator.core.calendar import occurrences
+from scaleset_operator.core.pairing import objection, partner_of
 from scaleset_operator.core.schedule import ScheduleError
 from scaleset_operator.reconciler.leadership import Alone, Leadership
 from scaleset_operator.reconciler.ports import Clock, Cluster, Conflict, Gone, Key
@@ -50,7 +51,7 @@ class WindowReporter:
         if window is None or not self._leadership.leads():
             return None  # Everybody is woken when that changes.
         now = self._clock.now()
-        status = _status(window, now)
+        status = _status(window, self._no_pair(window), now)
         if status != window.status:
             said = status.model_dump(mode="json", by_alias=True, include=SAID)
             version = window.metadata.resource_version
@@ -63,14 +64,22 @@ class WindowReporter:
             self._resources.put_window_status(key, status)
         return min((*status.upcoming, now + LOOK_AGAIN))
 
+    def _no_pair(self, window: MaintenanceWindow) -> str | None:
+        named = partner_of(window)
+        return objection(window, named and self._resources.window(Key(*named)))
 
-def _status(window: MaintenanceWindow, now: datetime) -> MaintenanceWindowStatus:
+
+def _status(
+    window: MaintenanceWindow, no_pair: str | None, now: datetime
+) -> MaintenanceWindowStatus:
     state, reason = ConditionStatus.TRUE, Reason.VALID
     upcoming: tuple[datetime, ...] = ()
     try:
         starts = (one.scheduled.start for one in occurrences(window.spec, now))
         upcoming = tuple(islice((start for start in starts if start > now), MAX_UPCOMING))
         message = f"opens next at {format_time(upcoming[0])}" if upcoming else "does not open again"
+        if no_pair is not None:
+            state, reason, message = ConditionStatus.FALSE, Reason.INVALID_PAIR, no_pair
     except ScheduleError as fault:
         state, reason, message = ConditionStatus.FALSE, Reason.INVALID_SCHEDULE, str(fault)
     ready = ("Ready", ConditionStatus.FALSE, Reason.NOT_YET_SUPPORTED, NOT_YET)
