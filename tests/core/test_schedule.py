@@ -74,3 +74,11 @@ def test_an_instant_is_in_utc_whatever_the_machine_s_own_zone() -> None:
     moment = schedule.resolved(datetime(2026, 7, 1, 2), ZoneInfo("Europe/Amsterdam"))  # noqa: DTZ001 - the clocks'
     assert moment.tzinfo is UTC
     assert moment == datetime(2026, 7, 1, tzinfo=UTC)
+
+
+def test_a_time_that_is_skipped_comes_when_the_clocks_go_on() -> None:
+    """M-23: at 01:00 UTC they go from 2:00 to 3:00, whichever minute was named."""
+    for minute in (0, 29, 59):
+        skipped = datetime(2026, 3, 29, 2, minute)  # noqa: DTZ001 - the clocks'
+        moment = schedule.resolved(skipped, ZoneInfo("Europe/Amsterdam"))
+        assert moment == datetime(2026, 3, 29, 1, tzinfo=UTC)
