@@ -5,7 +5,8 @@ there; Reconciling and Stalled only when abnormal (kstatus). A transition time m
 status of the condition does.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import NamedTuple
 
 from scaleset_operator.api.base import Condition, ConditionStatus, Reason
@@ -37,11 +38,26 @@ def conditions(scene: Scene, status: ScaleSetStatus) -> tuple[Condition, ...]:
         scene: what this decision looks at.
         status: the next status, conditions aside.
     """
-    before = {c.type: c for c in scene.observed.status.conditions}
-    return tuple(_timed(scene, before.get(w.type), w) for w in _words(scene, status))
+    observed = scene.observed
+    return timed(_words(scene, status), observed.status.conditions, observed.generation, scene.now)
 
 
-def _timed(scene: Scene, before: Condition | None, word: Word) -> Condition:
+def timed(
+    words: Iterable[Word], shown: Iterable[Condition], generation: int, now: datetime
+) -> tuple[Condition, ...]:
+    """Conditions that say these words, of any kind of resource.
+
+    Args:
+        words: what holds now.
+        shown: the conditions as they stand in the status.
+        generation: of the spec that the words speak about.
+        now: the time of what was not so before.
+    """
+    before = {c.type: c for c in shown}
+    return tuple(_timed(before.get(word.type), word, generation, now) for word in words)
+
+
+def _timed(before: Condition | None, word: Word, generation: int, now: datetime) -> Condition:
     same = before is not None and before.status == word.status
     return Condition(
         type=word.type,
@@ -50,9 +66,9 @@ def _timed(scene: Scene, before: Condition | None, word: Word) -> Condition:
         message=word.message,
         # Whole seconds, as every condition in Kubernetes.
         last_transition_time=(
-            before.last_transition_time if before and same else scene.now.replace(microsecond=0)
+            before.last_transition_time if before and same else now.replace(microsecond=0)
         ),
-        observed_generation=scene.observed.generation,
+        observed_generation=generation,
     )
 
 

@@ -6,9 +6,10 @@ Written on change only, and at most every few seconds; it decides nothing and no
 from datetime import datetime, timedelta
 from typing import Final
 
-from scaleset_operator.api.base import Condition, ConditionStatus, Reason
+from scaleset_operator.api.base import ConditionStatus, Reason
 from scaleset_operator.api.healthprobe import HealthProbe, HealthProbeStatus
 from scaleset_operator.api.scalesetstatus import RotationStatus
+from scaleset_operator.core.conditions import Word, timed
 from scaleset_operator.reconciler.leadership import Alone, Leadership
 from scaleset_operator.reconciler.ports import Clock, Cluster, Conflict, Gone, Key
 from scaleset_operator.reconciler.resources import KnownSet, Resources
@@ -76,7 +77,9 @@ def _status(probe: HealthProbe, users: list[KnownSet], now: datetime) -> HealthP
         unhealthy_instances=sum(unhealthy for _, unhealthy, _ in found),
         unknown_instances=sum(unknown for _, _, unknown in found),
     )
-    return status.model_copy(update={"conditions": (_ready(probe, status, now),)})
+    words, shown = (_ready(probe, status),), probe.status.conditions
+    conditions = timed(words, shown, probe.metadata.generation, now)
+    return status.model_copy(update={"conditions": conditions})
 
 
 def _found(probe: str, user: KnownSet) -> tuple[int, int, int]:
@@ -88,7 +91,7 @@ def _found(probe: str, user: KnownSet) -> tuple[int, int, int]:
     return said.in_rotation, said.out_of_rotation, said.unknown
 
 
-def _ready(probe: HealthProbe, status: HealthProbeStatus, now: datetime) -> Condition:
+def _ready(probe: HealthProbe, status: HealthProbeStatus) -> Word:
     """Ready: used, and its port is known; a tight timeout is said, not refused (P-10)."""
     state, reason, message = ConditionStatus.TRUE, Reason.PROBING, f"{status.scale_sets} sets"
     if not status.scale_sets:
@@ -99,15 +102,4 @@ def _ready(probe: HealthProbe, status: HealthProbeStatus, now: datetime) -> Cond
     elif 2 * probe.spec.interval_in_seconds >= probe.spec.timeout_in_seconds:
         reason = Reason.INTERVAL_TOO_LONG
         message += "; interval is not below half of timeout: one lost probe may be decisive"
-    before = next((c for c in probe.status.conditions if c.type == "Ready"), None)
-    same = before is not None and before.status == state
-    return Condition(
-        type="Ready",
-        status=state,
-        reason=reason,
-        message=message,
-        last_transition_time=(
-            before.last_transition_time if before and same else now.replace(microsecond=0)
-        ),
-        observed_generation=probe.metadata.generation,
-    )
+    return Word("Ready", state, reason, message)

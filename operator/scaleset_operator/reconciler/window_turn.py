@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
 
-from scaleset_operator.api.base import Condition, ConditionStatus, Reason, format_time
+from scaleset_operator.api.base import ConditionStatus, Reason, format_time
 from scaleset_operator.api.maintenancestatus import MAX_UPCOMING, MaintenanceWindowStatus
 from scaleset_operator.api.maintenancewindow import MaintenanceWindow
 from scaleset_operator.core.calendar import occurrences
+from scaleset_operator.core.conditions import Word, timed
 from scaleset_operator.core.pairing import objection, partner_of
 from scaleset_operator.core.schedule import ScheduleError
 from scaleset_operator.reconciler.leadership import Alone, Leadership
@@ -82,29 +83,12 @@ def _status(
             state, reason, message = ConditionStatus.FALSE, Reason.INVALID_PAIR, no_pair
     except ScheduleError as fault:
         state, reason, message = ConditionStatus.FALSE, Reason.INVALID_SCHEDULE, str(fault)
-    ready = ("Ready", ConditionStatus.FALSE, Reason.NOT_YET_SUPPORTED, NOT_YET)
-    words = (("Accepted", state, reason, message), ready)
+    accepted = Word("Accepted", state, reason, message)
+    ready = Word("Ready", ConditionStatus.FALSE, Reason.NOT_YET_SUPPORTED, NOT_YET)
+    generation = window.metadata.generation
     said = {
-        "observed_generation": window.metadata.generation,
+        "observed_generation": generation,
         "upcoming": upcoming,
-        "conditions": tuple(_condition(window, word, now) for word in words),
+        "conditions": timed((accepted, ready), window.status.conditions, generation, now),
     }
     return window.status.model_copy(update=said)
-
-
-def _condition(
-    window: MaintenanceWindow, word: tuple[str, ConditionStatus, Reason, str], now: datetime
-) -> Condition:
-    kind, state, reason, message = word
-    before = next((c for c in window.status.conditions if c.type == kind), None)
-    stays = before is not None and before.status == state
-    return Condition(
-        type=kind,
-        status=state,
-        reason=reason,
-        message=message,
-        last_transition_time=(
-            before.last_transition_time if before and stays else now.replace(microsecond=0)
-        ),
-        observed_generation=window.metadata.generation,
-    )
