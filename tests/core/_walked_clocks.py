@@ -79,7 +79,7 @@ def opens(pattern: Pattern, zone: str) -> list[datetime]:
         day = date(2026, 12, 24) + timedelta(days=number)
         if not pattern.days(day):
             continue
-        midnight = (datetime(day.year, day.month, day.day) - _ZERO) // MINUTE  # noqa: DTZ001
+        midnight = (datetime(day.year, day.month, day.day) - _ZERO) // MINUTE  # noqa: DTZ001 - as _ZERO
         for time in sorted(60 * h + m for h in pattern.hours for m in pattern.minutes):
             place = bisect_left(shown, midnight + time)
             step = BEGIN + place * STEP

@@ -14,12 +14,10 @@ from typing import Any, Final
 import yaml
 from pydantic import ValidationError
 
-from scaleset_operator.api.base import GROUP, Model
-from scaleset_operator.api.healthprobe import HealthProbeSpec
-from scaleset_operator.api.maintenancewindow import MaintenanceWindowSpec
-from scaleset_operator.api.scaleset import ScaleSetSpec
+from scaleset_operator.api.base import GROUP
 from scaleset_operator.cli.failures import Failure
 from scaleset_operator.reconciler.resources import in_words
+from scaleset_operator.rehearsal.resources import SPECS
 
 Json = dict[str, Any]
 
@@ -28,11 +26,6 @@ SNAPSHOT_TIME: Final = f"{GROUP}/snapshot-time"
 """Annotation of the List that a snapshot is kept as."""
 MAX_BYTES: Final = 64 * 1024 * 1024
 """A snapshot of a set of thousands of pods fits; an endless file does not."""
-SPECS: Final[dict[str, type[Model]]] = {
-    "ScaleSet": ScaleSetSpec,
-    "HealthProbe": HealthProbeSpec,
-    "MaintenanceWindow": MaintenanceWindowSpec,
-}
 KINDS: Final = ("ScaleSet", "HealthProbe", "PodDisruptionBudget", "Pod", "Node")
 
 
@@ -90,13 +83,10 @@ def read_window(path: str, name: str | None, namespace: str | None) -> Json:
     """The MaintenanceWindow of a file; arguments and errors are those of `read_file`."""
     bodies = [_placed(body, namespace or "default") for body in _bodies(_documents(path), path)]
     windows = [body for body in bodies if body["kind"] == "MaintenanceWindow"]
-    meant = [one for one in windows if name in (None, one["metadata"]["name"])]
     if not windows:
         line = f"{path} has no MaintenanceWindow"
         raise Failure(line)
-    if not meant:
-        line = f"{path} has no MaintenanceWindow {name!r}: it has {_listed(windows)}"
-        raise Failure(line)
+    meant = _named(windows, path, name)
     if len(meant) > 1:
         line = f"{path} has the MaintenanceWindows {_listed(meant)}: name the one that is meant"
         raise Failure(line)
@@ -131,10 +121,7 @@ def _chosen(sets: Sequence[Json], path: str, name: str | None, namespace: str | 
     if not sets:
         line = f"{path} has no ScaleSet to rehearse"
         raise Failure(line)
-    meant = [one for one in sets if name in (None, one["metadata"]["name"])]
-    if not meant:
-        line = f"{path} has no ScaleSet {name!r}: it has {_listed(sets)}"
-        raise Failure(line)
+    meant = _named(sets, path, name)
     there = [one for one in meant if one["metadata"]["namespace"] == namespace]
     left = there if len(meant) > 1 and there else meant
     if len(left) == 1:
@@ -147,6 +134,15 @@ def _chosen(sets: Sequence[Json], path: str, name: str | None, namespace: str | 
         how = "they are one and the same: leave all but one out"
     line = f"{path} has the ScaleSets {_listed(left)}, and one is rehearsed at a time; {how}"
     raise Failure(line)
+
+
+def _named(found: Sequence[Json], path: str, name: str | None) -> list[Json]:
+    """Those of one kind that have a name, or all where none is given; at least one."""
+    meant = [one for one in found if name in (None, one["metadata"]["name"])]
+    if not meant:
+        line = f"{path} has no {found[0]['kind']} {name!r}: it has {_listed(found)}"
+        raise Failure(line)
+    return meant
 
 
 def _listed(sets: Sequence[Json]) -> str:
