@@ -8,9 +8,30 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from scaleset_operator.api.base import Condition, Count, Generation, LabelName, Model, Time, cut
+from scaleset_operator.api.base import (
+    MAX_LABEL_LENGTH,
+    Condition,
+    Count,
+    Generation,
+    LabelName,
+    Model,
+    Time,
+    cut,
+)
+from scaleset_operator.api.windowledger import (
+    MAX_ANNOUNCED,
+    MAX_NODE_RECORDS,
+    MAX_NOTICES,
+    MAX_UPCOMING,
+    AnnouncedOccurrence,
+    MissedOccurrence,
+    NodeRecord,
+    NodeWork,
+    NoticeKind,
+    PairTurn,
+    PendingNotice,
+)
 
-MAX_UPCOMING: Final = 5
 MAX_OPERATION_MESSAGE: Final = 256
 
 
@@ -37,6 +58,41 @@ class OperationResultCode(StrEnum):
     RETRY_LATER = "RetryLater"
     MAINTENANCE_ABORTED = "MaintenanceAborted"
     MAINTENANCE_COMPLETED = "MaintenanceCompleted"
+
+
+class RedeployStatus(Model):
+    """One instance's maintenance, under the seven names of the source (V-02, V-09).
+
+    The JSON of the annotation scaleset.dev/maintenance-redeploy-status. The times are there only
+    while maintenance is ahead of the instance; the last result stays after them (V-15, V-16).
+    """
+
+    is_customer_initiated_maintenance_allowed: bool | None = Field(default=None, examples=[True])
+    """Whether the owner may start it now (V-10)."""
+    pre_maintenance_window_start_time: Time | None = Field(
+        default=None, examples=["2026-11-20T00:00:00Z"]
+    )
+    """When the self-service window opens."""
+    pre_maintenance_window_end_time: Time | None = Field(
+        default=None, examples=["2026-11-27T00:00:00Z"]
+    )
+    """When it closes."""
+    maintenance_window_start_time: Time | None = Field(
+        default=None, examples=["2026-11-27T02:00:00Z"]
+    )
+    """When the scheduled window opens."""
+    maintenance_window_end_time: Time | None = Field(
+        default=None, examples=["2026-11-27T08:00:00Z"]
+    )
+    """When it closes."""
+    last_operation_result_code: OperationResultCode | None = Field(
+        default=None, examples=["MaintenanceCompleted"]
+    )
+    """How the last operation ended; None before any."""
+    last_operation_message: Annotated[
+        str | None, Field(max_length=MAX_OPERATION_MESSAGE), cut(MAX_OPERATION_MESSAGE)
+    ] = Field(default=None, examples=["moved to worker-3"])
+    """The same in words."""
 
 
 class InstanceCounts(Model):
@@ -110,5 +166,27 @@ class MaintenanceWindowStatus(Model):
     """The update domain being worked on."""
     last_operation: LastOperation | None = None
     """The latest operation on any instance."""
+    announced: tuple[AnnouncedOccurrence, ...] = Field(default=(), max_length=MAX_ANNOUNCED)
+    """Every maintenance that was announced and is not over, the next one first."""
+    last_iteration: Count = Field(default=0, examples=[3])
+    """The highest number given to a maintenance."""
+    campaign: Annotated[str, Field(max_length=MAX_LABEL_LENGTH)] = Field(
+        default="", examples=["9f86d081"]
+    )
+    """The hash of spec.updatedNodeSelector; another one begins the growing shares anew (V-06)."""
+    campaign_iteration: Count = Field(default=0, examples=[1])
+    """The iteration with which it began."""
+    missed: tuple[MissedOccurrence, ...] = Field(default=(), max_length=MAX_UPCOMING)
+    """What was due and did not take place, newest first."""
+    notices: tuple[PendingNotice, ...] = Field(default=(), max_length=MAX_NOTICES)
+    """Notifications that have not reached everybody yet, oldest first."""
+    last_notices: tuple[NoticeKind, ...] = Field(default=(), max_length=len(NoticeKind))
+    """What has been made known of the present iteration."""
+    pair_turn: PairTurn | None = None
+    """Whose turn it is, where this window holds it for its pair."""
+    node_work: NodeWork | None = None
+    """The node that is being worked on."""
+    node_records: tuple[NodeRecord, ...] = Field(default=(), max_length=MAX_NODE_RECORDS)
+    """The latest nodes that were worked on, newest first."""
     conditions: tuple[Condition, ...] = Field(default=(), max_length=10)
     """Accepted, Announced, SelfServiceOpen, ScheduledOpen, Progressing, Completed, Ready."""

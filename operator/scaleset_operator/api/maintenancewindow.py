@@ -12,9 +12,7 @@ from scaleset_operator.api.base import (
     Day,
     Duration,
     LabelName,
-    LabelValue,
     Model,
-    ObjectName,
     Resource,
     Time,
     cel,
@@ -23,10 +21,17 @@ from scaleset_operator.api.base import (
 from scaleset_operator.api.durations import parse_duration
 from scaleset_operator.api.maintenancestatus import Impact, MaintenanceWindowStatus
 from scaleset_operator.api.scaleset import Selector
+from scaleset_operator.api.windowledger import MAX_AUDIENCES
+from scaleset_operator.api.windowparts import (
+    IterationShares,
+    NodeMaintenance,
+    NodeSelector,
+    UpdateDomainPace,
+    WindowRef,
+)
 
 MIN_NOTICE: Final = parse_duration("P30D")
 """Also the default (V-01); less needs `urgent`."""
-DEFAULT_PAUSE_BETWEEN_DOMAINS: Final = parse_duration("PT30M")
 MAX_NOTICE: Final = parse_duration("P365D")
 MAX_SCHEDULE_LENGTH: Final = 100
 MAX_TIME_ZONE_LENGTH: Final = 64
@@ -35,6 +40,7 @@ MIN_DURATION: Final = parse_duration("PT5M")
 MAX_DURATION: Final = parse_duration("P7D")
 MIN_SELF_SERVICE_LEAD: Final = parse_duration("PT1H")
 MAX_SELF_SERVICE_LEAD: Final = parse_duration("P90D")
+DEFAULT_AUDIENCE: Final = "default"
 
 
 class TimeRange(Model):
@@ -131,40 +137,6 @@ class RecurringWindow(Model):
     Allowed: up to 50 different days, as YYYY-MM-DD."""
 
 
-class UpdateDomainPace(Model):
-    """How the update domains follow one another: one at a time, in no promised order (M-12)."""
-
-    pause_between: Duration = Field(
-        default=DEFAULT_PAUSE_BETWEEN_DOMAINS,
-        examples=["PT5M"],
-        json_schema_extra=checked(
-            cel(
-                "self <= duration('24h')",
-                "spec.updateDomains.pauseBetween must be PT0S to P1D",
-            )
-        ),
-    )
-    """How long to wait after a domain is back and healthy. Allowed: PT0S to P1D."""
-
-
-class WindowRef(Model):
-    """Another MaintenanceWindow."""
-
-    name: ObjectName = Field(examples=["host-patch-nov"])
-    """Its name. Allowed: a DNS name of at most 253 characters."""
-    namespace: LabelName | None = Field(default=None, examples=["shop-dr"])
-    """Its namespace; left out, the same one. Allowed: a DNS label of at most 63 characters."""
-
-
-class NodeSelector(Model):
-    """Labels of nodes."""
-
-    match_labels: dict[str, LabelValue] = Field(
-        min_length=1, max_length=16, examples=[{"maintenance/updated": "2026-11"}]
-    )
-    """Label names and the values they must have. Allowed: 1 to 16 labels."""
-
-
 _SPEC_RULES = checked(
     cel(
         "has(self.once) != has(self.recurring)",
@@ -200,6 +172,18 @@ _SPEC_RULES = checked(
         field=".notifyBefore",
     ),
     cel(
+        "self.impact != 'Redeploy' || has(self.updatedNodeSelector)",
+        "spec.updatedNodeSelector is required with impact Redeploy: instances move to these nodes",
+        reason="FieldValueRequired",
+        field=".updatedNodeSelector",
+    ),
+    cel(
+        "self.impact == 'Redeploy' || !has(self.nodeMaintenance)",
+        "spec.nodeMaintenance is allowed with impact Redeploy only: remove it",
+        reason="FieldValueForbidden",
+        field=".nodeMaintenance",
+    ),
+    cel(
         "self.notifyBefore <= duration('8760h')",
         "spec.notifyBefore must be at most P365D",
         field=".notifyBefore",
@@ -232,8 +216,23 @@ class MaintenanceWindowSpec(Model):
     paired_with: WindowRef | None = None
     """The window of the other side of a pair: the two are never active at once (M-17). The other
     must name this one."""
+    iterations: IterationShares = IterationShares()
+    """How much of a set each iteration of a recurring window includes; a window with fixed times
+    has one iteration, of everything."""
     updated_node_selector: NodeSelector | None = None
-    """Which nodes are already updated: redeployed instances go there (M-07)."""
+    """Which nodes are already updated: redeployed instances go there (M-07). Required with impact
+    Redeploy. Another value begins another campaign."""
+    node_maintenance: NodeMaintenance | None = None
+    """Work on the nodes themselves, carried out while the scheduled window is open. Allowed with
+    impact Redeploy only; left out, somebody else updates and labels them."""
+    audiences: tuple[LabelName, ...] = Field(
+        default=(DEFAULT_AUDIENCE,),
+        max_length=MAX_AUDIENCES,
+        examples=[["default", "shop-team"]],
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+    )
+    """Who is notified; the operator's own configuration says where each is reached (V-25).
+    Allowed: up to 5 different DNS labels."""
     suspend: bool = Field(default=False, examples=[True])
     """Whether nothing new starts; what has started is finished."""
 

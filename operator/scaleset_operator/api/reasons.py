@@ -45,7 +45,26 @@ class Reason(StrEnum):
     UNKNOWN_REQUEST = "UnknownRequest"
     UPDATE_WAITS = "UpdateWaits"
 
+    # Why an instance is not taken for maintenance, or a request for it is refused.
+    WINDOW_NOT_FOUND = "WindowNotFound"
+    NOT_IN_SELF_SERVICE = "NotInSelfService"
+    NOT_INCLUDED = "NotIncluded"
+    ALREADY_ATTEMPTED = "AlreadyAttempted"
+    WINDOW_SUSPENDED = "WindowSuspended"
+    PARTNER_ACTIVE = "PartnerActive"
+    FLOOR_REACHED = "FloorReached"
+    UNDER_REPAIR = "UnderRepair"
+    OTHER_MAINTENANCE = "OtherMaintenance"
+    DOMAIN_IN_PROGRESS = "DomainInProgress"
+    PAUSE_BETWEEN_DOMAINS = "PauseBetweenDomains"
+    RETRY_LATER = "RetryLater"
+    NODE_NOT_EMPTYING = "NodeNotEmptying"
+
     # How an entry of the ledger ended.
+    MAINTENANCE_COMPLETED = "MaintenanceCompleted"
+    NO_UPDATED_NODE = "NoUpdatedNode"
+    EVICTION_REFUSED = "EvictionRefused"
+    NOT_BACK = "NotBack"
     RECOVERED = "Recovered"
     SUPERSEDED = "Superseded"
     SCALED_IN = "ScaledIn"
@@ -96,6 +115,17 @@ class Reason(StrEnum):
     INTERVAL_TOO_LONG = "IntervalTooLong"
     INVALID_SCHEDULE = "InvalidSchedule"
     INVALID_PAIR = "InvalidPair"
+    ANNOUNCED = "Announced"
+    NOT_ANNOUNCED = "NotAnnounced"
+    NOTICE_TOO_SHORT = "NoticeTooShort"
+    NOTHING_AHEAD = "NothingAhead"
+    WINDOW_OPEN = "WindowOpen"
+    WINDOW_CLOSED = "WindowClosed"
+    WINDOW_MISSED = "WindowMissed"
+    MAINTENANCE_STOPPED = "MaintenanceStopped"
+    NOTHING_TO_DO = "NothingToDo"
+    CARRIED_OVER = "CarriedOver"
+    NODE_GIVEN_UP = "NodeGivenUp"
 
     # Reasons of Events.
     REPAIR_STARTED = "RepairStarted"
@@ -112,6 +142,14 @@ class Reason(StrEnum):
     EVENT_APPROVED = "EventApproved"
     WITNESS_CREATED = "WitnessCreated"
     WITNESS_SILENT = "WitnessSilent"
+    SELF_SERVICE_OPENED = "SelfServiceOpened"
+    SCHEDULED_OPENED = "ScheduledOpened"
+    MAINTENANCE_STARTED = "MaintenanceStarted"
+    MAINTENANCE_FAILED = "MaintenanceFailed"
+    MAINTENANCE_ENDED = "MaintenanceEnded"
+    NOTIFICATION_FAILED = "NotificationFailed"
+    NODE_CORDONED = "NodeCordoned"
+    NODE_UPDATED = "NodeUpdated"
 
 
 REASON_TEXT: Final[dict[Reason, str]] = {
@@ -208,5 +246,49 @@ REASON_TEXT: Final[dict[Reason, str]] = {
     Reason.EVENT_APPROVED: "An instance approved, from inside, that a coming event begins now.",
     Reason.WITNESS_CREATED: "An extra instance shows whether a silent set is dead or unseen.",
     Reason.WITNESS_SILENT: "The witness of a silent set did not answer either, and goes.",
+    Reason.WINDOW_NOT_FOUND: "No MaintenanceWindow of that name selects the set.",
+    Reason.NOT_IN_SELF_SERVICE: "The self-service window is not open.",
+    Reason.NOT_INCLUDED: "The instance is not included in this iteration.",
+    Reason.ALREADY_ATTEMPTED: "The instance's one attempt of this iteration was made.",
+    Reason.WINDOW_SUSPENDED: "The window is suspended: nothing new starts.",
+    Reason.PARTNER_ACTIVE: "The other window of the pair has its turn.",
+    Reason.FLOOR_REACHED: "One more instance away would break the availability floor.",
+    Reason.UNDER_REPAIR: "The instance is under repair, or replaces one that is.",
+    Reason.OTHER_MAINTENANCE: "Another iteration has the instance, or the set's turn.",
+    Reason.DOMAIN_IN_PROGRESS: "Another update domain is under maintenance; one goes at a time.",
+    Reason.PAUSE_BETWEEN_DOMAINS: (
+        "A domain is back; the next waits for updateDomains.pauseBetween."
+    ),
+    Reason.RETRY_LATER: "The instance could not be taken just now; it is tried again.",
+    Reason.NODE_NOT_EMPTYING: "The window works node by node, and this one is not its turn yet.",
+    Reason.MAINTENANCE_COMPLETED: "The instance runs on an updated node and is healthy.",
+    Reason.NO_UPDATED_NODE: "The scheduler finds no updated node with room for the instance.",
+    Reason.EVICTION_REFUSED: "The API server refused to evict the instance.",
+    Reason.NOT_BACK: "The instance was moved and did not turn healthy within its grace.",
+    Reason.ANNOUNCED: "The maintenance is announced; its times do not move any more.",
+    Reason.NOT_ANNOUNCED: "Nothing is announced yet; the message says when that comes.",
+    Reason.NOTICE_TOO_SHORT: (
+        "Less notice is left than notifyBefore asks for, so it does not take place."
+    ),
+    Reason.NOTHING_AHEAD: "The window does not open again.",
+    Reason.WINDOW_OPEN: "The window that the condition speaks of is open.",
+    Reason.WINDOW_CLOSED: "The window that the condition speaks of is not open.",
+    Reason.WINDOW_MISSED: "A window passed without work, for no operator could do it.",
+    Reason.MAINTENANCE_STOPPED: (
+        "An instance did not come back, so no more are taken in this iteration."
+    ),
+    Reason.NOTHING_TO_DO: "Every included instance is done, or there is none.",
+    Reason.CARRIED_OVER: (
+        "The window closed before all were done; the rest comes with a later iteration."
+    ),
+    Reason.NODE_GIVEN_UP: "A node could not be emptied or its Job failed; it was uncordoned.",
+    Reason.SELF_SERVICE_OPENED: "Owners may start the maintenance of their instances now.",
+    Reason.SCHEDULED_OPENED: "The scheduled window is open: what is left is done now.",
+    Reason.MAINTENANCE_STARTED: "The first instance of an iteration is being moved.",
+    Reason.MAINTENANCE_FAILED: "The maintenance of an instance ended without it being updated.",
+    Reason.MAINTENANCE_ENDED: "An iteration is over; the message has its result.",
+    Reason.NOTIFICATION_FAILED: "An audience could not be told of a maintenance.",
+    Reason.NODE_CORDONED: "A node takes no new pods while it is worked on.",
+    Reason.NODE_UPDATED: "A node was worked on, labelled as updated and uncordoned.",
 }
 """One sentence for each code, for people."""

@@ -25,6 +25,10 @@ _GROUPS: Final = (
         Reason.IN_GRACE_PERIOD,
         "Why an unhealthy instance is not being repaired, or how far its repair is",
     ),
+    (
+        Reason.WINDOW_NOT_FOUND,
+        "Why an instance is not taken for maintenance, or a request for it is refused",
+    ),
     (Reason.RECOVERED, "How an entry of the ledger ended"),
     (Reason.ANSWERING, "What the last attempts said about an instance"),
     (Reason.ALL_HEALTHY, "Reasons of conditions on the set, on the probe and on the window"),
@@ -161,6 +165,58 @@ ADVICE: Final[dict[Reason, str]] = {
     Reason.EVENT_APPROVED: "Nothing; the message says which instance approved what.",
     Reason.WITNESS_CREATED: "See whether the operator reaches the pods, and whether they live.",
     Reason.WITNESS_SILENT: "As for WitnessCreated; another is sent after a longer wait.",
+    Reason.WINDOW_NOT_FOUND: (
+        "Name a window that `kubectl scaleset maintenance list` shows for the set."
+    ),
+    Reason.NOT_IN_SELF_SERVICE: (
+        "Ask again while it is open; the pod's maintenance status has its times."
+    ),
+    Reason.NOT_INCLUDED: (
+        "Nothing: it is on an updated node already, or comes with a later iteration."
+    ),
+    Reason.ALREADY_ATTEMPTED: (
+        "Wait for the next iteration; lastOperationMessage says how the attempt ended."
+    ),
+    Reason.WINDOW_SUSPENDED: "Set spec.suspend of the window to false.",
+    Reason.PARTNER_ACTIVE: "Wait until its maintenance has ended.",
+    Reason.FLOOR_REACHED: (
+        "Wait until those that are away are back; raise maxBatchInstancePercent to allow more."
+    ),
+    Reason.UNDER_REPAIR: "Wait until that repair has closed.",
+    Reason.OTHER_MAINTENANCE: "Wait until that one is over.",
+    Reason.DOMAIN_IN_PROGRESS: "Wait; the next domain begins when all of this one are back.",
+    Reason.PAUSE_BETWEEN_DOMAINS: "Wait until that time has passed.",
+    Reason.RETRY_LATER: "Wait; the message says what stood against it.",
+    Reason.NODE_NOT_EMPTYING: "Wait; nodeWork of the window has the node that is worked on.",
+    Reason.MAINTENANCE_COMPLETED: "Nothing.",
+    Reason.NO_UPDATED_NODE: (
+        "Update and label a node, or add one; the message is the scheduler's own."
+    ),
+    Reason.EVICTION_REFUSED: "See which PodDisruptionBudget, policy or right refuses it.",
+    Reason.NOT_BACK: "Look at its pod on the new node: logs, Events, its endpoint.",
+    Reason.ANNOUNCED: "Nothing; spec.suspend keeps it from starting.",
+    Reason.NOT_ANNOUNCED: "Nothing.",
+    Reason.NOTICE_TOO_SHORT: "Choose a later time, or set urgent to true.",
+    Reason.NOTHING_AHEAD: "Nothing, or make another window.",
+    Reason.WINDOW_OPEN: "Nothing.",
+    Reason.WINDOW_CLOSED: "Nothing.",
+    Reason.WINDOW_MISSED: "See why no operator ran; what was left comes with the next iteration.",
+    Reason.MAINTENANCE_STOPPED: (
+        "Look at the instance that the message names; the others come with the next iteration."
+    ),
+    Reason.NOTHING_TO_DO: "Nothing.",
+    Reason.CARRIED_OVER: "Lengthen the window, or shorten pauseBetween, if it happens often.",
+    Reason.NODE_GIVEN_UP: "Look at what is still on the node, and at the Job's log.",
+    Reason.SELF_SERVICE_OPENED: (
+        "`kubectl scaleset maintenance start`, or wait for the scheduled window."
+    ),
+    Reason.SCHEDULED_OPENED: "Nothing.",
+    Reason.MAINTENANCE_STARTED: "Nothing.",
+    Reason.MAINTENANCE_FAILED: "See the message; the instance comes with a later iteration.",
+    Reason.MAINTENANCE_ENDED: "Nothing.",
+    Reason.NOTIFICATION_FAILED: "See its address and token in the operator's notification folder.",
+    Reason.NODE_CORDONED: "Nothing.",
+    Reason.NODE_UPDATED: "Nothing.",
 }
 """What a person can do about each code."""
 

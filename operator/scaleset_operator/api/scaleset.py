@@ -31,6 +31,7 @@ from scaleset_operator.api.ledger import (
     RepairsStatus,
     StalledInstance,
 )
+from scaleset_operator.api.maintenanceledger import MaintenanceSummary
 from scaleset_operator.api.repairpolicy import (
     AutomaticRepairsPolicy,
     DesiredServiceState,
@@ -41,7 +42,6 @@ from scaleset_operator.api.repairpolicy import (
 )
 from scaleset_operator.api.scalesetstatus import (
     CreatingInstance,
-    MaintenanceSummary,
     OrchestrationService,
     OutboundSummary,
     RepairDecision,

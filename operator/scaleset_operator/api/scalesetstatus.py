@@ -22,6 +22,7 @@ from scaleset_operator.api.base import (
     VMHealth,
 )
 from scaleset_operator.api.ledger import Cause, ModelHash, RepairsStatus, Uid
+from scaleset_operator.api.maintenanceledger import MaintenanceSummary
 from scaleset_operator.api.rolloutstatus import MAX_RENEWALS, Renewal, RolloutStatus
 
 AUTOMATIC_REPAIRS: Final = "AutomaticRepairs"
@@ -188,25 +189,6 @@ class OutboundSummary(Model):
     """How many more instances fit before each has fewer ports."""
 
 
-class MaintenanceSummary(Model):
-    """The maintenance of the set in short; the MaintenanceWindow has the whole."""
-
-    window: ObjectName = Field(examples=["host-patch-nov"])
-    """The MaintenanceWindow in force or next."""
-    active_window: str = Field(default="None", min_length=1, max_length=32, examples=["Scheduled"])
-    """None, SelfService or Scheduled."""
-    pending: Count = Field(default=0, examples=[28])
-    """Instances not yet done."""
-    in_progress: Count = Field(default=0, examples=[1])
-    """Instances being worked on."""
-    completed: Count = Field(default=0, examples=[12])
-    """Instances done."""
-    aborted: Count = Field(default=0, examples=[0])
-    """Instances that left this iteration after an error."""
-    next_transition_time: Time | None = Field(default=None, examples=["2026-11-27T00:00:00Z"])
-    """When a window opens or closes next."""
-
-
 class ScaleSetStatus(Model):
     """What the operator reports; written whole, by compare and swap, by the operator only."""
 
@@ -257,7 +239,7 @@ class ScaleSetStatus(Model):
     outbound: OutboundSummary | None = None
     """Outbound ports in short, where an OutboundRule selects the set."""
     maintenance: MaintenanceSummary | None = None
-    """Maintenance in short, where a MaintenanceWindow selects the set."""
+    """Maintenance in short and its ledger, where a MaintenanceWindow selects the set."""
     scheduled_events_incarnation: Incarnation | None = Field(default=None, examples=[1795764344])
     """The DocumentIncarnation of the events that instances are told of; it rises when these change.
     None before the first."""

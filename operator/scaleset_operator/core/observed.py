@@ -14,6 +14,7 @@ from scaleset_operator.api.scalesetstatus import ScaleSetStatus
 from scaleset_operator.core.disruption import Disruption
 from scaleset_operator.core.evidence import Evidence, Neighbour, Outcome
 from scaleset_operator.core.policies import Surroundings
+from scaleset_operator.core.windowview import Place, WindowView
 
 NOT_RENEWED: Final = "-"
 """In the annotation of a renewal, in place of a restart count: this container is left alone."""
@@ -78,6 +79,11 @@ class Instance:
         terminate_at: the deadline that its terminate notice names, None without one that can be
             read; what counts is the ledger's.
         termination_approved: it, or somebody for it, agrees to be deleted before the deadline.
+        mark: the iteration of a maintenance that it is in, as its annotation has it.
+        maintenance: the JSON of its seven names, as its annotation has it.
+        maintenance_asked: the window under which its owner asks for maintenance now.
+        own_labels: its labels that the template does not give and that are not the operator's,
+            protection included.
     """
 
     name: str
@@ -108,6 +114,10 @@ class Instance:
     operation: str = ""
     terminate_at: datetime | None = None
     termination_approved: bool = False
+    mark: str = ""
+    maintenance: str = ""
+    maintenance_asked: str = ""
+    own_labels: tuple[tuple[str, str], ...] = ()
 
     @property
     def live(self) -> bool:
@@ -204,6 +214,10 @@ class Observed:
         unusable: names that must not be created (again): taken by another pod, or created once
             and gone since.
         revisions: model -> number of its revision in the history, as far as it is known.
+        windows: the announced maintenances that concern the set, earliest first; those whose
+            window is over stay while the set has an entry of theirs.
+        places: placeholder name -> what a live read since the last record found; None: no such pod.
+        not_evicted: instance name -> why a budget refuses its eviction, and until when we wait.
     """
 
     namespace: str
@@ -238,3 +252,6 @@ class Observed:
     unusable: frozenset[str] = frozenset()
     annotations: Mapping[str, str] = field(default_factory=dict)
     revisions: Mapping[str, int] = field(default_factory=dict)
+    windows: tuple[WindowView, ...] = ()
+    places: Mapping[str, Place | None] = field(default_factory=dict)
+    not_evicted: Mapping[str, tuple[str, datetime]] = field(default_factory=dict)

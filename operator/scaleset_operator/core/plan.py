@@ -11,6 +11,12 @@ from enum import IntEnum, StrEnum
 from scaleset_operator.api.base import Reason, VMHealth
 from scaleset_operator.api.ledger import RepairRecord
 from scaleset_operator.api.scalesetstatus import RepairDecision, ScaleSetStatus
+from scaleset_operator.core.maintenance_acts import (
+    EvictInstance,
+    HoldPlace,
+    PublishMaintenance,
+    ReleasePlace,
+)
 
 
 class Purpose(StrEnum):
@@ -31,6 +37,12 @@ class CreateInstance:
         replaces: name of the instance it makes up for, for the lineage annotation.
         attempt: number of failed repairs before it in its lineage, plus one; 0 outside repairs.
         after: UID of the victim whose DELETE must have been accepted first, in the same plan.
+        labels: beside those of the template: what a moved instance keeps (V-21).
+        node: that is preferred, for a place is held there.
+        node_labels: of the updated nodes: the pod must go to one of these.
+        may_go_anywhere: whether it only should.
+        mark: the iteration that it stays in, as its annotation has it.
+        maintenance: the JSON of scaleset.dev/maintenance-redeploy-status, where there is one.
     """
 
     name: str
@@ -40,6 +52,12 @@ class CreateInstance:
     replaces: str | None = None
     attempt: int = 0
     after: str | None = None
+    labels: tuple[tuple[str, str], ...] = ()
+    node: str | None = None
+    node_labels: tuple[tuple[str, str], ...] = ()
+    may_go_anywhere: bool = False
+    mark: str | None = None
+    maintenance: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +180,10 @@ Action = (
     | GiveNotice
     | PublishHealth
     | AnswerRequest
+    | HoldPlace
+    | ReleasePlace
+    | EvictInstance
+    | PublishMaintenance
     | AdoptInstance
     | ReleaseInstance
 )
@@ -228,6 +250,8 @@ class Plan:
         record: whether and how urgently it is written.
         actions: in the order they are carried out; none that needs a record not yet written.
         reads: names to be read live before this decision can go further.
+        read_windows: names of windows to be read live, with the one that holds their pair's turn.
+        read_places: names of placeholders to be read live.
         list_live: the instances must be listed live before victims are chosen (rule 24).
         look_at_policies: the whole set is silent: what stands between is to be read (rule 18).
         look_again_at: the next moment at which time alone changes something.
@@ -240,6 +264,8 @@ class Plan:
     record: Record = Record.NONE
     actions: tuple[Action, ...] = ()
     reads: frozenset[str] = frozenset()
+    read_windows: frozenset[str] = frozenset()
+    read_places: frozenset[str] = frozenset()
     list_live: bool = False
     look_at_policies: bool = False
     look_again_at: datetime | None = None

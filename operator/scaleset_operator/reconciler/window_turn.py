@@ -9,8 +9,9 @@ from itertools import islice
 from typing import Final
 
 from scaleset_operator.api.base import ConditionStatus, Reason, format_time
-from scaleset_operator.api.maintenancestatus import MAX_UPCOMING, MaintenanceWindowStatus
+from scaleset_operator.api.maintenancestatus import MaintenanceWindowStatus
 from scaleset_operator.api.maintenancewindow import MaintenanceWindow
+from scaleset_operator.api.windowledger import MAX_UPCOMING
 from scaleset_operator.core.calendar import occurrences
 from scaleset_operator.core.conditions import Word, timed
 from scaleset_operator.core.pairing import objection, partner_of
