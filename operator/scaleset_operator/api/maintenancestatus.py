@@ -180,7 +180,9 @@ class MaintenanceWindowStatus(Model):
     """What was due and did not take place, newest first."""
     notices: tuple[PendingNotice, ...] = Field(default=(), max_length=MAX_NOTICES)
     """Notifications that have not reached everybody yet, oldest first."""
-    last_notices: tuple[NoticeKind, ...] = Field(default=(), max_length=len(NoticeKind))
+    last_notices: tuple[NoticeKind, ...] = Field(
+        default=(), max_length=len(NoticeKind), examples=[["Announced"]]
+    )
     """What has been made known of the present iteration."""
     pair_turn: PairTurn | None = None
     """Whose turn it is, where this window holds it for its pair."""

@@ -87,7 +87,8 @@ class NodeMaintenance(Model):
         examples=[{"spec": {"template": {"spec": {"containers": [{"name": "patch"}]}}}}],
         json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
     )
-    """A batch/v1 JobTemplateSpec, run in the window's namespace on the node that is worked on."""
+    """A batch/v1 JobTemplateSpec, run in the window's namespace on the node that is worked on.
+    Allowed: what a Job may hold."""
     timeout: Duration = Field(
         default=DEFAULT_NODE_TIMEOUT,
         examples=["PT1H"],
