@@ -119,7 +119,7 @@ class _Mover:
         if entry.uid in self.leaving:
             self._drop(entry)
             return
-        if entry.mark not in self.views and not self.scene.observed.windows_heard:
+        if entry.mark not in self.views and self.scene.observed.windows_unheard:
             self.moves.open.append(entry)
             return
         no = self._objection(entry)
