@@ -46,14 +46,12 @@ def test_the_replicas_use_what_they_are_granted_and_are_granted_what_they_use(
     found = requests_in(cluster.audit_log(known), user=ACCOUNT, since=session_began)
     assert found
     grants = granted(read(INSTALL), NAME)
-    have = {grant.right for grant in grants}
-    rights = {grant.right for grant in used(found)}
-    assert rights <= have, "nothing beyond"
-    assert have - rights <= UNUSED.keys(), "nothing for nothing"
-    bound = {grant.right: grant.namespace for grant in grants if grant.namespace}
-    for request in used(found):
-        if request.right in bound:
-            assert request.namespace == bound[request.right]
+    everywhere = {grant.right for grant in grants if not grant.namespace}
+    at_home = {grant.right for grant in grants} - everywhere
+    for right, namespace, _ in used(found):
+        assert right in everywhere or (right in at_home and namespace == NAMESPACE), right
+    unused = (everywhere | at_home) - {grant.right for grant in used(found)}
+    assert unused <= UNUSED.keys(), "nothing for nothing"
 
 
 def live_through_all(world: KindWorld, deployment: Deployment) -> None:
