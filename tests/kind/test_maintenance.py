@@ -6,23 +6,33 @@ that has nowhere to go stays as it is, and two paired sets share the time.
 
 from __future__ import annotations
 
-import json
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from localcluster.kind import config
+from tests.integration.maintained import (
+    UPDATED,
+    announce,
+    answered,
+    ask,
+    in_flight,
+    iteration,
+    nodes_of,
+    places,
+    requests,
+    seven_names,
+    tier,
+)
 from tests.integration.sets import PREFIX, names_of, uids_of
 from tests.integration.waiting import eventually
 from tests.kind.pods import volume
 from tests.kind.test_service import expose
 from tests.kind.test_surroundings import kill
 from tests.support.auditor_watch import AuditorWatch
-from tests.support.kube_api import path_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,16 +42,13 @@ if TYPE_CHECKING:
     from tests.kind.world import KindWorld
 
 _, OLD, NEW = config.nodes()
-UPDATED: Final = {"maintenance/updated": "yes"}
 SIZE: Final = 8
 DOMAINS: Final = 4
 AT_ONCE: Final = SIZE // DOMAINS
-ASK_S: Final = 75
-WORK_S: Final = 240
+ASK_S: Final = 75.0
+WORK_S: Final = 240.0
 MOVED_S: Final = 60.0
 PLACE_S: Final = 180.0
-ASKED: Final = f"{PREFIX}perform-maintenance"
-STATUS: Final = f"{PREFIX}maintenance-redeploy-status"
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -85,47 +92,6 @@ def served(world: KindWorld, name: str) -> int:
     )
 
 
-def in_flight(world: KindWorld, name: str) -> list[Json]:
-    found: list[Json] = (world.status(name).get("maintenance") or {}).get("inFlight", [])
-    return found
-
-
-def iteration(world: KindWorld, name: str) -> Json:
-    rows = (world.status(name).get("maintenance") or {}).get("iterations") or [{}]
-    row: Json = rows[0]
-    return row
-
-
-def word(world: KindWorld, pod: str) -> Json:
-    """What stands on an instance under the seven names."""
-    text = world.get(pod, "Pod")["metadata"].get("annotations", {}).get(STATUS, "{}")
-    found: Json = json.loads(text)
-    return found
-
-
-def clock(seconds: float) -> str:
-    at = datetime.now(UTC) + timedelta(seconds=seconds)
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def window(world: KindWorld, name: str, labels: Json, **spec: Any) -> None:
-    """Announce a maintenance of the sets with these labels that begins in a moment."""
-    ask, work = clock(2 + ASK_S), clock(2 + ASK_S + WORK_S)
-    usual = {
-        "scaleSetSelector": {"matchLabels": labels},
-        "impact": "Redeploy",
-        "notifyBefore": "PT1H",
-        "urgent": True,
-        "once": {
-            "selfService": {"startTime": clock(2), "endTime": ask},
-            "scheduled": {"startTime": ask, "endTime": work},
-        },
-        "updateDomains": {"pauseBetween": "PT0S"},
-        "updatedNodeSelector": {"matchLabels": UPDATED},
-    }
-    world.create("MaintenanceWindow", name, usual | spec)
-
-
 @contextmanager
 def all_on_the_old_node(deployment: Deployment) -> Iterator[None]:
     """Inside, nothing new goes to the other one."""
@@ -147,17 +113,6 @@ def updated(deployment: Deployment) -> Iterator[None]:
         deployment.kubectl("label", "node", NEW, f"{key}-")
 
 
-def ask(world: KindWorld, pod: str, name: str) -> None:
-    """Its owner wants its maintenance now."""
-    path = path_of("Pod", world.namespace, pod)
-    world.api.merge(path, {"metadata": {"annotations": {ASKED: name}}})
-
-
-def requests(world: KindWorld, pod: str) -> list[Json]:
-    rows = world.status("web").get("requests", [])
-    return [row for row in rows if row["instance"] == pod]
-
-
 def test_owners_go_first_the_window_does_the_rest_and_pairs_take_turns(
     world: KindWorld, deployment: Deployment
 ) -> None:
@@ -170,17 +125,17 @@ def test_owners_go_first_the_window_does_the_rest_and_pairs_take_turns(
             world.scale_set(name, 2, updateDomainCount=2)
         world.await_ready("web", "left", "right", "stuck", seconds=120)
         for name in ("web", "left", "right", "stuck"):
-            path = path_of("ScaleSet", world.namespace, name)
-            world.api.merge(path, {"metadata": {"labels": {"tier": name}}})
+            tier(world, name, name)
     before = world.pods("web")
     eventually(lambda: served(world, "web") == SIZE, "all are served")
     assert {pod["spec"]["nodeName"] for pod in before} == {OLD}
     with updated(deployment), AuditorWatch(world.api, namespace=world.namespace) as watch:
-        window(world, "patch", {"tier": "web"})
-        window(world, "one", {"tier": "left"}, pairedWith={"name": "other"})
-        window(world, "other", {"tier": "right"}, pairedWith={"name": "one"})
+        times = {"ask": ASK_S, "work": WORK_S}
+        announce(world, "patch", "web", **times)
+        announce(world, "one", "left", **times, pairedWith={"name": "other"})
+        announce(world, "other", "right", **times, pairedWith={"name": "one"})
         nowhere = {"matchLabels": {"maintenance/updated": "nowhere"}}
-        window(world, "nowhere", {"tier": "stuck"}, updatedNodeSelector=nowhere)
+        announce(world, "nowhere", "stuck", **times, updatedNodeSelector=nowhere)
         stuck = world.pods("stuck")[0]
         await_open(world, stuck["metadata"]["name"])
         ask(world, stuck["metadata"]["name"], "nowhere")
@@ -201,7 +156,7 @@ def test_owners_go_first_the_window_does_the_rest_and_pairs_take_turns(
 def await_open(world: KindWorld, pod: str) -> None:
     """Wait until owners may go first, and it says so on the instances."""
     eventually(
-        lambda: word(world, pod).get("isCustomerInitiatedMaintenanceAllowed"),
+        lambda: seven_names(world, pod).get("isCustomerInitiatedMaintenanceAllowed"),
         "the self-service window is open",
         seconds=MOVED_S,
         told=lambda: world.told("stuck"),
@@ -216,7 +171,7 @@ def pulled_forward(world: KindWorld, pod: Json) -> Json:
     await_open(world, name)
     ask(world, name, "patch")
     eventually(
-        lambda: word(world, name).get("lastOperationResultCode") == "MaintenanceCompleted",
+        lambda: seven_names(world, name).get("lastOperationResultCode") == "MaintenanceCompleted",
         f"{name} was moved",
         seconds=MOVED_S,
         told=lambda: world.told("web"),
@@ -237,11 +192,9 @@ def pulled_forward(world: KindWorld, pod: Json) -> Json:
 def assert_refused_a_second_time(world: KindWorld, pod: Json) -> None:
     name = pod["metadata"]["name"]
     ask(world, name, "patch")
-    row = eventually(lambda: requests(world, name), f"{name} is refused", seconds=MOVED_S)[0]
+    row = eventually(lambda: requests(world, "web", name), f"{name} is refused", seconds=MOVED_S)[0]
     assert row["reason"] == "AlreadyAttempted"
-    eventually(
-        lambda: ASKED not in world.get(name, "Pod")["metadata"]["annotations"], "it was answered"
-    )
+    eventually(lambda: answered(world, name), "it was answered")
     assert world.get(name, "Pod")["metadata"]["uid"] == pod["metadata"]["uid"]
 
 
@@ -269,9 +222,7 @@ def walk(world: KindWorld, deployment: Deployment) -> None:
 def done(world: KindWorld) -> bool:
     """Whether everybody is on the new node and nothing is under way."""
     for name in ("web", "left", "right"):
-        if {pod["spec"].get("nodeName") for pod in world.pods(name)} != {NEW}:
-            return False
-        if in_flight(world, name):
+        if nodes_of(world, name) != {NEW} or in_flight(world, name):
             return False
     return True
 
@@ -280,18 +231,12 @@ def assert_stayed(world: KindWorld, pod: Json) -> None:
     """An instance without anywhere to go is left as it was, and is out of this iteration."""
     name = pod["metadata"]["name"]
     eventually(
-        lambda: word(world, name).get("lastOperationResultCode") == "MaintenanceAborted",
+        lambda: seven_names(world, name).get("lastOperationResultCode") == "MaintenanceAborted",
         f"{name} has nowhere to go",
         seconds=PLACE_S,
         told=lambda: world.told("stuck"),
     )
     after = world.get(name, "Pod")
     assert after["metadata"]["uid"] == pod["metadata"]["uid"]
-    assert "maintenanceWindowStartTime" not in word(world, name)
+    assert "maintenanceWindowStartTime" not in seven_names(world, name)
     world.await_ready("stuck")
-
-
-def places(world: KindWorld) -> list[str]:
-    """Pods that hold a place for somebody."""
-    path = path_of("Pod", world.namespace)
-    return names_of(world.api.items(path, labelSelector=f"{PREFIX}place-for"))
