@@ -18,9 +18,10 @@ TABLE: Final = "scaleset_outbound"
 LAYOUT: Final = "layout_1"
 """An empty chain that names the frame's form; to be counted up with each change of FRAME."""
 
-CLOSING_S: Final = {"fin_wait": 120, "close_wait": 60, "last_ack": 30, "time_wait": 5, "close": 5}
+CLOSING_S: Final = {"fin_wait": 120, "close_wait": 60, "last_ack": 30, "time_wait": 1, "close": 1}
 """How long a TCP flow that is being closed may keep its port, at most: the kernel's own times, but
-for the last two, in which both sides have closed (S-19)."""
+for the last two, in which both sides have closed and the port is free (S-19). Zero would leave late
+packets of the flow without a translation."""
 UNANSWERED_S: Final = {"retrans": 300, "unack": 300}
 """How long data may be without an answer, at most: the kernel's own times."""
 

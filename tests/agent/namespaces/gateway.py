@@ -68,9 +68,11 @@ class Flow:
         """The source port that the far end sees."""
         return self.seen[1]
 
-    def lives(self) -> bool:
+    def lives(self, patience: float = PATIENCE_S) -> bool:
         """Whether something gets there, from the same place, and back."""
         try:
+            self.near.settimeout(patience)
+            self.far.settimeout(patience)
             self.near.send(b"there")
             if self.protocol == "tcp":
                 assert self.far.recv(100) == b"there"
@@ -84,6 +86,10 @@ class Flow:
             return self.near.recv(100) == b"back"
         except OSError:
             return False
+
+    def is_dead(self) -> bool:
+        """Whether nothing gets through any more."""
+        return not self.lives(FRUITLESS_S)
 
     def close(self) -> None:
         """Closes both ends, the near one first."""
