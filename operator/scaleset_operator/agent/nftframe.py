@@ -48,8 +48,7 @@ set exhausted {{
     counter
 }}
 set reclaimed {{
-    type ipv4_addr . ipv4_addr . inet_service
-    flags interval
+    type ipv4_addr . ipv4_addr . inet_service . inet_service
 }}
 set taken {{
     type ipv4_addr . inet_service . ipv4_addr . inet_service . inet_proto

@@ -75,7 +75,9 @@ def _network(element: Any) -> IPv4Network:
 
 
 def _claim(parts: list[Any]) -> Claim:
-    return IPv4Address(parts[0]), _block(parts[1:])
+    address, frontend, first, last = parts
+    block = Block(frontend=IPv4Address(frontend), first=first, last=last)
+    return IPv4Address(address), block
 
 
 def _block(parts: list[Any]) -> Block:
