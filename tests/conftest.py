@@ -17,6 +17,7 @@ import pytest
 from hypothesis import settings
 
 from localcluster.fixture import control_plane
+from tests.support import namespaces
 from tests.support.definitions import define_kinds
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ CLUSTER_FOLDERS: Final = frozenset({"integration", "chaos"})
 
 KIND_FOLDER: Final = "kind"
 """Every test under this folder needs a kind cluster."""
+
+NAMESPACES_FOLDER: Final = "namespaces"
+"""Every test under this folder makes network namespaces, and runs wherever that is possible."""
 
 CLUSTER_MARKS: Final = ("cluster", "kind")
 """Tests with one of these run only with the option of the same name."""
@@ -73,6 +77,8 @@ PROFILE: Final = os.environ.get("HYPOTHESIS_PROFILE") or (
 settings.load_profile(PROFILE)
 
 LEFT_OUT: Final = pytest.StashKey[dict[str, int]]()
+NOT_RUN: Final = pytest.StashKey[dict[str, int]]()
+"""Tests that cannot run on this machine, by why."""
 STARTED: Final = pytest.StashKey[float]()
 SHORTENED: Final = pytest.StashKey[int]()
 
@@ -99,6 +105,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Starts the account of the run."""
     config.stash[LEFT_OUT] = {}
+    config.stash[NOT_RUN] = {}
     config.stash[STARTED] = time.monotonic()
     config.stash[SHORTENED] = 0
     # Whoever starts us in the background may have SIGINT ignored; what our tests start would
@@ -117,6 +124,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             config.stash[LEFT_OUT][mark] = len(left_out)
             config.hook.pytest_deselected(items=left_out)
             items[:] = [item for item in items if not item.get_closest_marker(mark)]
+    set_aside_what_needs_namespaces(config, items)
+
+
+def set_aside_what_needs_namespaces(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Counts as not run what needs network namespaces, where there can be none."""
+    ours = [item for item in items if NAMESPACES_FOLDER in item.path.relative_to(TESTS).parts]
+    why = namespaces.why_not() if ours and not config.option.collectonly else None
+    if why is not None:
+        config.stash[NOT_RUN][why] = len(ours)
+        config.hook.pytest_deselected(items=ours)
+        items[:] = [item for item in items if item not in ours]
 
 
 def mark_by_folder(item: pytest.Item) -> None:
@@ -160,10 +178,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A worker of a run on several processors hands its account to the one who sums up."""
+    """A worker of a run on several processors hands its account to the one who sums up.
+
+    A run of nothing but what cannot run here is no failure.
+    """
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["left_out"] = session.config.stash[LEFT_OUT]
+        session.config.workeroutput["not_run"] = session.config.stash[NOT_RUN]
         session.config.workeroutput["shortened"] = session.config.stash[SHORTENED]
+    if session.config.stash[NOT_RUN] and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+        session.exitstatus = pytest.ExitCode.OK
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -172,6 +196,7 @@ def pytest_testnodedown(node: Any) -> None:
     account: dict[str, Any] = getattr(node, "workeroutput", {})
     stash = node.config.stash
     stash[LEFT_OUT].update(account.get("left_out", {}))
+    stash[NOT_RUN].update(account.get("not_run", {}))
     stash[SHORTENED] += account.get("shortened", 0)
 
 
@@ -183,6 +208,10 @@ def pytest_terminal_summary(
     for mark, count in config.stash[LEFT_OUT].items():
         terminalreporter.write_line(
             f"left out, for they need {NEEDED[mark].format(count)}", yellow=True
+        )
+    for why, count in config.stash[NOT_RUN].items():
+        terminalreporter.write_line(
+            f"not run, for no network namespaces can be had here: {count}; {why}", yellow=True
         )
     if shortened:
         terminalreporter.write_line(

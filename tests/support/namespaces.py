@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
 CLONE_NEWNET: Final = 0x40000000
 NEEDED: Final = {"ip": "iproute2", "nft": "nftables"}
@@ -72,7 +72,7 @@ class Room:
         return run(*self.prefix, *argv, sent=sent)
 
     def call(self, made: Callable[[], socket.socket]) -> socket.socket:
-        """Has a socket made in it, by a thread that ends with that: the others stay where they are."""
+        """Has a socket made in it, by a thread that ends with that; nobody else goes there."""
         sockets: list[socket.socket] = []
         faults: list[OSError] = []
 
@@ -175,9 +175,7 @@ def _join(room: Room, gateway: Room, cable: str) -> None:
 def _address(
     room: Room, cable: str, network: IPv4Network, addresses: Iterable[IPv4Address]
 ) -> None:
-    lines = [
-        f"address add {address}/{network.prefixlen} dev {cable}\n" for address in addresses
-    ]
+    lines = [f"address add {address}/{network.prefixlen} dev {cable}\n" for address in addresses]
     run("ip", "-n", room.name, "-batch", "-", sent="".join(lines))
 
 
@@ -188,5 +186,3 @@ def run(*argv: str, sent: str = "") -> str:
     )
     assert done.returncode == 0, f"{' '.join(argv)}: {done.stderr}"
     return done.stdout
-
-

@@ -5,7 +5,6 @@ Must not know what any test expects.
 
 from __future__ import annotations
 
-import socket
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +15,7 @@ from scaleset_operator.agent.plane import Applied, Plane
 from tests.support.namespaces import FRONTENDS, SERVERS, Net, client
 
 if TYPE_CHECKING:
+    import socket
     from ipaddress import IPv4Address
 
     from scaleset_operator.agent.ctmessages import Flow as Tracked
