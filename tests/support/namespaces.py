@@ -14,6 +14,7 @@ import subprocess
 import threading
 import uuid
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
@@ -39,6 +40,7 @@ def client(number: int) -> IPv4Address:
     return CLIENTS[number]
 
 
+@cache
 def why_not() -> str | None:
     """Why there can be no network namespaces here, in one line; None where there can."""
     missing = sorted(package for name, package in NEEDED.items() if shutil.which(name) is None)

@@ -41,6 +41,9 @@ def freeze(group: Path, within: float = FREEZES_WITHIN_S) -> None:
             thawed again.
     """
     switch = _switch(group)
+    if switch is None:
+        message = f"{group} is no control group that can be frozen"
+        raise CgroupError(message)
     deadline = time.monotonic() + within
     try:
         (group / switch.written).write_text(switch.frozen, encoding="ascii")
@@ -56,17 +59,17 @@ def freeze(group: Path, within: float = FREEZES_WITHIN_S) -> None:
 
 
 def thaw(group: Path) -> bool:
-    """Thaws the group; says whether it was still there.
+    """Thaws the group; says whether it was there and could be frozen at all.
 
     Raises:
         CgroupError: it is there, and may be frozen still.
     """
-    if not group.is_dir():
+    switch = _switch(group)
+    if switch is None:
         return False
     try:
-        switch = _switch(group)
         (group / switch.written).write_text(switch.thawed, encoding="ascii")
-    except (OSError, CgroupError) as error:
+    except OSError as error:
         if not group.is_dir():
             return False
         message = f"{group} cannot be thawed: {error}"
@@ -76,15 +79,12 @@ def thaw(group: Path) -> bool:
 
 def is_frozen(group: Path) -> bool:
     """Whether every process of it stands still."""
-    return group.is_dir() and _stands_still(group, _switch(group))
+    switch = _switch(group)
+    return switch is not None and _stands_still(group, switch)
 
 
-def _switch(group: Path) -> _Switch:
-    for switch in _VERSIONS:
-        if (group / switch.written).exists():
-            return switch
-    message = f"{group} is no control group that can be frozen"
-    raise CgroupError(message)
+def _switch(group: Path) -> _Switch | None:
+    return next((switch for switch in _VERSIONS if (group / switch.written).exists()), None)
 
 
 def _stands_still(group: Path, switch: _Switch) -> bool:

@@ -21,6 +21,7 @@ SOURCE_ROOT: Final = Path(__file__).resolve().parents[2]
 LONGEST_S: Final = 300.0
 """Whoever asks for more has made a mistake; the source speaks of about 30."""
 GUARD_SPEAKS_WITHIN_S: Final = 10.0 + cgroups.FREEZES_WITHIN_S
+GUARD_ENDS_WITHIN_S: Final = 5.0
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,250}")
 
 
@@ -134,6 +135,10 @@ def _heard(guard: subprocess.Popen[str]) -> str:
 def _end(guard: subprocess.Popen[str]) -> None:
     """Has it thaw and end, and takes leave of it."""
     guard.terminate()
-    guard.wait()
+    try:
+        guard.wait(GUARD_ENDS_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        guard.kill()
+        guard.wait()
     if guard.stdout is not None:
         guard.stdout.close()

@@ -45,7 +45,9 @@ def main(argv: Sequence[str]) -> int:
                 _begin(pause, arguments)
             _sit_out(record, pause)
     except (OSError, cgroups.CgroupError) as error:
-        sys.stdout.write(f"{error}\n")
+        with suppress(OSError):  # The agent may be gone.
+            sys.stdout.write(f"{error}\n")
+            sys.stdout.flush()
         return 1
     finally:
         for number in (SIGTERM, SIGINT):
