@@ -101,6 +101,10 @@ class Freezer:
                 self._guard(name)
         return thawed
 
+    def guarded(self) -> list[str]:
+        """Whose guards this agent has started, and not yet taken leave of."""
+        return sorted(self._guards)
+
     def paused(self) -> list[str]:
         """Whose pauses are on record."""
         return pauses.names(self._folder)

@@ -32,4 +32,4 @@ def settle(freezer: Freezer, folder: Path) -> None:
     for name in freezer.paused():
         freezer.thaw(name)
     wait_for(lambda: not guards(folder), 10, "no guard is left", every=0.02)
-    freezer.sweep()
+    wait_for(lambda: not freezer.sweep() and not freezer.guarded(), 5, "all have ended", every=0.02)

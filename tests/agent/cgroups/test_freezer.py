@@ -127,7 +127,7 @@ def test_an_agent_that_starts_again_gives_a_running_pause_a_new_guard(
     kill_all(agent, folder)
     restarted = Freezer(folder)
     assert restarted.sweep() == []
-    assert len(guards(folder)) == 1
+    wait_for(lambda: len(guards(folder)) == 1, 5, "it has a guard again", every=0.01)
     assert cgroups.is_frozen(group)
     assert thaws(group, by=pause.until) >= pause.until
     assert counter.goes_on()
