@@ -71,7 +71,7 @@ def recurring(**changes: object) -> Manifest:
 
 DAYS: Final = [f"2027-{month:02}-{day:02}" for month in (1, 2) for day in range(1, 29)][:51]
 
-NODES: Final = {"jobTemplate": {"spec": {}}}
+NODES: Final[Manifest] = {"jobTemplate": {"spec": {}}}
 
 WINDOWS: Final = (
     _window("both once and recurring", {"spec.recurring": RECURRING}, "spec.once", "exactly one"),
