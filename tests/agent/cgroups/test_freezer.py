@@ -51,6 +51,7 @@ def agent(
         [sys.executable, "-c", AGENT % NAME, str(folder), str(group), "3"],
         env={**os.environ, "PYTHONPATH": str(SOURCE_ROOT)},
         stdout=subprocess.PIPE,
+        start_new_session=True,
         text=True,
     )
     with process:
@@ -91,10 +92,10 @@ def test_a_paused_process_stands_still_and_goes_on_as_the_same(
 def test_an_agent_that_is_killed_leaves_a_guard_that_thaws_in_time(
     agent: subprocess.Popen[str], folder: Path, group: Path, counter: Counter
 ) -> None:
-    """The deadline is kept on the node, not in the agent (M-02)."""
+    """The deadline is kept on the node, not in the agent, nor in its process group (M-02)."""
     pause = pauses.read(pauses.path_of(folder, NAME))
     assert pause is not None
-    agent.kill()
+    os.killpg(agent.pid, signal.SIGKILL)
     agent.wait()
     assert cgroups.is_frozen(group), "in the middle of the pause"
     assert thaws(group, by=pause.until) >= pause.until

@@ -42,14 +42,19 @@ def test_a_full_block_hurts_nobody_else(gateway: Gateway, protocol: str) -> None
 
 
 def test_a_flow_that_is_closed_gives_its_port_back(gateway: Gateway) -> None:
-    """With one port, the next flow to the same place succeeds once the first is closed (S-19)."""
+    """With one port, the next flow to the same place succeeds once the last is closed (S-19).
+
+    Whether a port is free at once or after a second is chance, so there are several.
+    """
     desired = pool(1, 1)
     gateway.apply(desired)
-    first = gateway.opened(1)
+    last = gateway.opened(1)
     assert gateway.refused(1)
-    first.close()
-    assert gateway.usage(desired, 1).flows == 0
-    assert gateway.opened(1).port == first.port
+    for _ in range(6):
+        last.close()
+        assert gateway.usage(desired, 1).flows == 0
+        last = gateway.opened(1)
+        assert last.port == block_of(1, 1).first
 
 
 def test_one_flow_each_to_many_destinations_uses_one_port(gateway: Gateway) -> None:

@@ -193,7 +193,7 @@ def test_an_uninstall_leaves_the_rules_as_found(gateway: Gateway) -> None:
 def test_denied_instances_have_no_way_out_and_the_prober_keeps_its_way_in(
     gateway: Gateway,
 ) -> None:
-    """Nothing leaves, not even on a flow that stood; who asks from outside is answered (S-31)."""
+    """Nothing leaves, not even on a flow that stood; who asks from outside is answered."""
     gateway.apply(pool(2, 8))
     standing = gateway.opened(1)
     two = pool(2, 8)
