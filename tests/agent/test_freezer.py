@@ -70,3 +70,9 @@ def test_a_group_that_cannot_be_thawed_is_told(tmp_path: Path) -> None:
     (tmp_path / "freezer.state").mkdir()
     with pytest.raises(CgroupError, match="cannot be thawed: "):
         cgroups.thaw(tmp_path)
+
+
+def test_a_group_that_cannot_be_frozen_is_told(tmp_path: Path) -> None:
+    (tmp_path / "freezer.state").mkdir()
+    with pytest.raises(CgroupError, match="cannot be frozen: "):
+        cgroups.freeze(tmp_path)

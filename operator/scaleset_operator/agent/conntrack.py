@@ -73,7 +73,7 @@ class Conntrack:
                 for begin in range(0, len(flows), BATCH):
                     ended += _end(channel, flows[begin : begin + BATCH])
         except OSError as error:
-            message = f"{ended} of {len(flows)} flows were ended, then: {error}"
+            message = f"not all of {len(flows)} flows were ended: {error}"
             raise ConntrackError(message) from error
         return ended
 

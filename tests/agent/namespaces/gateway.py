@@ -109,7 +109,7 @@ class Gateway:
 
     def restarted(self) -> Plane:
         """A plane that knows nothing, as after a start of the agent."""
-        return Plane(self.nft(), self._conntrack())
+        return Plane(self.nft(), self.conntrack())
 
     def nft(self) -> Nft:
         """nft in the gateway."""
@@ -117,9 +117,10 @@ class Gateway:
 
     def flows(self, outer: IPv4Address) -> list[Tracked]:
         """What the gateway's kernel knows of flows from this address."""
-        return self._conntrack().flows(outer)
+        return self.conntrack().flows(outer)
 
-    def _conntrack(self) -> Conntrack:
+    def conntrack(self) -> Conntrack:
+        """The gateway's flows."""
         return Conntrack(lambda: self.rooms.gateway.call(netlink_socket))
 
     def apply(self, desired: Desired) -> Applied:

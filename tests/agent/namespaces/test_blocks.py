@@ -123,8 +123,21 @@ def test_what_comes_in_goes_on_while_the_block_is_full(gateway: Gateway) -> None
 
 def test_networks_inside_are_not_translated(gateway: Gateway) -> None:
     """What stays in the cluster keeps its own address, and takes no port."""
-    inside = IPv4Network((SERVERS[7], 32))
-    gateway.apply(dataclasses.replace(pool(1, 1), inside=(inside,)))
+    inside = (IPv4Network((SERVERS[7], 32)), IPv4Network("10.0.0.0/8"))
+    desired = dataclasses.replace(pool(1, 1), inside=inside)
+    gateway.apply(desired)
+    assert not gateway.apply(desired).changed
     flows = [gateway.opened(1, server=SERVERS[7]) for _ in range(3)]
     assert {flow.seen[0] for flow in flows} == {str(client(1))}
     assert gateway.opened(1).seen == (str(FRONTENDS[0]), block_of(1, 1).first)
+
+
+def test_flows_are_ended_once_and_one_that_is_gone_is_no_fault(gateway: Gateway) -> None:
+    """The kernel ends the very flow that is named, and no later one in its place (S-07)."""
+    gateway.apply(pool(1, 1))
+    gateway.opened(1, protocol="udp")
+    ended = gateway.flows(FRONTENDS[0])
+    assert gateway.conntrack().end(ended) == 1
+    later = gateway.opened(1, protocol="udp")
+    assert gateway.conntrack().end(ended) == 0
+    assert later.lives()
