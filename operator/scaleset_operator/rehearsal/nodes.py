@@ -104,7 +104,9 @@ class FakeNodes:
     async def job(self, window: MaintenanceWindow, name: str) -> JobView | None:
         """See the port."""
         found = self.jobs.get(name)
-        return found and replace(found.view, ours=found.owner == window.metadata.uid)
+        if found is None:
+            return None
+        return replace(found.view, ours=found.owner == window.metadata.uid)
 
     async def create_job(
         self,
