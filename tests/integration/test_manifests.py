@@ -167,6 +167,21 @@ def test_each_installation_gets_a_secret_of_its_own() -> None:
     assert len({*made}) == 2
 
 
+@pytest.mark.parametrize("namespaces", [[], ["shop", "forge"]])
+def test_the_chart_lets_windows_work_on_nodes_where_it_is_told_to(namespaces: list[str]) -> None:
+    """Jobs in the namespaces that are served, and nowhere else."""
+    plain = by_identity(objects({"namespaces": namespaces}))
+    found = by_identity(objects({"namespaces": namespaces, "nodeMaintenance": {"enabled": True}}))
+    nodes, jobs = "scaleset-operator-node-maintenance", "scaleset-operator-node-jobs"
+    bound = {("RoleBinding", one, jobs) for one in namespaces} or {("ClusterRoleBinding", "", jobs)}
+    roles = {
+        ("ClusterRole", "", nodes),
+        ("ClusterRoleBinding", "", nodes),
+        ("ClusterRole", "", jobs),
+    }
+    assert found.keys() - plain.keys() == roles | bound
+
+
 def test_the_charts_monitoring_and_access_are_the_components() -> None:
     found = by_identity(objects(EVERYTHING))
     monitor = found["ServiceMonitor", NAMESPACE, "scaleset-operator"]

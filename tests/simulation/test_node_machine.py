@@ -6,6 +6,7 @@ of the window, a kill.
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -155,4 +156,8 @@ class NodeMachine(RuleBasedStateMachine):
 
 
 TestNodeMachine: Any = NodeMachine.TestCase
-TestNodeMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestNodeMachine.settings = settings(
+    max_examples=int(os.environ.get("SCALESET_EXAMPLES", "60")),
+    stateful_step_count=40,
+    deadline=None,
+)
