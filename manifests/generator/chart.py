@@ -57,7 +57,7 @@ class Template(NamedTuple):
 
 ONE: Final = "overlays/one-namespace/binding.yaml"
 ACCESS: Final = "components/probe-access/networkpolicy.yaml"
-NODE_JOBS_IN_ONE: Final = "components/node-maintenance/one-namespace.yaml"
+NODE_JOBS_IN_ONE: Final = "components/node-jobs-one-namespace/binding.yaml"
 TEMPLATES: Final = (
     Template("base/serviceaccount.yaml"),
     Template("base/roles.yaml"),
@@ -66,7 +66,7 @@ TEMPLATES: Final = (
     Template(ONE, "range $namespace := $.Values.namespaces"),
     Template("components/node-maintenance/roles.yaml", "if $.Values.nodeMaintenance.enabled"),
     Template(
-        "components/node-maintenance/cluster-wide.yaml",
+        "components/node-jobs/binding.yaml",
         "if and $.Values.nodeMaintenance.enabled (not $.Values.namespaces)",
     ),
     Template(

@@ -200,8 +200,8 @@ VALUES: Final = (
     ),
     _switch(
         "nodeMaintenance.enabled",
-        "Whether windows may work on nodes: the operator may then change every node, and run Jobs in"
-        " the namespaces that it serves.",
+        "Whether windows may work on nodes: the operator may then change every node, and run Jobs"
+        " in the namespaces that it serves.",
         on=False,
     ),
     _switch("networkPolicy.enabled", "Whether a policy shuts all but its work out.", on=True),

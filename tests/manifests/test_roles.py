@@ -68,12 +68,12 @@ def test_for_one_namespace_they_hold_in_that_one_and_nodes_may_be_seen() -> None
 
 
 @pytest.mark.parametrize(
-    ("binding", "where"), [("cluster-wide.yaml", ""), ("one-namespace.yaml", SERVED)]
+    ("binding", "where"), [("node-jobs", ""), ("node-jobs-one-namespace", SERVED)]
 )
 def test_work_on_nodes_is_granted_on_demand_alone_and_exactly(binding: str, where: str) -> None:
     """The rights are wide, so nobody has them who did not ask for them."""
-    folder = "components/node-maintenance"
-    objects = [*read(f"{folder}/roles.yaml"), *read(f"{folder}/{binding}")]
+    roles = read("components/node-maintenance/roles.yaml")
+    objects = [*roles, *read(f"components/{binding}/binding.yaml")]
     jobs = {Grant(right, where) for right in NODE_JOBS}
     assert granted(objects, NAME) == jobs | {Grant(right) for right in NODE_WORK}
     base = {grant.right for grant in granted(read(INSTALL), NAME)}

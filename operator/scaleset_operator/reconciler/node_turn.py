@@ -39,7 +39,7 @@ REFUSED_RETRY: Final = timedelta(minutes=5)
 SWEEP_EVERY: Final = timedelta(minutes=5)
 RIGHTS: Final = (
     "work on nodes needs rights that an installation does not have by itself (nodeMaintenance."
-    "enabled of the chart, manifests/components/node-maintenance)"
+    "enabled of the chart, or the components node-maintenance and node-jobs of manifests/)"
 )
 
 

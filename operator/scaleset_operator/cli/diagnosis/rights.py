@@ -57,7 +57,7 @@ OPERATOR: Final = (
 )
 """What `scaleset-operator run` asks of the API server."""
 NODE_WORK: Final = _each("patch", "", "nodes")
-"""What windows with nodeMaintenance need beyond that, on nodes: wide, and granted on demand alone."""
+"""What windows with nodeMaintenance need beyond that: wide, and granted on demand alone."""
 NODE_JOBS: Final = _each("get create delete", "batch", "jobs")
 """Likewise in the windows' namespaces."""
 ELECTION: Final = _each("get create update", "coordination.k8s.io", "leases")
