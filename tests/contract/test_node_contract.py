@@ -99,7 +99,10 @@ class Place:
     def clean(self) -> None:
         mine = dict.fromkeys(UPDATED)
         body = {
-            "metadata": {"annotations": {ANNOTATION_NODE_MAINTENANCE: None}, "labels": mine},
+            "metadata": {
+                "annotations": {ANNOTATION_NODE_MAINTENANCE: None, "touched": None},
+                "labels": mine,
+            },
             "spec": {"unschedulable": None},
         }
         self.api.merge(f"/api/v1/nodes/{self.node}", body)

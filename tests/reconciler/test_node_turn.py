@@ -11,22 +11,28 @@ import pytest
 from scaleset_operator.api.base import Reason
 from scaleset_operator.api.windowledger import NodeRecord, PairState, PairTurn
 from scaleset_operator.core.nodework import emptied_node
-from scaleset_operator.reconciler.ports import Key, Refused
+from scaleset_operator.reconciler.node_ports import Occupant
+from scaleset_operator.reconciler.node_turn import NodeKeeper
+from scaleset_operator.reconciler.ports import Conflict, Key, Pods, Refused
+from tests.api.manifests import SET, manifest
 from tests.simulation.nodes import (
     ABORTED,
     END,
     KEY,
+    MARK,
     POOL,
     UPDATED,
     NodeWorld,
     Operator,
     Referee,
 )
+from tests.support.builders import instance
 from tests.support.fake_clock import T0
+from tests.support.fake_leadership import FakeLeadership
 
 if TYPE_CHECKING:
     from scaleset_operator.api.maintenancewindow import MaintenanceWindow
-    from scaleset_operator.core.nodeview import CordonNode
+    from scaleset_operator.core.nodeview import CordonNode, UncordonNode
 
 OTHER = Key("shop", "aaa")
 
@@ -406,3 +412,153 @@ def test_of_a_pair_only_the_holder_of_the_turn_works(
     story.operator.resources.put_window(partner.model_dump(mode="json", by_alias=True))
     story.live()
     assert (story.phase == "Working") is starts
+
+
+def test_a_window_without_nodes_to_work_on_asks_for_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    story = Story()
+    story.world.edit(node_maintenance=None)
+    monkeypatch.setattr(Referee, "nodes", None)
+    story.live()
+    assert story.operator.last.again is None
+
+
+def test_a_node_that_somebody_else_writes_to_is_cordoned_a_second_later() -> None:
+    story = Story()
+    story.node("n0")
+    story.live(1)
+    story.operator.hear()
+    story.operator.begin(story.operator.turn())
+    story.operator.step(3)
+    story.world.nodes.put("n0", labels={**POOL, "heard": "yes"})
+    story.operator.step(100)
+    assert story.is_free("n0")
+    assert story.operator.last.again == story.world.clock.now() + timedelta(seconds=1)
+    story.live(1)
+    assert not story.is_free("n0")
+
+
+def test_a_stale_view_of_the_pods_chooses_no_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    """X-07: an instance that was not seen yet could be on it."""
+    story = Story()
+    story.node("n0")
+    monkeypatch.setattr(NodeWorld, "pods", lambda *_: Pods(fresh=False))
+    story.live()
+    assert story.phase is None
+    assert "too old" in story.operator.last.words
+
+
+def test_instances_of_other_sets_are_left_where_they_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As DaemonSets are, and all else that is not the window's."""
+    story = Story()
+    story.node("n0")
+    story.world.nodes.on["n0"] = [Occupant("another", instance(number=1, node="n0"))]
+    monkeypatch.setattr(NodeWorld, "pods", lambda *_: Pods())
+    story.live()
+    assert story.phase == "Working"
+
+
+def test_an_instance_on_its_way_out_is_waited_for_whatever_its_mark() -> None:
+    story = Story()
+    story.node("n0", 1)
+    story.live()
+    (here,) = story.world.nodes.on["n0"]
+    going = replace(here.instance, mark="", terminating=True)
+    story.world.nodes.on["n0"] = [here._replace(instance=going)]
+    story.live()
+    assert story.phase == "Emptying"
+
+
+@pytest.mark.parametrize("words", ["not json", "[]", '{"lastOperationResultCode":"RetryLater"}'])
+def test_a_result_that_is_none_or_cannot_be_read_leaves_an_instance_pending(words: str) -> None:
+    story = Story()
+    story.node("n0")
+    story.world.fill("n0", 1, maintenance=words)
+    story.live()
+    assert story.phase == "Emptying"
+
+
+def test_instances_of_a_set_that_has_stopped_are_not_waited_for() -> None:
+    """M-16: nothing more is taken in it, so its node would wait in vain."""
+    story = Story()
+    story.node("n0", 1)
+    resources = story.operator.resources
+    body = manifest(SET, name="web")
+    body["metadata"] |= {"namespace": "shop", "uid": "u", "labels": {"tier": "web"}}
+    stop = {"reason": "NotBack", "time": "2026-11-21T08:00:00Z"}
+    row = {"window": "patch", "iteration": 1, "mark": MARK, "stopped": stop}
+    body["status"] = {"maintenance": {"iterations": [row]}}
+    resources.put_scale_set(body)
+    story.live()
+    assert story.phase is None
+    assert "web-1 on it is not moved" in story.operator.last.words
+
+
+async def test_a_standby_sweeps_nothing_and_one_node_keeps_no_other_from_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    story = Story()
+    for name in ("n0", "n1", "n2"):
+        story.node(name, unschedulable=True, claim="shop/gone/1")
+    story.world.nodes.put("odd", unschedulable=True, claim="nonsense")
+    nodes, resources, clock = story.world.nodes, story.operator.resources, story.world.clock
+    cluster: Any = story.world
+    standby = NodeKeeper(nodes, cluster, resources, clock, FakeLeadership(leading=False))
+    assert await standby.sweep() == clock.now() + timedelta(minutes=5)
+    assert not story.is_free("n0")
+    plain = Referee.uncordon
+
+    async def troubled(self: Referee, act: UncordonNode) -> None:
+        if act.node == "n0":
+            raise Conflict(act.node)
+        if act.node == "n1":
+            raise Refused(Reason.CREATE_FORBIDDEN, "forbidden")
+        await plain(self, act)
+
+    monkeypatch.setattr(Referee, "uncordon", troubled)
+    keeper = NodeKeeper(nodes, cluster, resources, clock)
+    assert await keeper.sweep() == clock.now() + timedelta(seconds=1)
+    assert [story.is_free(name) for name in ("n0", "n1", "n2", "odd")] == [False, False, True, True]
+
+
+async def test_what_a_recorded_act_is_refused_for_ends_it_and_an_uncordon_is_insisted_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    story = Story()
+    story.node("n0")
+
+    async def refused(*_: Any, trial: bool = False, **__: Any) -> None:
+        if not trial:
+            raise Refused(Reason.CREATE_FORBIDDEN, "exceeded quota: jobs")
+
+    monkeypatch.setattr(Referee, "create_job", refused)
+    story.live(6)
+    assert story.phase == "Unwinding"
+
+    plain = Referee.uncordon
+
+    async def not_now(*_: Any) -> None:
+        raise Refused(Reason.CREATE_FORBIDDEN, "nodes is forbidden")
+
+    monkeypatch.setattr(Referee, "uncordon", not_now)
+    story.live(2)
+    assert story.phase == "Unwinding"
+    assert story.operator.last.fault is not None
+    monkeypatch.setattr(Referee, "uncordon", plain)
+    story.live(1)
+    story.wait(8)
+    story.live(1)
+    assert story.is_free("n0")
+    assert story.newest.message == "exceeded quota: jobs"
+
+
+def test_a_pair_that_is_none_works_on_no_node() -> None:
+    """M-18."""
+    story = Story(spec={"spec.pairedWith": {"name": OTHER.name}})
+    story.node("n0")
+    story.live()
+    assert story.phase is None
+    assert "no such window" in story.operator.last.words

@@ -55,15 +55,7 @@ def node_plan(scene: NodeScene, now: datetime) -> NodePlan:
         return _beginning(scene, now)
     if work.time > now + CLOCKS_DIFFER:  # Written by a clock that was ahead.
         work = work.model_copy(update={"time": now})
-    match work.phase:
-        case NodePhase.CORDONING:
-            return _cordoning(scene, work, now)
-        case NodePhase.EMPTYING:
-            return _emptying(scene, work, now)
-        case NodePhase.WORKING:
-            return _working(scene, work, now)
-        case NodePhase.UNWINDING:
-            return _unwinding(scene, work, now)
+    return _PHASES[work.phase](scene, work, now)
 
 
 def emptied_node(status: MaintenanceWindowStatus) -> str | None:
@@ -297,3 +289,11 @@ def _with_note(plan: NodePlan, note: Note) -> NodePlan:
         look_again_at=plan.look_again_at,
         notes=(*plan.notes, note),
     )
+
+
+_PHASES: Final = {
+    NodePhase.CORDONING: _cordoning,
+    NodePhase.EMPTYING: _emptying,
+    NodePhase.WORKING: _working,
+    NodePhase.UNWINDING: _unwinding,
+}
