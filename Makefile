@@ -95,7 +95,7 @@ chartrender: setup ## Build what renders the Helm chart in tests; minutes the fi
 
 .PHONY: test-cluster
 test-cluster: controlplane chartrender ## Run the tests that need the local control plane
-	$(PYTEST) --cluster -m cluster -n $(JOBS) --dist loadfile $(ARGS)
+	$(PYTEST) --cluster -m cluster --durations 20 -n $(JOBS) --dist loadfile $(ARGS)
 
 .PHONY: kind
 kind: setup ## Make a kind cluster of three nodes, and install the operator in it; minutes the first time
@@ -108,7 +108,7 @@ kind-down: setup ## Remove the kind cluster and all that was made for it, but wh
 
 .PHONY: test-kind
 test-kind: setup ## Run the tests that need real nodes and pods, where containers can run
-	$(PYTEST) --kind tests/kind $(ARGS)
+	$(PYTEST) --kind tests/kind --durations 20 $(ARGS)
 
 .PHONY: test
 test: test-fast test-cluster test-kind ## Run everything that can run on this machine, and say what cannot

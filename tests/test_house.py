@@ -24,7 +24,7 @@ from packaging.version import Version
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.timeout(60)  # It reads every file there is.
+pytestmark = pytest.mark.timeout(180)  # It reads every file there is.
 
 ROOT: Final = Path(__file__).parents[1]
 SOURCE: Final = ROOT / "operator"

@@ -16,7 +16,7 @@ FIRST, SECOND, THIRD = (f"R-{number:02}" for number in (1, 2, 3))
 NO_SUCH = f"R-{99}"
 
 
-pytestmark = pytest.mark.timeout(60)  # It reads every test there is.
+pytestmark = pytest.mark.timeout(180)  # It reads every test there is.
 
 
 def a_map(**cells: str) -> str:

@@ -52,6 +52,7 @@ _SPECS: Final[dict[str, Manifest]] = {
         "scaleSetSelector": {"matchLabels": {"tier": "web"}},
         "impact": "Redeploy",
         "once": ONCE,
+        "updatedNodeSelector": {"matchLabels": {"maintenance/updated": "2026-11"}},
     },
     RULE: {"scaleSetSelector": {"matchLabels": {"tier": "web"}}, "frontendIPs": ["192.0.2.10"]},
 }

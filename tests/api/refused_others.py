@@ -71,6 +71,8 @@ def recurring(**changes: object) -> Manifest:
 
 DAYS: Final = [f"2027-{month:02}-{day:02}" for month in (1, 2) for day in range(1, 29)][:51]
 
+NODES: Final[Manifest] = {"jobTemplate": {"spec": {}}}
+
 WINDOWS: Final = (
     _window("both once and recurring", {"spec.recurring": RECURRING}, "spec.once", "exactly one"),
     _window("neither once nor recurring", {"spec.once": ABSENT}, "spec.recurring", "exactly one"),
@@ -155,6 +157,36 @@ WINDOWS: Final = (
         "spec.updateDomains.pauseBetween",
         "PT0S to P1D",
     ),
+    _window(
+        "Redeploy to nowhere",
+        {"spec.updatedNodeSelector": ABSENT},
+        "spec.updatedNodeSelector",
+        "required with impact Redeploy",
+    ),
+    _window(
+        "work on nodes with Pause",
+        recurring(selfServiceLead=ABSENT) | {"spec.impact": "Pause", "spec.nodeMaintenance": NODES},
+        "spec.nodeMaintenance",
+        "Redeploy only",
+    ),
+    _window(
+        "two days for a node",
+        {"spec.nodeMaintenance": NODES | {"timeout": "P2D"}},
+        "spec.nodeMaintenance.timeout",
+        "PT1M to P1D",
+    ),
+    _window("no Job", {"spec.nodeMaintenance": {}}, "nodeMaintenance.jobTemplate", "Required"),
+    _window(
+        "iterations that shrink",
+        {"spec.iterations": {"percents": [50, 10, 100]}},
+        "spec.iterations.percents",
+        "must not fall",
+    ),
+    _window("iterations of nothing", {"spec.iterations": {"percents": [0]}}, "percents[0]", "to 1"),
+    _window("more than all", {"spec.iterations": {"percents": [101]}}, "percents[0]", "to 100"),
+    _window("no iterations", {"spec.iterations": {"percents": []}}, "percents", "at least 1"),
+    _window("an audience twice", {"spec.audiences": ["a", "a"]}, "spec.audiences", "Duplicate"),
+    _window("an audience with a dot", {"spec.audiences": ["a.b"]}, "audiences[0]", "[a-z0-9]"),
 )
 
 RULES: Final = (

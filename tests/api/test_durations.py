@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scaleset_operator.api.durations import DURATION_MAX_LENGTH, format_duration, parse_duration
 from tests.api.refused_scalesets import BAD_SPANS
 
-pytestmark = pytest.mark.timeout(60)  # Hypothesis, on a machine with much else to do.
+pytestmark = pytest.mark.timeout(300)  # Hypothesis, on a machine with much else to do.
 
 SPELLINGS = [
     ("PT30M", timedelta(minutes=30)),

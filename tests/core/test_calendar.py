@@ -383,7 +383,7 @@ leads = st.sampled_from((None, "PT1H", "P7D", "P90D"))
 AFTER, UNTIL = datetime(2027, 1, 1, tzinfo=UTC), datetime(2028, 1, 1, tzinfo=UTC)
 
 
-@pytest.mark.timeout(120)  # It walks a whole year, once for each zone.
+@pytest.mark.timeout(600)  # It walks a whole year, once for each zone.
 @settings(deadline=None)
 @given(pattern=patterns, zone=zones, duration=quarters, lead=leads, left_out=blackouts)
 def test_a_year_is_what_walking_through_it_finds(

@@ -28,7 +28,7 @@ from tests.support.builders import NOT_MADE, RUNNING, evidence, instance, scale_
 from tests.support.fake_clock import T0
 
 MINUTE = timedelta(minutes=1)
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(600)
 slow = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 
 LATEST, OLDER, OTHER = "m-1", "m-0", "other-0"

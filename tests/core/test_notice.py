@@ -30,7 +30,7 @@ from tests.support.fake_clock import T0
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(300)
 
 
 def spec(notice: str | None = "PT5M", *, replicas: int = 40, **fields: Any) -> ScaleSetSpec:

@@ -27,7 +27,7 @@ from tests.core.test_decide_properties import (
 from tests.support.builders import instance, scale_set_spec
 from tests.support.fake_clock import T0
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(600)
 slow = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 SELDOM = st.integers(0, 9).map(lambda n: n == 0)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -59,12 +60,25 @@ class AuditLog:
         with self._path.open("rb") as file:
             file.seek(self._mark)
             whole, _, _ = file.read().rpartition(b"\n")
-        found = (_request(json.loads(line)) for line in whole.splitlines())
-        return [request for request in found if request.user == self._user]
+        return requests_in(whole.decode(), user=self._user)
 
     def writes(self, resource: str | None = None) -> list[Request]:
         """Of these, what changed something; of one resource only, where it is named."""
         return [r for r in self.requests() if r.writes and resource in {None, r.resource}]
+
+
+def requests_in(log: str, *, user: str, since: datetime | None = None) -> list[Request]:
+    """What a user has asked for, in order; with a time, only what came after it."""
+    events = (json.loads(line) for line in log.splitlines())
+    return [
+        _request(event)
+        for event in events
+        if event["user"]["username"] == user and (since is None or _received(event) > since)
+    ]
+
+
+def _received(event: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(event["requestReceivedTimestamp"])
 
 
 def _request(event: dict[str, Any]) -> Request:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from localcluster.cluster import LocalCluster
+    from tests.integration.sets import Sets
 
 WALL: Final = {"podSelector": {"matchLabels": {"app": "web"}}}
 UNUSED: Final = {
@@ -95,7 +96,7 @@ def live_through_all(world: World) -> None:
     world.await_word("web", "RepairsAllowed", "False", "ProbeBlocked")
 
 
-def await_history(world: World, length: int) -> None:
+def await_history(world: Sets, length: int) -> None:
     world.await_status(
         "web", lambda s: len(s.get("repairs", {}).get("history", ())) >= length, "it is repaired"
     )

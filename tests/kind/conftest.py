@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -31,7 +32,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ACCOUNT: Final = "scaleset-tests"
+LAST: Final = "test_rights_used"
+"""The module that looks at what all others had the operator do."""
 NOT_RUN: Final = pytest.StashKey[tuple[int, str]]()
+BEGAN: Final = pytest.StashKey[datetime]()
 MADE_HERE: Final = pytest.StashKey[bool]()
 
 
@@ -46,6 +50,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.stash[NOT_RUN] = (len(ours), why)
         config.hook.pytest_deselected(items=ours)
         items[:] = [item for item in items if item not in ours]
+    items.sort(key=lambda item: LAST in item.nodeid)
 
 
 def start(config: pytest.Config) -> str | None:
@@ -55,6 +60,7 @@ def start(config: pytest.Config) -> str | None:
     if why:
         return why
     config.stash[MADE_HERE] = cluster.state() is None
+    config.stash[BEGAN] = datetime.now(UTC)
     try:
         cluster.up()
     except EngineError as error:
@@ -87,6 +93,12 @@ def pytest_terminal_summary(
 def cluster() -> KindCluster:
     """The cluster, which is up."""
     return KindCluster()
+
+
+@pytest.fixture(scope="session")
+def session_began(request: pytest.FixtureRequest) -> datetime:
+    """When the session's first test began."""
+    return request.config.stash[BEGAN]
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 RULES: Final = range(1, 29)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("scenario", SMALL, ids=lambda s: s.name.replace(" ", "-"))
 def test_no_reachable_state_breaks_a_rule(scenario: Scenario) -> None:
     """R-11, R-14, R-16, R-17, R-21, R-22, R-42, R-43, R-48, R-53, R-54: each is explored whole, and
@@ -95,7 +95,7 @@ def test_scenarios_have_names_of_their_own() -> None:
 REPORTED: Final = ("rollout, scale-in and repair", "suspended", "told to go", "a silent witness")
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", REPORTED)
 def test_what_only_reports_is_no_part_of_a_decision(
     name: str, monkeypatch: pytest.MonkeyPatch

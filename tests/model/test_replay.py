@@ -30,7 +30,7 @@ TROUBLES: Final[list[Mapping[str, int]]] = [
 ]
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("operators", [1, 2])
 @pytest.mark.parametrize("troubles", TROUBLES, ids=lambda t: "-".join(t).replace(" ", "-"))
 async def test_both_take_the_same_steps(troubles: Mapping[str, int], operators: int) -> None:

@@ -35,7 +35,7 @@ def test_each_invariant_is_shown_to_fail() -> None:
     assert [b.invariant for b in BROKEN] == [i.name for i in INVARIANTS]
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda b: b.invariant.replace(" ", "-"))
 def test_what_is_broken_is_found(broken: Broken, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the shortest way to it, by this very invariant."""
@@ -48,7 +48,7 @@ def test_what_is_broken_is_found(broken: Broken, monkeypatch: pytest.MonkeyPatch
     assert found.story().count("\n") == len(found.trace) > 0
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 def test_deciding_on_old_live_reads_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rules 5 and 9: one that was stopped for long gives a slot away that is taken."""
     monkeypatch.setattr(turns, "forgetful", lambda operator: operator)

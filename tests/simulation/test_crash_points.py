@@ -168,7 +168,7 @@ def settled(world: World, wanted: int) -> bool:
     )
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
 async def test_a_crash_at_any_write_loses_and_doubles_nothing(
     scenario: Callable[[World], Awaitable[int]],

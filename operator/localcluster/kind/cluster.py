@@ -12,7 +12,7 @@ import json
 import time
 from typing import TYPE_CHECKING
 
-from localcluster import binaries, build
+from localcluster import binaries, build, stages
 from localcluster.commands import CommandError, Commands
 from localcluster.kind import config, machine, possible, programs, state
 from localcluster.kind.state import State
@@ -85,6 +85,10 @@ class KindCluster:
         docker = self.docker(known)
         docker("docker", "start", name)
         network.set_up(known.nodes, docker)
+
+    def audit_log(self, known: State) -> str:
+        """Read the API server's audit log: one JSON object a line, level Metadata."""
+        return self.docker(known)("docker", "exec", config.nodes()[0], "cat", config.AUDIT_LOG)
 
     def why_not(self) -> str | None:
         """Say in one line why there can be none on this machine; None where there can, or is."""
@@ -202,7 +206,9 @@ class KindCluster:
         self, kind: Path, known: State, image: str, restrictions: Restrictions | None
     ) -> None:
         written = self._folder / "kind.json"
-        written.write_text(config.render(restrictions))
+        policy = self._folder / "audit-policy.yaml"
+        policy.write_bytes(stages.audit_policy().read_bytes())
+        written.write_text(config.render(restrictions, policy))
         self.docker(known).watched(
             "starting three nodes",
             _CREATE_SECONDS,

@@ -6,10 +6,17 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from localcluster.kind.machine import Restrictions
 
 NAME = "scaleset"
 WORKERS = 2
+
+AUDIT_LOG = "/var/log/kubernetes/audit.log"
+"""On the control-plane node: the API server's audit log, one JSON object a line."""
+_AUDIT_POLICY = "/etc/kubernetes/audit/policy.yaml"
+_AUDIT_MEGABYTES = 200
 
 # In the sections of version 2 of containerd's configuration, which kind's nodes have.
 _KEEP_OOM_SCORE = """\
@@ -24,18 +31,23 @@ def nodes() -> list[str]:
     return [f"{NAME}-control-plane", *workers]
 
 
-def render(restrictions: Restrictions | None) -> str:
+def render(restrictions: Restrictions | None, audit_policy: Path) -> str:
     """Give the configuration; it is JSON, which YAML readers read.
 
     Args:
         restrictions: None on an ordinary machine, where kind's own choices stand.
+        audit_policy: of the API server; a file of this machine, mounted read-only.
     """
-    roles = ["control-plane", *("worker" for _ in range(WORKERS))]
+    mount = {"hostPath": str(audit_policy), "containerPath": _AUDIT_POLICY, "readOnly": True}
     config: dict[str, Any] = {
         "kind": "Cluster",
         "apiVersion": "kind.x-k8s.io/v1alpha4",
         "name": NAME,
-        "nodes": [{"role": role} for role in roles],
+        "nodes": [
+            {"role": "control-plane", "extraMounts": [mount]},
+            *({"role": "worker"} for _ in range(WORKERS)),
+        ],
+        "kubeadmConfigPatchesJSON6902": [_audit()],
     }
     if restrictions is None:
         return json.dumps(config, indent=2)
@@ -58,3 +70,33 @@ def _kubeadm(*, cgroup_v1: bool) -> list[dict[str, Any]]:
     if cgroup_v1:
         patches.append({"kind": "KubeletConfiguration", "failCgroupV1": False})
     return patches
+
+
+def _audit() -> dict[str, str]:
+    """What has kubeadm start the API server with its audit log, beside kind's own arguments."""
+    arguments = {
+        "audit-policy-file": _AUDIT_POLICY,
+        "audit-log-path": AUDIT_LOG,
+        "audit-log-maxsize": str(_AUDIT_MEGABYTES),
+    }
+    folder = AUDIT_LOG.rpartition("/")[0]
+    volumes = [
+        _mounted("audit-policy", _AUDIT_POLICY, "File", read_only=True),
+        _mounted("audit-log", folder, "DirectoryOrCreate", read_only=False),
+    ]
+    patch: list[dict[str, Any]] = [
+        {"op": "add", "path": "/apiServer/extraArgs/-", "value": {"name": name, "value": value}}
+        for name, value in arguments.items()
+    ]
+    patch.append({"op": "add", "path": "/apiServer/extraVolumes", "value": volumes})
+    return {
+        "group": "kubeadm.k8s.io",
+        "version": "v1beta4",
+        "kind": "ClusterConfiguration",
+        "patch": json.dumps(patch),
+    }
+
+
+def _mounted(name: str, path: str, path_type: str, *, read_only: bool) -> dict[str, Any]:
+    where = {"name": name, "hostPath": path, "mountPath": path}
+    return {**where, "readOnly": read_only, "pathType": path_type}

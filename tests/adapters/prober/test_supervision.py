@@ -30,7 +30,7 @@ async def watched() -> AsyncIterator[Watched]:
     await watched.link.close()
 
 
-@pytest.mark.timeout(15)
+@pytest.mark.timeout(60)
 async def test_a_stopped_process_is_a_silent_heart_and_blames_nobody(
     watched: Watched, serve: Serve
 ) -> None:
@@ -58,7 +58,7 @@ async def test_a_stopped_process_is_a_silent_heart_and_blames_nobody(
     assert watched.evidence().failures == 0
 
 
-@pytest.mark.timeout(15)
+@pytest.mark.timeout(60)
 async def test_a_heart_that_stays_silent_is_replaced(serve: Serve) -> None:
     """X-05: SIGSTOP for good."""
     watched = Watched(heart_dead=1.5)
