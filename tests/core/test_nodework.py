@@ -139,7 +139,7 @@ def test_a_refusal_ends_what_was_refused() -> None:
 @pytest.mark.parametrize(
     ("here", "after", "why"),
     [
-        (Occupants(movable=2), timedelta(minutes=30), "2 instances were still on it"),
+        (Occupants(movable=2), timedelta(minutes=60), "2 are on it"),
         (Occupants(movable=1, stuck=("web-1",)), timedelta(0), "web-1 on it is not moved"),
         (Occupants(others=("web-9",)), timedelta(0), "web-9 on it is not included"),
     ],
@@ -148,6 +148,24 @@ def test_a_node_that_is_not_emptied_is_given_up(
     here: Occupants, after: timedelta, why: str
 ) -> None:
     assert why in given_up(node_plan(at(NodePhase.EMPTYING, here=here), T0 + after))
+
+
+def test_a_node_has_time_for_the_pause_between_two_domains_each_time_that_it_gets_on() -> None:
+    """M-15: instances of several domains are on it, and they go one domain after the other."""
+    scene = at(NodePhase.EMPTYING, here=Occupants(movable=2))
+    plan = node_plan(scene, T0)
+    for minutes, left in ((35, 1), (70, 1), (94, 1)):
+        assert plan.work is not None
+        status = scene.window.status.model_copy(update={"node_work": plan.work})
+        found = scene.window.model_copy(update={"status": status})
+        now = T0 + timedelta(minutes=minutes)
+        plan = node_plan(replace(scene, window=found, here=Occupants(movable=left)), now)
+        assert plan.work is not None
+        assert plan.work.phase is NodePhase.EMPTYING
+    now = T0 + timedelta(minutes=95)
+    assert "1 are on it" in given_up(
+        node_plan(replace(scene, window=found, here=Occupants(movable=1)), now)
+    )
 
 
 def test_how_many_are_still_on_it_is_written_once_for_each_number() -> None:

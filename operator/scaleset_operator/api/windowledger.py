@@ -136,7 +136,7 @@ class NodeWork(Model):
     """Cordoning: recorded, the cordon follows. Emptying: its included instances are moved.
     Working: the Job runs. Unwinding: the cordon is taken away."""
     time: Time = Field(examples=["2026-11-27T02:10:00Z"])
-    """When the phase began."""
+    """When the phase began, or emptying last got on."""
     job: ObjectName | None = Field(default=None, examples=["host-patch-nov-1-worker-2"])
     """The Job's name; written here before it is created."""
     job_uid: Annotated[str, Field(max_length=MAX_LABEL_LENGTH)] | None = Field(

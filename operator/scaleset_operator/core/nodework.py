@@ -124,14 +124,16 @@ def _cordoning(scene: NodeScene, work: NodeWork, now: datetime) -> NodePlan:
 
 
 def _emptying(scene: NodeScene, work: NodeWork, now: datetime) -> NodePlan:
-    here, deadline = scene.here, work.time + timeout_of(scene)
+    # One domain after the other, with the pause between: both count since it last got on.
+    pause = scene.window.spec.update_domains.pause_between
+    here, deadline = scene.here, work.time + timeout_of(scene) + pause
     obstacle = lost(scene, work) or obstacle_to(scene, work, now)
     if not obstacle and here.stuck:
         obstacle = f"{here.stuck[0]} on it is not moved any more in this iteration"
     if not obstacle and here.others:
         obstacle = f"{here.others[0]} on it is not included in this iteration"
     if not obstacle and here.movable and now >= deadline:
-        obstacle = f"{here.movable} instances were still on it after nodeMaintenance.timeout"
+        obstacle = f"no instance left it for too long, and {here.movable} are on it"
     if obstacle:
         return _give_up(scene, work, now, obstacle)
     if not here.movable:
@@ -140,7 +142,7 @@ def _emptying(scene: NodeScene, work: NodeWork, now: datetime) -> NodePlan:
     noun = "instance is" if here.movable == 1 else "instances are"
     message = f"{here.movable} {noun} still on it"
     if message != work.message:
-        return _changed(scene, work.model_copy(update={"message": message}), now)
+        return _changed(scene, work.model_copy(update={"message": message, "time": now}), now)
     end = end_of(scene, work)
     return _same(scene, work, min(now + POLL, deadline, end), words=message)
 
