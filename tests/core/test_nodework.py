@@ -153,7 +153,7 @@ def test_a_node_that_is_not_emptied_is_given_up(
 def test_a_node_has_time_for_the_pause_between_two_domains_each_time_that_it_gets_on() -> None:
     """M-15: instances of several domains are on it, and they go one domain after the other."""
     scene = at(NodePhase.EMPTYING, here=Occupants(movable=2))
-    plan = node_plan(scene, T0)
+    plan, found = node_plan(scene, T0), scene.window
     for minutes, left in ((35, 1), (70, 1), (94, 1)):
         assert plan.work is not None
         status = scene.window.status.model_copy(update={"node_work": plan.work})

@@ -4,6 +4,7 @@ Each step is recorded before anything is touched, and an act follows from a reco
 reads it goes on from there. Must not know: how instances are moved; their sets do that.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -111,8 +112,8 @@ def _cordoning(scene: NodeScene, work: NodeWork, now: datetime) -> NodePlan:
         if not node.unschedulable:
             return _give_up(scene, work, now, "somebody uncordoned the node")
         message = f"{node.name} takes no new pods: it is emptied and worked on"
-        plan = _next(scene, work, now, NodePhase.EMPTYING)
-        return _with_note(plan, Note(reason=Reason.NODE_CORDONED, message=message))
+        note = Note(reason=Reason.NODE_CORDONED, message=message)
+        return replace(_next(scene, work, now, NodePhase.EMPTYING), notes=(note,))
     if node.claim or node.unschedulable:
         return _give_up(scene, work, now, "somebody else cordoned the node")
     obstacle = scene.refused or obstacle_to(scene, work, now)
@@ -282,15 +283,6 @@ def _close(
         note = Note(reason=Reason.NODE_GIVEN_UP, message=message, warning=True)
     records = trimmed((record, *scene.window.status.node_records))
     return NodePlan(work=None, records=records, look_again_at=now, notes=(note,))
-
-
-def _with_note(plan: NodePlan, note: Note) -> NodePlan:
-    return NodePlan(
-        work=plan.work,
-        records=plan.records,
-        look_again_at=plan.look_again_at,
-        notes=(*plan.notes, note),
-    )
 
 
 _PHASES: Final = {
