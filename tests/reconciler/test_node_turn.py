@@ -562,3 +562,19 @@ def test_a_pair_that_is_none_works_on_no_node() -> None:
     story.live()
     assert story.phase is None
     assert "no such window" in story.operator.last.words
+
+
+async def test_where_nodes_may_not_be_seen_nothing_is_swept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As in an installation for one namespace whose account may see no nodes."""
+
+    async def forbidden(_: Referee) -> None:
+        raise Refused(Reason.CREATE_FORBIDDEN, "nodes is forbidden")
+
+    monkeypatch.setattr(Referee, "claimed", forbidden)
+    story = Story()
+    cluster: Any = story.world
+    clock = story.world.clock
+    keeper = NodeKeeper(story.world.nodes, cluster, story.operator.resources, clock)
+    assert await keeper.sweep() == clock.now() + timedelta(minutes=5)

@@ -104,7 +104,11 @@ class NodeKeeper:
         if not self._leadership.leads():
             return self._clock.now() + SWEEP_EVERY
         again = SWEEP_EVERY
-        for found in await self._nodes.claimed():
+        try:
+            claimed = await self._nodes.claimed()
+        except Refused:  # Whoever may not see nodes has cordoned none.
+            return self._clock.now() + again
+        for found in claimed:
             try:
                 await self._unwind_unneeded(found.name)
             except (Conflict, Gone):
