@@ -12,7 +12,7 @@ import pytest
 from scaleset_operator.__main__ import SteadyClock
 from scaleset_operator.adapters.cluster.connection import Connection
 from scaleset_operator.adapters.cluster.nodework import NodeGateway
-from scaleset_operator.api.base import ANNOTATION_NODE_MAINTENANCE
+from scaleset_operator.api.base import ANNOTATION_NODE_MAINTENANCE, format_time
 from scaleset_operator.api.windowledger import NodePhase, NodeWork
 from scaleset_operator.core.nodeview import CordonNode, CreateJob, DeleteJob, JobView, UncordonNode
 from scaleset_operator.reconciler.node_turn import NodeKeeper
@@ -97,7 +97,7 @@ class Place:
         return f"/apis/batch/v1/namespaces/{self.namespace}/jobs" + (f"/{name}" if name else "")
 
     def clean(self) -> None:
-        mine = dict.fromkeys(UPDATED)
+        mine = dict.fromkeys((*UPDATED, "contract"))
         body = {
             "metadata": {
                 "annotations": {ANNOTATION_NODE_MAINTENANCE: None, "touched": None},
@@ -243,6 +243,48 @@ async def test_a_claim_of_a_window_that_is_gone_is_swept_and_a_recorded_one_stay
     place.api.delete(path)
     while "unschedulable" in place.raw()["spec"]:
         await keeper.sweep()
+
+
+async def test_a_node_goes_all_the_way_and_comes_back_labelled(place: Place) -> None:
+    """M-07: every step on the real API server, each from the record of the one before."""
+    path = path_of(WINDOW, place.namespace, "patch")
+    pool = {"contract": place.namespace}
+    place.api.merge(f"/api/v1/nodes/{place.node}", {"metadata": {"labels": pool}})
+    selector = {"nodeSelector": {"matchLabels": pool}}
+    place.api.merge(path, {"spec": {"nodeMaintenance": selector}})
+    start, end = place.clock.now() - timedelta(minutes=1), place.clock.now() + timedelta(hours=1)
+    row = {
+        "iteration": 1,
+        "announcedTime": format_time(start),
+        "startTime": format_time(start),
+        "endTime": format_time(end),
+    }
+    place.api.merge(f"{path}/status", {"status": {"announced": [row]}})
+    cluster: Any = None
+    keeper = NodeKeeper(place.gateway, cluster, Resources(), place.clock)
+    phases: list[str] = []
+    while True:
+        window = await place.window()
+        if window.status.node_records:
+            break
+        work = window.status.node_work
+        if work is not None and work.phase not in phases:
+            phases.append(work.phase)
+        if work is not None and work.job_uid is not None and work.phase is NodePhase.WORKING:
+            await ended(place, window, str(work.job), "Succeeded")
+        parts = (await keeper.turn(window)).parts
+        if parts:
+            written = window.status.model_copy(update=dict(parts))
+            said = written.model_dump(mode="json", by_alias=True, include=set(parts))
+            place.api.merge(f"{path}/status", {"status": said})
+        await asyncio.sleep(0.05)
+    assert phases == ["Cordoning", "Emptying", "Working", "Unwinding"]
+    (record,) = window.status.node_records
+    assert (record.node, record.updated, record.message) == (place.node, True, "")
+    raw = place.raw()
+    assert raw["metadata"]["labels"].items() >= UPDATED.items()
+    assert "unschedulable" not in raw["spec"]
+    assert await place.gateway.claimed() == ()
 
 
 async def pod_of(place: Place, job: str) -> dict[str, Any]:
