@@ -58,6 +58,10 @@ OPERATOR: Final = (
     *_each("list", "networking.k8s.io", "networkpolicies"),
 )
 """What `scaleset-operator run` asks of the API server."""
+NODE_WORK: Final = _each("patch", "", "nodes")
+"""What windows with nodeMaintenance need beyond that: wide, and granted on demand alone."""
+NODE_JOBS: Final = _each("get create delete", "batch", "jobs")
+"""Likewise in the windows' namespaces."""
 ELECTION: Final = _each("get create update", "coordination.k8s.io", "leases")
 """What `--leader-elect` asks beyond that, in the namespace of the Lease alone."""
 OWN_PLACE: Final = (*_each("get", "", "namespaces"), *_each("get", "", "pods"))
