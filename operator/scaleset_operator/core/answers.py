@@ -8,14 +8,22 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from scaleset_operator.api.base import Reason
-from scaleset_operator.api.scalesetstatus import MAX_REQUESTS, InstanceRequest, RequestState
+from scaleset_operator.api.scalesetstatus import (
+    MAX_REQUEST_LENGTH,
+    MAX_REQUESTS,
+    InstanceRequest,
+    RequestState,
+)
+from scaleset_operator.core.maintenance_acts import PublishMaintenance
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.plan import AnswerRequest, Decision, Note
 from scaleset_operator.core.requests import REDEPLOY, REPAIRS, REQUESTED, UPDATE, words_of
 from scaleset_operator.core.scene import Scene
+from scaleset_operator.core.upkeep import REFUSALS, No, Upkeep
 from scaleset_operator.core.ways import way_of
 
 MAX_NAMED = 10
+PERFORM = "perform-maintenance="
 KNOWN = ", ".join(sorted([*REPAIRS, UPDATE, REDEPLOY]))
 
 
@@ -29,16 +37,19 @@ class Answers:
 
     rows: tuple[InstanceRequest, ...] = ()
     notes: tuple[Note, ...] = ()
-    acts: tuple[AnswerRequest, ...] = ()
+    acts: tuple[AnswerRequest | PublishMaintenance, ...] = ()
 
 
-def answer(scene: Scene, decisions: Iterable[Decision], met: Collection[str]) -> Answers:
+def answer(
+    scene: Scene, decisions: Iterable[Decision], met: Collection[str], upkeep: Upkeep
+) -> Answers:
     """Answer every request that is not being met.
 
     Args:
         scene: what this decision looks at.
         decisions: of this decision; one stands for every request that waits.
         met: UIDs of those under repair or on their way out: their requests are being met.
+        upkeep: of this decision: why requests for maintenance wait or are refused.
     """
     before = scene.observed.status.requests
     if not scene.observed.view_is_fresh:
@@ -49,6 +60,7 @@ def answer(scene: Scene, decisions: Iterable[Decision], met: Collection[str]) ->
         for instance in scene.live
         if words_of(instance) and instance.uid not in met
     ]
+    rows += [_for_maintenance(scene, uid, no) for uid, no in upkeep.waits.items()]
     asked = {(row.uid, row.request) for row in rows}
     rows += [row for row in _answered(scene, before) if (row.uid, row.request) not in asked]
     rows.sort(key=lambda r: (r.state is not RequestState.REFUSED, -r.time.timestamp(), r.instance))
@@ -67,6 +79,16 @@ def _row(scene: Scene, instance: Instance, why: Decision | None) -> InstanceRequ
     state = RequestState.WAITING if no is None else RequestState.REFUSED
     reason, message = no or _waits(instance, why)
     words = words_of(instance)
+    return _said(scene, instance, words, state, (reason, message))
+
+
+def _said(
+    scene: Scene,
+    instance: Instance,
+    words: str,
+    state: RequestState,
+    why: tuple[Reason, str],
+) -> InstanceRequest:
     same = (
         row.time
         for row in scene.observed.status.requests
@@ -77,10 +99,18 @@ def _row(scene: Scene, instance: Instance, why: Decision | None) -> InstanceRequ
         uid=instance.uid,
         request=words,
         state=state,
-        reason=reason,
-        message=message,
+        reason=why[0],
+        message=why[1],
         time=next(same, scene.now),
     )
+
+
+def _for_maintenance(scene: Scene, uid: str, no: No) -> InstanceRequest:
+    """One request to be maintained now, that is not met in this decision."""
+    instance = scene.by_uid[uid]
+    state = RequestState.REFUSED if no.reason in REFUSALS else RequestState.WAITING
+    words = f"{PERFORM}{instance.maintenance_asked}"[:MAX_REQUEST_LENGTH]
+    return _said(scene, instance, words, state, (no.reason, no.detail))
 
 
 def _waits(instance: Instance, why: Decision | None) -> tuple[Reason, str]:
@@ -127,7 +157,20 @@ def _told(rows: list[InstanceRequest]) -> Iterator[Note]:
         yield Note(reason=Reason.REQUEST_REFUSED, message=said, warning=True)
 
 
-def _taken_off(scene: Scene, rows: list[InstanceRequest]) -> Iterator[AnswerRequest]:
+def _taken_off(
+    scene: Scene, rows: list[InstanceRequest]
+) -> Iterator[AnswerRequest | PublishMaintenance]:
     for row in rows:
         pod = scene.by_uid[row.uid]
-        yield AnswerRequest(name=pod.name, uid=pod.uid, resource_version=pod.resource_version)
+        version = pod.resource_version
+        if row.request.startswith(PERFORM):
+            yield PublishMaintenance(
+                name=pod.name,
+                uid=pod.uid,
+                mark=pod.mark or None,
+                status=pod.maintenance or None,
+                answered=True,
+                resource_version=version,
+            )
+        else:
+            yield AnswerRequest(name=pod.name, uid=pod.uid, resource_version=version)

@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 
 from scaleset_operator.api.maintenancestatus import ActiveWindow
 from scaleset_operator.api.maintenancewindow import MaintenanceWindowSpec, OnceWindow, TimeRange
+from scaleset_operator.api.windowledger import AnnouncedOccurrence
 from scaleset_operator.core.schedule import Schedule, Span, read_schedule
 from scaleset_operator.core.windowrules import check
 
@@ -33,6 +34,14 @@ class LeftOut:
 
     scheduled: Span
     blackout: date
+
+
+def occurrence_of(announced: AnnouncedOccurrence) -> Occurrence:
+    """The spans of a maintenance that was announced: absolute, whatever became of its plan."""
+    owners = None
+    if announced.pre_start_time is not None and announced.pre_end_time is not None:
+        owners = Span(announced.pre_start_time, announced.pre_end_time)
+    return Occurrence(owners, Span(announced.start_time, announced.end_time))
 
 
 def agenda(spec: MaintenanceWindowSpec, after: datetime) -> Iterator[Occurrence | LeftOut]:

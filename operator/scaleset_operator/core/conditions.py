@@ -31,15 +31,19 @@ class Word(NamedTuple):
     message: str
 
 
-def conditions(scene: Scene, status: ScaleSetStatus) -> tuple[Condition, ...]:
+def conditions(
+    scene: Scene, status: ScaleSetStatus, more: Iterable[Word] = ()
+) -> tuple[Condition, ...]:
     """All conditions that hold of this next status.
 
     Args:
         scene: what this decision looks at.
         status: the next status, conditions aside.
+        more: words of what has its own.
     """
     observed = scene.observed
-    return timed(_words(scene, status), observed.status.conditions, observed.generation, scene.now)
+    words = (*_words(scene, status), *more)
+    return timed(words, observed.status.conditions, observed.generation, scene.now)
 
 
 def timed(

@@ -6,16 +6,19 @@ decision adds to the ledger is recorded first and acted upon by the next one.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from scaleset_operator.api.base import Reason
 from scaleset_operator.api.ledger import RepairEntry, RepairPhase, RepairResult, RepairsStatus
+from scaleset_operator.api.maintenanceledger import MaintenanceSummary
 from scaleset_operator.api.scaleset import ScaleSetSpec
 from scaleset_operator.api.scalesetstatus import RequestState, ScaleSetStatus
-from scaleset_operator.core import scheduled_events, summary
+from scaleset_operator.core import scheduled_events, summary, upkeep_words
 from scaleset_operator.core.answers import Answers, answer
 from scaleset_operator.core.arming import arm
 from scaleset_operator.core.conditions import conditions
+from scaleset_operator.core.inclusion import Inclusion, include, opening
 from scaleset_operator.core.inplace import renew
 from scaleset_operator.core.ledger import Closed, Progress, advance, stalled
 from scaleset_operator.core.naming import Names
@@ -25,6 +28,7 @@ from scaleset_operator.core.observed import Observed
 from scaleset_operator.core.plan import (
     Action,
     AdoptInstance,
+    CreateInstance,
     DeleteInstance,
     Note,
     Plan,
@@ -33,6 +37,7 @@ from scaleset_operator.core.plan import (
     ReleaseInstance,
 )
 from scaleset_operator.core.publication import publications
+from scaleset_operator.core.relocation import Moves, move
 from scaleset_operator.core.repair import Opened, open_repairs
 from scaleset_operator.core.rollout import Rollout, roll_out
 from scaleset_operator.core.rollout_progress import in_short
@@ -41,6 +46,7 @@ from scaleset_operator.core.scaling import Domains, Scaling, scale
 from scaleset_operator.core.scene import Scene
 from scaleset_operator.core.suspension import count
 from scaleset_operator.core.updates import update
+from scaleset_operator.core.upkeep import Busy, Upkeep, choose
 from scaleset_operator.core.wishes import suspended_until
 from scaleset_operator.core.witness import Doubts, look_into, witnesses
 
@@ -71,11 +77,14 @@ class Turn:
         self.progress: Progress = advance(scene, self.names)
         carry_out(scene, self.names, self.progress)
         renew(scene, self.progress)
-        domain = Domains(scene, self.progress.open).smallest()
+        self.moves: Moves = move(scene)
+        domain = Domains(scene, self.progress.open, self.moves.open).smallest()
         self.doubts: Doubts = look_into(scene, self.names, domain)
         extra = witnesses(scene, self.doubts) - {e.replacement for e in self.progress.open}
         extra |= scene.surplus
-        self.scaling: Scaling = scale(scene, self.names, self.progress.open, extra)
+        in_flight = self.progress.open
+        self.scaling: Scaling = scale(scene, self.names, in_flight, extra, self.moves.open)
+        self.moves.open = self.scaling.moves
         leaving = {v.uid for v in self.scaling.removing}
         self.scaling.removing.extend(v for v in self.doubts.removals if v.uid not in leaving)
         self.closed: list[Closed] = [*self.progress.closed, *self.scaling.closed]
@@ -86,10 +95,27 @@ class Turn:
         self.in_flight = [*self.scaling.entries, *self.opened.entries]
         self.rollout: Rollout = roll_out(scene, self.names, self.scaling, self.in_flight)
         update(scene, self.scaling, self.rollout, self.in_flight)
+        self.included: Inclusion = include(scene, self.moves.open)
+        self.upkeep: Upkeep = choose(scene, self.moves, self.included, self._busy())
         met = {e.uid for e in self.in_flight}
         met |= {v.uid for v in (*self.scaling.removing, *self.rollout.taken)}
         met |= {r.uid for r in self.rollout.renewals}
-        self.answers: Answers = answer(scene, self.opened.decisions, met)
+        self.answers: Answers = answer(scene, self.opened.decisions, met, self.upkeep)
+
+    def _busy(self) -> Busy:
+        """Who is in other hands than those of maintenance."""
+        repaired = {e.uid for e in self.in_flight}
+        repaired |= {e.replacement for e in self.in_flight if e.replacement}
+        rolled = {v.uid for v in self.rollout.taken} | {r.uid for r in self.rollout.renewals}
+        rolled |= {s.uid for s in self.rollout.status.surge} if self.rollout.status else set()
+        leaving = {v.uid for v in self.scaling.removing}
+        live = {i.uid for i in self.scene.live}
+        return Busy(
+            repaired=repaired,
+            rolled=rolled & live,
+            leaving=leaving & live,
+            missing=self.scaling.missing,
+        )
 
     def plan(self) -> Plan:
         """The plan that these steps make together."""
@@ -101,11 +127,14 @@ class Turn:
         if record is Record.NOW:
             notes = (*self.notes, *self.doubts.notes, *self.answers.notes)
             notes += tuple(tell(self.scene, self.opened.entries, self.closed, status))
+            notes += tuple(upkeep_words.tell(self.scene, self.moves, self.upkeep))
         return Plan(
             status=status,
             record=record,
             actions=acts,
-            reads=frozenset(self.progress.reads | self.opened.reads | self.rollout.reads),
+            reads=frozenset(self._reads()),
+            read_windows=frozenset(self.moves.windows),
+            read_places=frozenset(self.moves.places),
             list_live=self.scaling.list_live,
             look_at_policies=self.scene.is_silent,
             look_again_at=self._again(),
@@ -113,6 +142,10 @@ class Turn:
             notes=notes,
             ended=summary.ended(self.scene, self.closed),
         )
+
+    def _reads(self) -> set[str]:
+        reads = self.progress.reads | self.opened.reads | self.rollout.reads
+        return reads | self.moves.reads | self.upkeep.reads
 
     def _again(self) -> datetime | None:
         now = self.scene.now
@@ -122,6 +155,9 @@ class Turn:
             *self.scaling.again,
             *self.opened.again,
             *self.rollout.again,
+            *self.moves.again,
+            *self.included.again,
+            *self.upkeep.again,
             *([self.scene.watched_from] if self.scene.restarts_too_often else []),
             *(v.changes_at for v in self.scene.verdicts.values()),
             suspended_until(self.scene),
@@ -142,10 +178,11 @@ class Turn:
         for pod in observed.released:
             yield ReleaseInstance(name=pod.name, uid=pod.uid, resource_version=pod.resource_version)
         yield from self.answers.acts
-        yield from self.progress.acts
-        yield from self.doubts.acts
-        yield from self.scaling.acts
-        yield from self.rollout.acts
+        answered = {act.uid for act in self.answers.acts}
+        yield from (act for act in self.included.acts if act.uid not in answered)
+        yield from self.moves.acts
+        acts = (*self.progress.acts, *self.doubts.acts, *self.scaling.acts, *self.rollout.acts)
+        yield from (self._towards_updated(act) for act in acts)
         for pod in observed.instances:
             if pod.over and not pod.terminating:
                 yield DeleteInstance(
@@ -154,6 +191,15 @@ class Turn:
                     resource_version=pod.resource_version,
                     purpose=Purpose.OVER,
                 )
+
+    def _towards_updated(self, act: Action) -> Action:
+        """What is made while a maintenance is open should go to an updated node (M-21)."""
+        now = self.scene.now
+        views = (v for v in self.scene.observed.windows if not v.deleted)
+        view = next((v for v in views if opening(v) <= now < v.announced.end_time), None)
+        if view is None or not isinstance(act, CreateInstance):
+            return act
+        return replace(act, node_labels=view.node_labels, may_go_anywhere=True)
 
     def _status(self) -> ScaleSetStatus:
         scene = self.scene
@@ -172,11 +218,16 @@ class Turn:
                 "orchestration_services": summary.services(scene, repairs),
                 "repairs": repairs,
                 "requests": self.answers.rows,
+                "maintenance": upkeep_words.summary(
+                    scene, self.moves, self.upkeep, self.upkeep.entries
+                ),
                 "unhealthy_instances": summary.explained(self.opened.decisions),
             }
         )
         told = scheduled_events.incarnation(before, status, scene.now)
-        reports = {"conditions": conditions(scene, status), "scheduled_events_incarnation": told}
+        more = upkeep_words.condition(status.maintenance)
+        words = conditions(scene, status, more)
+        reports = {"conditions": words, "scheduled_events_incarnation": told}
         return status.model_copy(update=reports)
 
     def _repairs(self) -> RepairsStatus:
@@ -230,7 +281,19 @@ def _rest_of_ledger(status: ScaleSetStatus) -> tuple[object, ...]:
         status.orchestration_services,
         tuple(row for row in status.requests if row.state is RequestState.REFUSED),
         tuple((c.status, c.reason) for c in status.conditions if c.type == "Accepted"),
+        _maintenance_in_short(status.maintenance),
     )
+
+
+def _maintenance_in_short(said: MaintenanceSummary | None) -> tuple[object, ...]:
+    """What of it decides over acts; the counts are left out."""
+    if said is None:
+        return ()
+    entries = tuple(
+        (e.uid, e.phase, e.phase_time, e.successor_uid, e.result) for e in said.in_flight
+    )
+    rows = tuple((r.mark, r.current_update_domain, r.stopped) for r in said.iterations)
+    return (entries, tuple(row for row in rows if row[1:] != (None, None)))
 
 
 def _repairs_in_short(repairs: RepairsStatus) -> tuple[object, ...]:

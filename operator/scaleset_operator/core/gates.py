@@ -167,6 +167,15 @@ def _not_leaving(scene: Scene, instance: Instance) -> Gate:
     )
 
 
+def _not_maintained(scene: Scene, instance: Instance) -> Gate:
+    """One under maintenance is neither judged nor repaired for what that does to it (X-01)."""
+    return Gate(
+        reason=Reason.MAINTENANCE_IN_PROGRESS,
+        open=instance.uid not in scene.moving,
+        detail="it is being moved to an updated node",
+    )
+
+
 def _renewable(scene: Scene, instance: Instance) -> Gate:
     """One that is to keep its pod needs another spelling of every image (design.md section 3)."""
     return Gate(
@@ -197,6 +206,7 @@ OF_THE_INSTANCE: Final[tuple[Callable[[Scene, Instance], Gate], ...]] = (
     armed_gate,
     _not_refused,
     _not_leaving,
+    _not_maintained,
     _renewable,
     _shown,
     budget_gate,

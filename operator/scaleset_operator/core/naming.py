@@ -47,4 +47,5 @@ def _owed(status: ScaleSetStatus) -> list[str]:
     names = [c.name for c in status.creating]
     names += [e.replacement for e in status.repairs.in_flight if e.replacement]
     names += [d.witness for d in status.repairs.doubts if d.witness]
+    names += [e.instance for e in (status.maintenance.in_flight if status.maintenance else ())]
     return names + [s.replacement for s in (status.rollout.surge if status.rollout else ())]

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Final
 
 from scaleset_operator.api.base import Reason, VMHealth
+from scaleset_operator.api.maintenanceledger import MaintenancePhase
 from scaleset_operator.core.adviser import first_healthy
 from scaleset_operator.core.health import RotationWord, Verdict
 from scaleset_operator.core.observed import Instance
@@ -18,6 +19,9 @@ from scaleset_operator.core.scene import Scene
 
 TOLD: Final = RotationWord(
     reason=Reason.TERMINATION_DELAYED, message="it was told to go: no new traffic"
+)
+MOVES: Final = RotationWord(
+    reason=Reason.MAINTENANCE_IN_PROGRESS, message="it is about to be moved: no new traffic"
 )
 LEDGER_LAG: Final = timedelta(minutes=1)
 """Longer than any view of the ledger is behind that may still write."""
@@ -55,6 +59,8 @@ def _kept_out(scene: Scene, instance: Instance) -> Verdict:
     verdict, due = scene.verdicts[instance.uid], instance.terminate_at
     if instance.uid in scene.noticed:
         return replace(verdict, in_rotation=False, rotation=TOLD)
+    if any(e.uid == instance.uid and e.phase is MaintenancePhase.PLACED for e in scene.moves):
+        return replace(verdict, in_rotation=False, rotation=MOVES)
     plausible = due is not None and -LONGEST_NOTICE < scene.now - due < LEDGER_LAG
     if plausible and not instance.in_rotation:
         return replace(verdict, in_rotation=None)

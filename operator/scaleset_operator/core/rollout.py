@@ -71,11 +71,12 @@ class _Choice:
         self.model = scene.observed.template.model
         leaving = {v.uid for v in scaling.removing}
         self.renewals: Renewals = carry_on(scene, leaving)
-        held = leaving | self.renewals.uids
+        moving = {i.uid for i in scene.live if i.uid in scene.moving}
+        held = leaving | self.renewals.uids | moving
         free = spare(scene, held) if scene.surge_steps else 0
         self.surge: Surge = advance(scene, names, scaling, free)
         self.leaving = leaving | {v.uid for v in self.surge.leaving}
-        self.out = self.leaving | self.renewals.uids
+        self.out = self.leaving | self.renewals.uids | moving
         busy = self.out | {e.uid for e in entries} | {s.uid for s in self.surge.steps}
         self.behind = [
             i for i in scene.live if i.model != self.model and not i.protected_from_actions
@@ -191,7 +192,8 @@ class _Choice:
             and not self.scene.is_available(i)
             for i in self.scene.live
         )
-        return len(self.out) + self.scaling.missing + coming + len(self.surge.steps)
+        owed = sum(self.scene.move_owes(entry) for entry in self.scene.moves)
+        return len(self.out) + owed + self.scaling.missing + coming + len(self.surge.steps)
 
     def _is_backing_off(self, record: RolloutStatus) -> bool:
         until = record.next_time if record.failed_surges else None

@@ -3,7 +3,7 @@
 Every percent is of what its field names, compared without rounding up. Chooses nobody.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from scaleset_operator.api.base import VMHealth
@@ -22,7 +22,7 @@ def max_batch(spec: ScaleSetSpec) -> int:
     return max(1, spec.replicas * percent // 100)
 
 
-def spare(scene: Scene, leaving: set[str]) -> int:
+def spare(scene: Scene, leaving: Collection[str]) -> int:
     """Available instances above the floor; one in doubt is not available here (rule 22).
 
     Args:
@@ -65,7 +65,7 @@ def affordable(scene: Scene, victims: Sequence[ScaleInVictim]) -> frozenset[str]
         return everyone
     rolled = [v.uid for v in victims if v.purpose is RemovalPurpose.ROLLOUT]
     well = [uid for uid in rolled if not is_lost(scene, scene.by_uid[uid])]
-    free = spare(scene, set(everyone.difference(rolled)))
+    free = spare(scene, scene.moving | everyone.difference(rolled))
     return everyone.difference(well[max(0, free) :])
 
 

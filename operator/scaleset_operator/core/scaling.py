@@ -5,12 +5,14 @@ balanced to within one. Knows nothing of repairs but that an entry owes a replac
 """
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
 from scaleset_operator.api.base import Reason
 from scaleset_operator.api.ledger import RepairEntry, RepairResult
+from scaleset_operator.api.maintenanceledger import MaintenanceEntry
 from scaleset_operator.api.scalesetstatus import (
     MAX_CREATING,
     MAX_SCALE_IN,
@@ -47,6 +49,7 @@ class Scaling:
         creating: names owed, recorded before their create.
         removing: victims, recorded before their DELETE.
         entries: repairs that go on; those no longer wanted are in `closed`.
+        moves: instances under maintenance that go on; those no longer wanted are left out.
         list_live: what goes or comes must be chosen on a live LIST that is not there yet.
         missing: instances that are wanted and neither live nor owed by a repair.
         held: recorded victims of a rollout that stay until the floor has room for them.
@@ -55,6 +58,7 @@ class Scaling:
     creating: list[CreatingInstance] = field(default_factory=list)
     removing: list[ScaleInVictim] = field(default_factory=list)
     entries: list[RepairEntry] = field(default_factory=list)
+    moves: list[MaintenanceEntry] = field(default_factory=list)
     closed: list[Closed] = field(default_factory=list)
     acts: list[Action] = field(default_factory=list)
     list_live: bool = False
@@ -66,12 +70,18 @@ class Scaling:
 class Domains:
     """How many instances each update domain holds, those still owed included."""
 
-    def __init__(self, scene: Scene, entries: list[RepairEntry]) -> None:
+    def __init__(
+        self,
+        scene: Scene,
+        entries: list[RepairEntry],
+        moves: Iterable[MaintenanceEntry] = (),
+    ) -> None:
         counted = (i for i in scene.staying if i.name not in scene.surplus)
         self.sizes = Counter(i.update_domain for i in counted)
         for entry in entries:
             if scene.owes(entry):
                 self.sizes[entry.update_domain] += 1
+        self.sizes.update(move.update_domain for move in moves if scene.move_owes(move))
         self.count = scene.spec.update_domain_count
 
     def smallest(self) -> int:
@@ -85,7 +95,13 @@ class Domains:
         return domain
 
 
-def scale(scene: Scene, names: Names, entries: list[RepairEntry], extra: frozenset[str]) -> Scaling:
+def scale(
+    scene: Scene,
+    names: Names,
+    entries: list[RepairEntry],
+    extra: frozenset[str],
+    moves: Sequence[MaintenanceEntry] = (),
+) -> Scaling:
     """Compare what is there with what is wanted, and say what follows.
 
     Args:
@@ -94,8 +110,9 @@ def scale(scene: Scene, names: Names, entries: list[RepairEntry], extra: frozens
         entries: repairs in flight; each owes the set one instance.
         extra: names that do not count: witnesses while doubt lasts and on their way out (rule 18),
             and the successors of a rollout beside those that they follow.
+        moves: instances under maintenance; one that is away comes again under its name.
     """
-    result = Scaling(entries=list(entries))
+    result = Scaling(entries=list(entries), moves=list(moves))
     status = scene.observed.status
     if not scene.observed.view_is_fresh:
         result.creating, result.removing = list(status.creating), list(status.scale_in)
@@ -104,6 +121,7 @@ def scale(scene: Scene, names: Names, entries: list[RepairEntry], extra: frozens
     early = {e.replacement for e in entries if not scene.has_made_way(e)}
     live = [i for i in scene.staying if i.name not in extra and i.name not in early]
     owed = sum(scene.owes(e) for e in entries) + len(result.creating)
+    owed += sum(scene.move_owes(e) for e in moves)
     want = scene.spec.replicas - len(live) - owed
     if want > 0:
         want = max(0, want - sum(pod.live for pod in scene.observed.adoptable))
@@ -139,7 +157,7 @@ def _grow(scene: Scene, names: Names, result: Scaling, want: int) -> None:
     if is_behind(seen) and not seen.listed:
         result.list_live = True
         return
-    domains = Domains(scene, result.entries)
+    domains = Domains(scene, result.entries, result.moves)
     domains.sizes.update(c.update_domain for c in result.creating)
     for _ in range(min(want, MAX_CREATING - len(result.creating))):
         result.creating.append(
@@ -180,16 +198,12 @@ def _create(scene: Scene, result: Scaling) -> None:
 def _shrink(scene: Scene, result: Scaling, live: list[Instance], surplus: int) -> None:
     """Give up what is owed first, then choose victims among the living (rule 24)."""
     owing = [e for e in result.entries if scene.owes(e)]
-    if surplus > 0 and (result.creating or owing) and not scene.observed.listed:
+    away = [e for e in result.moves if scene.move_owes(e)]
+    if surplus > 0 and (result.creating or owing or away) and not scene.observed.listed:
         # What is owed may be there already, made by another operator and not in the cache yet.
         result.removing, result.list_live = _still_leaving(scene, surplus), True
         return
-    while surplus > 0 and result.creating:
-        result.creating.pop()
-        surplus -= 1
-    for entry in sorted(owing, key=lambda e: e.start_time, reverse=True)[: max(0, surplus)]:
-        _give_up(scene, result, entry)
-        surplus -= 1
+    surplus = _give_up_owed(scene, result, owing, away, surplus)
     result.removing = _still_leaving(scene, surplus)
     leaving = {v.uid for v in result.removing}
     # One that a rollout takes is not made up for while there are too many.
@@ -207,6 +221,26 @@ def _shrink(scene: Scene, result: Scaling, live: list[Instance], surplus: int) -
             e for e in result.entries if victim.uid == e.uid or victim.name == e.replacement
         ]:
             _give_up(scene, result, entry)
+
+
+def _give_up_owed(
+    scene: Scene,
+    result: Scaling,
+    owing: list[RepairEntry],
+    away: list[MaintenanceEntry],
+    surplus: int,
+) -> int:
+    """Do without what is still to come: new ones first, then those that come again; what is left."""
+    while surplus > 0 and result.creating:
+        result.creating.pop()
+        surplus -= 1
+    for entry in sorted(owing, key=lambda e: e.start_time, reverse=True)[: max(0, surplus)]:
+        _give_up(scene, result, entry)
+        surplus -= 1
+    for move in away[: max(0, surplus)]:
+        result.moves.remove(move)
+        surplus -= 1
+    return surplus
 
 
 def _give_up(scene: Scene, result: Scaling, entry: RepairEntry) -> None:

@@ -13,6 +13,11 @@ from typing import Final
 
 from scaleset_operator.api.base import Reason, VMHealth
 from scaleset_operator.api.ledger import RepairEntry, RepairPhase, RepairsStatus
+from scaleset_operator.api.maintenanceledger import (
+    MaintenanceEntry,
+    MaintenancePhase,
+    MaintenanceSummary,
+)
 from scaleset_operator.api.repairpolicy import AutomaticRepairsPolicy
 from scaleset_operator.api.rolloutstatus import Renewal, SurgeStep
 from scaleset_operator.api.scaleset import ScaleSetSpec
@@ -23,6 +28,7 @@ from scaleset_operator.core.renewal import after_renewal
 from scaleset_operator.core.rotation import with_rotation
 
 NO_POLICY: Final = AutomaticRepairsPolicy()
+NO_MAINTENANCE: Final = MaintenanceSummary()
 
 
 def batch_allowance(total: int, percent: int) -> int:
@@ -171,6 +177,28 @@ class Scene:
         rollout = self.observed.status.rollout
         return rollout.surge if rollout is not None else ()
 
+    @property
+    def maintenance(self) -> MaintenanceSummary:
+        """The set's maintenance, as recorded; empty where no window concerns it."""
+        return self.observed.status.maintenance or NO_MAINTENANCE
+
+    @property
+    def moves(self) -> tuple[MaintenanceEntry, ...]:
+        """Instances under maintenance, as recorded."""
+        return self.maintenance.in_flight
+
+    @cached_property
+    def moving(self) -> frozenset[str]:
+        """UIDs of the pods under maintenance: those that go, and those that came for them."""
+        names = {e.instance for e in self.moves}
+        return frozenset(i.uid for i in self.observed.instances if i.name in names)
+
+    def move_owes(self, entry: MaintenanceEntry) -> bool:
+        """Whether the instance is away and still to come again, under its name."""
+        away = entry.phase in (MaintenancePhase.MOVING, MaintenancePhase.RETURNING)
+        pod = self.by_name.get(entry.instance)
+        return away and (pod is None or not pod.live)
+
     @cached_property
     def surplus(self) -> frozenset[str]:
         """Names of successors that are beside those they follow: no part of the wanted number."""
@@ -239,10 +267,17 @@ class Scene:
             owed += missing and not counted
             # Told to restart, and not run again yet: it has been counted and still is.
             owed += self._restarts(entry)
+        owed += sum(self._is_between(entry) for entry in self.moves)
         total = min(self.spec.replicas, ran + owed)
         if self.in_storm:
             return 1
         return batch_allowance(total, self.policy.max_in_flight_percent)
+
+    def _is_between(self, entry: MaintenanceEntry) -> bool:
+        """Whether it has left its old pod and its new one has not run yet."""
+        away = entry.phase in (MaintenancePhase.MOVING, MaintenancePhase.RETURNING)
+        pod = self.by_name.get(entry.instance)
+        return away and (pod is None or not pod.live or pod.started is None)
 
     def _restarts(self, entry: RepairEntry) -> bool:
         instance = self.by_uid.get(entry.uid)

@@ -1,0 +1,37 @@
+"""How many may be away at once: maintenance, rollout, scale-in and repairs under one floor.
+
+The floor is that of the rolling upgrade policy (protocol rule 22), whatever the mode: maintenance
+is never in a hurry (X-02, X-03). Chooses nobody.
+"""
+
+from collections.abc import Collection
+
+from scaleset_operator.api.maintenanceledger import MaintenanceEntry, MaintenancePhase
+from scaleset_operator.core.scene import Scene
+
+
+def batch(scene: Scene) -> int:
+    """Instances that may be away at once by maintenance and rollout together."""
+    percent = scene.spec.upgrade_policy.rolling_upgrade_policy.max_batch_instance_percent
+    return max(1, scene.spec.replicas * percent // 100)
+
+
+def floor(scene: Scene) -> int:
+    """Instances that must stay available where an available one is taken."""
+    return scene.spec.replicas - batch(scene)
+
+
+def available(scene: Scene, away: Collection[str]) -> int:
+    """Available instances, those left out that are on their way.
+
+    Args:
+        scene: what this decision looks at.
+        away: UIDs that do not count any more.
+    """
+    return sum(scene.is_available(i) and i.uid not in away for i in scene.live)
+
+
+def about_to_go(entries: Collection[MaintenanceEntry]) -> set[str]:
+    """UIDs of those that are still there and will be evicted: no longer counted on."""
+    phases = (MaintenancePhase.RECORDED, MaintenancePhase.PLACED)
+    return {e.uid for e in entries if e.phase in phases and e.result is None}
