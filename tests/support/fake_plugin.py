@@ -75,6 +75,10 @@ class FakeEntrance:
         self._kinds[path] = kind
         self._store(path, dict(body))
 
+    def remove(self, kind: Kind, namespace: str, name: str) -> None:
+        """Take an object away."""
+        del self._objects[kind.path(namespace, name)]
+
     def now(self) -> datetime:
         """See the port."""
         return self.at
