@@ -23,6 +23,7 @@ from scaleset_operator.adapters.cluster.approvals import ApprovalWriter
 from scaleset_operator.adapters.cluster.connection import Connection
 from scaleset_operator.adapters.cluster.gateway import KubernetesCluster
 from scaleset_operator.adapters.cluster.policies import PolicyReader
+from scaleset_operator.adapters.cluster.relocations import KubernetesRelocations
 from scaleset_operator.adapters.cluster.revisions import RevisionStore
 from scaleset_operator.adapters.definitions import await_definitions
 from scaleset_operator.adapters.logs import about
@@ -63,6 +64,7 @@ class Operation:
         self._settings = settings
         self._clock = clock
         self._resources = Resources()
+        self._resources.windows_heard = False
         self._vitals = Vitals()
         self._journal = Journal()
         self._metrics = Metrics(__version__)
@@ -105,6 +107,9 @@ class Operation:
             connection, self._clock, self._wake, self._settings.namespaces
         )
         self._exits.push_async_callback(self._cluster.close)
+        self._relocations = KubernetesRelocations(
+            connection, self._cluster.view, self._clock, self._settings.placeholder_image
+        )
         self._reconciler = self._loop(connection)
         self._line_up()
         reference = await address_of(connection.server)
@@ -126,13 +131,15 @@ class Operation:
         )
         parts = (self._resources, self._cluster, self._clock, self._replica.leadership)
         probes = self._reports("HealthProbe", ProbeReporter(*parts))
-        windows = self._reports("MaintenanceWindow", WindowReporter(*parts))
+        reporter = WindowReporter(*parts, self._relocations, self._cluster.tell_window)
+        windows = self._reports("MaintenanceWindow", reporter)
         self._queues = {
             "ScaleSet": self._queue,
             "HealthProbe": probes,
             "MaintenanceWindow": windows,
         }
         self._ear = Ear(self._resources, self._queue.wake, probes.wake, windows.wake)
+        self._cluster.view.on_relabelled(self._ear.wake_maintained)
 
     def _reports(self, kind: str, reporter: ProbeReporter | WindowReporter) -> KeyQueue[Key]:
         """The queue of a kind about which is only told: one at a time."""
@@ -166,6 +173,7 @@ class Operation:
             policies=self._policies(connection),
             leadership=self._replica.leadership,
             vantage=self._replica.vantage(self._probes),
+            relocations=self._relocations,
         )
         if self._recorder is not None:
             record(loop, self._recorder)
@@ -249,9 +257,16 @@ class Operation:
             known=self._known,
             unreadable=self._resources.unreadable_keys,
             gone=gone,
-            whole=self._vitals.hear_all,
+            whole=self._heard_all,
             again=self._recount,
         )
+
+    def _heard_all(self) -> None:
+        """Everything that there is has been heard of: a window that was not is none."""
+        self._vitals.hear_all()
+        if not self._resources.windows_heard:
+            self._resources.windows_heard = True
+            self._take_over()
 
     def _known(self, kind: str) -> tuple[Key, ...]:
         known = self._resources
@@ -270,6 +285,7 @@ class Operation:
         if plan is not None:
             _log.debug("%s/%s: %s", *key, plan)
         self._ear.wake_probes_of(self._resources.scale_set(key))
+        self._ear.wake_windows_of(key)
         return again
 
     def _heard(self, kind: str, gone: bool, body: Mapping[str, Any]) -> None:  # noqa: FBT001 - shape of Heard

@@ -17,6 +17,8 @@ in their way, or answer for them on loopback."""
 PREFIX: Final = "SCALESET_RUN_"
 """Of the variables. Not SCALESET_OPERATOR_: Kubernetes puts SCALESET_OPERATOR_PORT into the
 environment of every pod beside a Service of that name."""
+DEFAULT_PLACEHOLDER: Final = "registry.k8s.io/pause:3.10.1"
+"""What every node of Kubernetes has, for its own use."""
 DEFAULT_LEASE: Final = "scaleset-operator"
 LEVELS: Final = ("debug", "info", "warning", "error")
 _HIGHEST_PORT: Final = 65_535
@@ -69,13 +71,15 @@ class Settings:
     pod_namespace: str = ""
     pod_name: str = ""
     record: str = ""
+    placeholder_image: str = DEFAULT_PLACEHOLDER
 
 
 _EPILOG: Final = (
     f"Each option may also be given as a variable: {PREFIX}NAMESPACE (several with commas), "
     f"{PREFIX}METRICS_ADDRESS, {PREFIX}PORT, {PREFIX}EVENTS_PORT, {PREFIX}LOG_FORMAT, "
     f"{PREFIX}LOG_LEVEL, {PREFIX}LEADER_ELECT (true or false), {PREFIX}LEADER_ELECT_NAMESPACE, "
-    f"{PREFIX}LEADER_ELECT_NAME, {PREFIX}VANTAGE_SECRET_FILE, {PREFIX}RECORD. In a pod, "
+    f"{PREFIX}LEADER_ELECT_NAME, {PREFIX}VANTAGE_SECRET_FILE, {PREFIX}RECORD, "
+    f"{PREFIX}PLACEHOLDER_IMAGE. In a pod, "
     "POD_NAMESPACE and POD_NAME tell which one, so that a NetworkPolicy in the prober's way can be "
     "named."
 )
@@ -107,6 +111,12 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="add what the operator saw and did to this file, for `kubectl scaleset simulate "
         "--replay`; it grows without end, and holds pod templates",
+    )
+    parser.add_argument(
+        "--placeholder-image",
+        metavar="IMAGE",
+        help="what pods run that hold a place for an instance on an updated node; it is never "
+        f"asked anything, and need not even start (default {DEFAULT_PLACEHOLDER})",
     )
     parser.epilog = _EPILOG
 
@@ -183,6 +193,7 @@ def from_arguments(arguments: argparse.Namespace, environment: Mapping[str, str]
         pod_namespace=environment.get("POD_NAMESPACE", ""),
         pod_name=environment.get("POD_NAME", ""),
         record=given.read("record", str, ""),
+        placeholder_image=given.read("placeholder_image", str, DEFAULT_PLACEHOLDER),
     )
 
 

@@ -4,14 +4,21 @@
 `Story` also carries out the acts on its pods and lets time pass. It must not know the rules.
 """
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple, assert_never
+from typing import Any, NamedTuple, Self, assert_never
 
 from scaleset_operator.api.base import Reason, VMHealth
 from scaleset_operator.api.ledger import RepairEntry
 from scaleset_operator.api.scaleset import ScaleSetSpec
 from scaleset_operator.core.decide import decide
+from scaleset_operator.core.maintenance_acts import (
+    EvictInstance,
+    HoldPlace,
+    PublishMaintenance,
+    ReleasePlace,
+)
 from scaleset_operator.core.observed import Evidence, Instance, Observed, Outcome, Published
 from scaleset_operator.core.plan import (
     Action,
@@ -26,6 +33,7 @@ from scaleset_operator.core.plan import (
     ReleaseInstance,
     RenewInstance,
 )
+from scaleset_operator.core.windowview import Place, WindowView
 from tests.core._texts import broken_texts
 from tests.support.builders import MODEL, instance, instances, observed
 from tests.support.fake_clock import T0
@@ -50,8 +58,21 @@ class Settled(NamedTuple):
         return self.plan.status.repairs.in_flight
 
 
-def settle(spec: ScaleSetSpec, seen: Observed, now: datetime = T0) -> Settled:
-    """Read live, list and record as the plans ask, until one stands on its record."""
+def settle(
+    spec: ScaleSetSpec,
+    seen: Observed,
+    now: datetime = T0,
+    places: Mapping[str, Place] | None = None,
+) -> Settled:
+    """Read live, list and record as the plans ask, until one stands on its record.
+
+    Args:
+        spec: of the set.
+        seen: what is observed, with what is read live beside it.
+        now: time of all rounds.
+        places: the placeholders that there are.
+    """
+    there = places or {}
     plans: list[Plan] = []
     for _ in range(MOST_ROUNDS):
         plan = decide(spec, seen, now)
@@ -62,12 +83,26 @@ def settle(spec: ScaleSetSpec, seen: Observed, now: datetime = T0) -> Settled:
             seen = replace(seen, listed=True)
         elif plan.reads - seen.live_reads:
             seen = replace(seen, live_reads=seen.live_reads | plan.reads)
+        elif plan.read_windows - {view.name for view in seen.windows if view.live}:
+            seen = replace(seen, windows=_read_live(seen, plan.read_windows))
+        elif plan.read_places - seen.places.keys():
+            found = {name: there.get(name) for name in plan.read_places}
+            seen = replace(seen, places={**seen.places, **found})
         elif plan.record is Record.NOW:
             seen = replace(seen, status=plan.status, live_reads=frozenset(), listed=False)
+            seen = replace(seen, windows=_not_live(seen), places={})
         else:
             return Settled(replace(seen, status=plan.status), tuple(plans))
     told = "; ".join(str(plan) for plan in plans)
     raise AssertionError(told)
+
+
+def _read_live(seen: Observed, names: Collection[str]) -> tuple[WindowView, ...]:
+    return tuple(replace(v, live=v.live or v.name in names) for v in seen.windows)
+
+
+def _not_live(seen: Observed) -> tuple[WindowView, ...]:
+    return tuple(replace(v, live=False) for v in seen.windows)
 
 
 def a_set(size: int = 40, *, bad: dict[int, Any] | None = None, **fields: Any) -> Observed:
@@ -157,9 +192,10 @@ class Story:
     taken: list[DeleteInstance] = field(default_factory=list)
     renewed: list[RenewInstance] = field(default_factory=list)
     runs_again_at: dict[str, datetime] = field(default_factory=dict)
+    places: dict[str, Place] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, spec: ScaleSetSpec, size: int | None = None, **status: Any) -> "Story":
+    def of(cls, spec: ScaleSetSpec, size: int | None = None, **status: Any) -> Self:
         pods = instances(spec.replicas if size is None else size)
         seen = observed(instances=pods, status=status)
         told = {pod.name: [(pod.started or T0, Outcome.OK)] for pod in pods}
@@ -173,8 +209,8 @@ class Story:
 
     def turn(self) -> Plan:
         """One turn: observe, decide, record, act."""
-        settled = settle(self.spec, self.observe(), self.now)
-        self.seen = replace(settled.seen, live_reads=frozenset(), listed=False)
+        settled = settle(self.spec, self.observe(), self.now, self.places)
+        self.seen = replace(settled.seen, live_reads=frozenset(), listed=False, places={})
         self.plans.extend(settled.plans)
         for act in settled.plan.actions:
             self._carry_out(act)
@@ -255,6 +291,8 @@ class Story:
             case GiveNotice():
                 self.change(act.name, terminate_at=act.terminate_at, in_rotation=False, ready=False)
             case AdoptInstance() | ReleaseInstance():
+                raise AssertionError(act)
+            case HoldPlace() | ReleasePlace() | EvictInstance() | PublishMaintenance():
                 raise AssertionError(act)
             case _:
                 assert_never(act)

@@ -22,6 +22,7 @@ from scaleset_operator.core import (
     explain,
     health,
     ledger,
+    maintenance_acts,
     objections,
     observed,
     plan,
@@ -35,6 +36,7 @@ from scaleset_operator.core import (
     scheduled_events,
     surge,
     ways,
+    windowview,
     witness,
 )
 
@@ -103,6 +105,7 @@ MEANT: Final[dict[tuple[type, str], Any]] = {
     (observed.TemplateView, "checked"): True,
     (plan.Plan, "record"): plan.Record.NONE,
     (policies.PortRange, "protocol"): "TCP",
+    (windowview.WindowView, "turn"): True,
     (scheduled_events.ScheduledEvent, "status"): scheduled_events.EventStatus.SCHEDULED,
 }
 """P-05 and P-11 for the times of a probe, Kubernetes for the protocol of a port; the others speak

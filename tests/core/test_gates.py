@@ -121,6 +121,7 @@ def test_an_open_gate_asks_what_its_no_would_answer() -> None:
         Reason.NOT_ARMED,
         Reason.REPAIR_BACK_OFF,
         Reason.SCALED_IN,
+        Reason.MAINTENANCE_IN_PROGRESS,
         Reason.NO_EQUIVALENT_IMAGE,
         Reason.HEALTH_UNKNOWN,
         Reason.DISRUPTION_BUDGET,

@@ -65,7 +65,7 @@ class Sets:
             "intervalInSeconds": INTERVAL_S,
             "timeoutInSeconds": TIMEOUT_S,
         }
-        self._create("HealthProbe", name, usual | spec)
+        self.create("HealthProbe", name, usual | spec)
 
     def scale_set(
         self, name: str, replicas: int, *, repairs: Json | None = None, **spec: Any
@@ -86,9 +86,10 @@ class Sets:
         }
         if repairs is not None:
             usual["automaticRepairsPolicy"] = {"enabled": True, "limits": "Extended"} | repairs
-        self._create("ScaleSet", name, usual | spec)
+        self.create("ScaleSet", name, usual | spec)
 
-    def _create(self, kind: str, name: str, spec: Json) -> None:
+    def create(self, kind: str, name: str, spec: Json) -> None:
+        """Create an object of ours; what is None is left out of its spec."""
         body = {
             "apiVersion": "scaleset.dev/v1alpha1",
             "kind": kind,
@@ -119,11 +120,11 @@ class Sets:
         self.api.delete(path_of(kind, self.namespace, name))
 
     def clear(self) -> None:
-        """Delete every set and every pod, and wait until they are gone.
+        """Delete every window, set and pod, and wait until they are gone.
 
         The pods too: the garbage collector hears of kinds that are new only twice a minute.
         """
-        for kind in ("ScaleSet", "Pod"):
+        for kind in ("MaintenanceWindow", "ScaleSet", "Pod"):
             path = path_of(kind, self.namespace)
             with suppress(TimeoutError):  # A thousand take their time; it goes on by itself.
                 self.api.delete(path)

@@ -7,12 +7,15 @@ Must not know: the present time, or what is done in a window.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Final
 
-from scaleset_operator.api.maintenancestatus import ActiveWindow
+from scaleset_operator.api.maintenancestatus import ActiveWindow, Impact
 from scaleset_operator.api.maintenancewindow import MaintenanceWindowSpec, OnceWindow, TimeRange
 from scaleset_operator.api.windowledger import AnnouncedOccurrence
 from scaleset_operator.core.schedule import Schedule, Span, read_schedule
 from scaleset_operator.core.windowrules import check
+
+EARLY: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +66,12 @@ def occurrences(spec: MaintenanceWindowSpec, after: datetime) -> Iterator[Occurr
 
 
 def announcement_of(occurrence: Occurrence, spec: MaintenanceWindowSpec) -> datetime:
-    """When an occurrence is announced (V-01)."""
-    return occurrence.start - spec.notify_before
+    """When an occurrence is announced (V-01): a day early where no less notice is accepted.
+
+    Else an hour without an operator, at the wrong time, would cost the whole maintenance.
+    """
+    strict = spec.impact is Impact.REDEPLOY and not spec.urgent
+    return occurrence.start - spec.notify_before - (EARLY if strict else timedelta(0))
 
 
 def active_window(occurrence: Occurrence, now: datetime) -> ActiveWindow:

@@ -114,7 +114,7 @@ def _patch(
     scene: Scene, instance: Instance, view: WindowView | None, found: Inclusion
 ) -> Iterator[PublishMaintenance]:
     """What is written on one pod, where anything is."""
-    if view is None and not scene.observed.windows_heard:
+    if view is None and scene.observed.windows_unheard:
         return
     if view is None:
         mark, status = _left(scene, instance, found)

@@ -216,7 +216,7 @@ class Observed:
         revisions: model -> number of its revision in the history, as far as it is known.
         windows: the announced maintenances that concern the set, earliest first; those whose
             window is over stay while the set has an entry of theirs.
-        windows_heard: whether every window there is was heard of since the start.
+        windows_unheard: whether there may be windows that were not heard of yet since the start.
         places: placeholder name -> what a live read since the last record found; None: no such pod.
         not_evicted: instance name -> why a budget refuses its eviction, and until when we wait.
     """
@@ -254,6 +254,6 @@ class Observed:
     annotations: Mapping[str, str] = field(default_factory=dict)
     revisions: Mapping[str, int] = field(default_factory=dict)
     windows: tuple[WindowView, ...] = ()
-    windows_heard: bool = True
+    windows_unheard: bool = False
     places: Mapping[str, Place | None] = field(default_factory=dict)
     not_evicted: Mapping[str, tuple[str, datetime]] = field(default_factory=dict)

@@ -26,7 +26,7 @@ def objection(window: MaintenanceWindow, partner: MaintenanceWindow | None) -> s
     named = partner_of(window)
     if named is None:
         return None
-    own, other = "/".join(_name_of(window)), "/".join(named)
+    own, other = "/".join(name_of(window)), "/".join(named)
     if other == own:
         return f"{FIELD} is {other!r}: that is this window; allowed is another one"
     if partner is None:
@@ -34,11 +34,17 @@ def objection(window: MaintenanceWindow, partner: MaintenanceWindow | None) -> s
     back = partner_of(partner)
     if back is None:
         return f"{FIELD} is {other!r}: that one is not paired; its {FIELD} must name {own}"
-    if back != _name_of(window):
+    if back != name_of(window):
         third = "/".join(back)
         return f"{FIELD} is {other!r}: that one is paired with {third}, and a pair has two members"
     return None
 
 
-def _name_of(window: MaintenanceWindow) -> tuple[str, str]:
+def name_of(window: MaintenanceWindow) -> tuple[str, str]:
+    """Its namespace and name."""
     return window.metadata.namespace, window.metadata.name
+
+
+def first_of_pair(window: MaintenanceWindow) -> tuple[str, str]:
+    """The one of the two that both look at: whose turn it is stands there (M-17)."""
+    return min(name_of(window), partner_of(window) or name_of(window))

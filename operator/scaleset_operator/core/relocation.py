@@ -31,6 +31,8 @@ PLACE_WAIT: Final = timedelta(minutes=2)
 """How long a node with room is sought: time enough for a cluster that adds one by itself."""
 LONGEST_WAIT: Final = timedelta(minutes=7)
 """After so long an instance that could not be evicted is left, and tried again later."""
+TURN_WAIT: Final = timedelta(seconds=30)
+"""How long a move that is recorded waits for the turn of its window to come back (M-17)."""
 LOOK_AGAIN: Final = timedelta(seconds=1)
 """A place is asked for; nobody tells us of it."""
 
@@ -119,12 +121,16 @@ class _Mover:
         if entry.uid in self.leaving:
             self._drop(entry)
             return
-        if entry.mark not in self.views and not self.scene.observed.windows_heard:
+        if entry.mark not in self.views and self.scene.observed.windows_unheard:
             self.moves.open.append(entry)
             return
         no = self._objection(entry)
         if no:
             self._give_up(entry, no)
+        elif not self.views[entry.mark].turn:
+            self.moves.again.append(self.scene.now + LOOK_AGAIN)
+            self.moves.windows.add(entry.window)
+            self.moves.open.append(entry)
         elif not self.views[entry.mark].live:
             self.moves.windows.add(entry.window)
             self.moves.open.append(entry)
@@ -153,7 +159,7 @@ class _Mover:
             return "the window is gone"
         if view.suspended:
             return "the window is suspended"
-        if not view.turn:
+        if not view.turn and self.scene.now >= entry.start_time + TURN_WAIT:
             return view.turn_detail or "the other window of the pair has its turn"
         if stopped is not None:
             return f"the iteration has stopped: {stopped.message}"
@@ -187,7 +193,9 @@ class _Mover:
             self.moves.open.append(placed.model_copy(update=kept))
             return
         if self.scene.now >= entry.phase_time + PLACE_WAIT:
-            why = (place.refused if place is not None else "") or "no place within 2 minutes"
+            held = self.scene.observed.not_evicted.get(entry.instance)
+            words = held[0] if held else "none within 2 minutes"
+            why = (place.refused if place is not None else "") or words
             self.moves.open.append(self._resolved(entry, ABORTED, f"no updated node: {why}"))
             return
         self.moves.again.append(self.scene.now + LOOK_AGAIN)

@@ -230,7 +230,7 @@ def _give_up_owed(
     away: list[MaintenanceEntry],
     surplus: int,
 ) -> int:
-    """Do without what is still to come: new ones first, then those that come again; what is left."""
+    """Do without what is still to come, new ones first; gives the surplus that is left."""
     while surplus > 0 and result.creating:
         result.creating.pop()
         surplus -= 1

@@ -212,7 +212,7 @@ class _Choice:
 
     def _refuse_strangers(self, known: set[str]) -> None:
         """Requests that name no window of this set."""
-        if not self.scene.observed.windows_heard:
+        if self.scene.observed.windows_unheard:
             return
         for instance in self.scene.live:
             asked = instance.maintenance_asked

@@ -9,6 +9,12 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Final
 
+from scaleset_operator.core.maintenance_acts import (
+    EvictInstance,
+    HoldPlace,
+    PublishMaintenance,
+    ReleasePlace,
+)
 from scaleset_operator.core.plan import (
     Action,
     AdoptInstance,
@@ -32,20 +38,28 @@ from scaleset_operator.reconciler.ports import (
     TooOld,
     Unavailable,
 )
+from scaleset_operator.reconciler.relocations import Disallowed, NoRelocations, Relocations
 
 LARGEST_BATCH: Final = 500
 
-Touch = DeleteInstance | GiveNotice | RenewInstance
+Touch = DeleteInstance | EvictInstance | GiveNotice | RenewInstance
 """What is done to an instance that is there, on the very version that was read."""
 
 
 class Actor:
     """Carries out one set's acts."""
 
-    def __init__(self, cluster: Cluster, clock: Clock, account: Account | None = None) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        clock: Clock,
+        account: Account | None = None,
+        relocations: Relocations | None = None,
+    ) -> None:
         self._cluster = cluster
         self._clock = clock
         self._account = account or NoAccount()
+        self._relocations = relocations or NoRelocations()
 
     async def act(
         self, owner: Owner, actions: Sequence[Action], memory: Memory, not_after: int
@@ -65,7 +79,11 @@ class Actor:
         Raises:
             Unavailable: the API server could not be asked for some of them.
         """
-        publishing = [self._publish(owner, a) for a in actions if isinstance(a, PublishHealth)]
+        publishing = [
+            self._publish(owner, a)
+            for a in actions
+            if isinstance(a, PublishHealth | PublishMaintenance)
+        ]
         acting = self._fenced(owner, actions, memory, not_after)
         undone, *unpublished = await asyncio.gather(acting, *publishing)
         for fault in (undone, *unpublished):
@@ -73,9 +91,14 @@ class Actor:
                 raise fault
         return undone is None
 
-    async def _publish(self, owner: Owner, action: PublishHealth) -> Unavailable | None:
+    async def _publish(
+        self, owner: Owner, action: PublishHealth | PublishMaintenance
+    ) -> Unavailable | None:
         try:
-            await self._cluster.publish(owner, action)
+            if isinstance(action, PublishHealth):
+                await self._cluster.publish(owner, action)
+            else:
+                await self._relocations.publish_maintenance(owner, action)
         except (Gone, Conflict, Refused):
             return None
         except Unavailable as fault:
@@ -89,6 +112,11 @@ class Actor:
         for action in actions:
             if isinstance(action, AdoptInstance | AnswerRequest | ReleaseInstance):
                 await self._take_or_leave(owner, action)
+        placed = [
+            await self._place(owner, a, memory, not_after)
+            for a in actions
+            if isinstance(a, HoldPlace | ReleasePlace)
+        ]
         touching = [a for a in actions if isinstance(a, Touch)]
         done = await asyncio.gather(*(self._touch(owner, a, memory, not_after) for a in touching))
         accepted = {a.uid for a, fault in zip(touching, done, strict=True) if fault is None}
@@ -98,7 +126,7 @@ class Actor:
             if isinstance(a, CreateInstance) and (a.after is None or a.after in accepted)
         ]
         fault = await self._create_all(owner, creates, memory, not_after)
-        faults = [f for f in (*done, fault) if f is not None]
+        faults = [f for f in (*placed, *done, fault) if f is not None]
         return min(faults, key=lambda f: not isinstance(f, Unavailable), default=None)
 
     async def _take_or_leave(
@@ -114,6 +142,23 @@ class Actor:
         except (Gone, Conflict, Refused):
             return
 
+    async def _place(
+        self, owner: Owner, action: HoldPlace | ReleasePlace, memory: Memory, not_after: int
+    ) -> Exception | None:
+        """None when the place is held, or let go; what is refused fails the move in time."""
+        try:
+            if isinstance(action, HoldPlace):
+                await self._relocations.hold_place(owner, action, not_after)
+            else:
+                await self._relocations.release_place(owner, action)
+        except Refused as refused:
+            whose = action.instance if isinstance(action, HoldPlace) else action.name
+            memory.refuse_eviction(whose, refused.message, self._clock.now())
+            return refused
+        except (Conflict, Gone, TooOld, Unavailable) as fault:
+            return fault
+        return None
+
     async def _touch(
         self, owner: Owner, action: Touch, memory: Memory, not_after: int
     ) -> Exception | None:
@@ -128,6 +173,8 @@ class Actor:
                 self._account.deleted(owner.key, action.purpose)
             elif isinstance(action, GiveNotice):
                 await self._cluster.give_notice(owner, action, not_after)
+            elif isinstance(action, EvictInstance):
+                await self._evict(owner, action, memory, not_after)
             else:
                 await self._cluster.renew(owner, action, not_after)
         except Refused as refused:
@@ -138,6 +185,15 @@ class Actor:
         memory.refusals.pop(action.name, None)
         memory.refused_until.pop(action.name, None)
         return None
+
+    async def _evict(
+        self, owner: Owner, action: EvictInstance, memory: Memory, not_after: int
+    ) -> None:
+        """A budget that says no is waited for, and is no fault of the API server."""
+        try:
+            await self._relocations.evict(owner, action, not_after)
+        except Disallowed as budget:
+            memory.refuse_eviction(action.name, str(budget), self._clock.now())
 
     async def _create_all(
         self, owner: Owner, creates: list[CreateInstance], memory: Memory, not_after: int

@@ -156,9 +156,9 @@ class NotedCluster:
 
     async def record_report(
         self, kind: str, key: Key, resource_version: str, status: Mapping[str, Any]
-    ) -> None:
+    ) -> str:
         """See the port."""
-        await self._cluster.record_report(kind, key, resource_version, status)
+        return await self._cluster.record_report(kind, key, resource_version, status)
 
     # What is done.
 

@@ -5,10 +5,14 @@ Decides nothing of what a turn does. Must not know who brings the events.
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from scaleset_operator.core.pairing import first_of_pair, name_of
 from scaleset_operator.reconciler.ports import Key, Wake
 from scaleset_operator.reconciler.resources import KnownSet, Resources
+
+if TYPE_CHECKING:
+    from scaleset_operator.api.maintenanceledger import MaintenanceSummary
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +39,7 @@ class Ear:
         self._wake = wake
         self._wake_probe = wake_probe
         self._wake_window = wake_window
+        self._maintenance: dict[Key, MaintenanceSummary | None] = {}
 
     def heard_of_probe(self, key: Key, *, gone: bool, body: Mapping[str, Any]) -> None:
         """A HealthProbe was made, changed or deleted."""
@@ -47,15 +52,43 @@ class Ear:
             self._wake(user.key)
 
     def heard_of_window(self, key: Key, *, gone: bool, body: Mapping[str, Any]) -> None:
-        """A MaintenanceWindow was made, changed or deleted; no set's turn depends on one yet."""
+        """A MaintenanceWindow was made, changed or deleted: its sets look again, its pair's too."""
+        concerned = self._sets_of(key)
         if gone:
             self._resources.drop_window(key)
         else:
             self._resources.put_window(body)
             self._tell_unreadable("MaintenanceWindow", key)
             self._wake_window(key)
+            concerned |= self._sets_of(key)
         for other in self._resources.windows_that_name(key):
             self._wake_window(other)
+            concerned |= self._sets_of(other)
+        for one in sorted(concerned):
+            self._wake(one)
+
+    def wake_windows_of(self, key: Key) -> None:
+        """What the set's windows, and their pairs, say of it may be another now."""
+        maintenance = None
+        known = self._resources.scale_set(key)
+        if known is not None:
+            maintenance = known.resource.status.maintenance
+        if self._maintenance.get(key) == maintenance:
+            return
+        self._maintenance[key] = maintenance
+        for window in self._resources.windows_of(key):
+            self._wake_window(Key(*name_of(window)))
+            self._wake_window(Key(*first_of_pair(window)))
+
+    def wake_maintained(self) -> None:
+        """Nodes have other labels: every set that a window concerns looks again."""
+        for key in self._resources.keys():  # noqa: SIM118 - no mapping
+            if any(self._resources.windows_of(key)):
+                self._wake(key)
+
+    def _sets_of(self, key: Key) -> set[Key]:
+        window = self._resources.window(key)
+        return set() if window is None else {k.key for k in self._resources.sets_of(window)}
 
     def heard_of_set(self, key: Key, *, gone: bool, body: Mapping[str, Any]) -> None:
         """A ScaleSet was made, changed or deleted."""
@@ -67,6 +100,11 @@ class Ear:
         self._tell_unreadable("ScaleSet", key)
         self._wake(key)
         after = self._resources.scale_set(key)
+        if gone:
+            self._maintenance.pop(key, None)
+        if before is None or _labels(before) != _labels(after):
+            for window in self._resources.windows_of(key):
+                self._wake_window(Key(*name_of(window)))
         if _generation(before) != _generation(after):
             self._wake_neighbours(key)
             self.wake_probes_of(before)
@@ -88,6 +126,10 @@ class Ear:
         for other in known:
             if other != key and other.namespace == key.namespace:
                 self._wake(other)
+
+
+def _labels(known: KnownSet | None) -> Mapping[str, str]:
+    return {} if known is None else known.resource.metadata.labels
 
 
 def _generation(known: KnownSet | None) -> int | None:

@@ -62,6 +62,8 @@ class Memory:
     undone: int = 0
     create_refusals: int = 0
     create_refused: tuple[Reason, str, datetime] | None = None
+    evictions: dict[str, int] = field(default_factory=dict)
+    not_evicted: dict[str, tuple[str, datetime]] = field(default_factory=dict)
     written: datetime | None = None
     pending_since: datetime | None = None
 
@@ -84,6 +86,17 @@ class Memory:
         """A DELETE or new images were refused: hold it back, longer each time (rule 4)."""
         self.refusals[name] = self.refusals.get(name, 0) + 1
         self.refused_until[name] = now + _wait(self.refusals[name])
+
+    def refuse_eviction(self, name: str, why: str, now: datetime) -> None:
+        """A budget has no room for it: wait, longer each time, and say why."""
+        self.evictions[name] = self.evictions.get(name, 0) + 1
+        self.not_evicted[name] = (why, now + _wait(self.evictions[name]))
+
+    def note_moves(self, names: set[str]) -> None:
+        """Forget whom nobody is about to evict any more."""
+        for name in [name for name in self.evictions if name not in names]:
+            del self.evictions[name]
+            self.not_evicted.pop(name, None)
 
     def refuse_create(self, refused: Refused, now: datetime) -> None:
         """A create was refused: wait, longer each time, and say why.

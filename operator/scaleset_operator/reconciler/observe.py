@@ -4,19 +4,37 @@ Chooses nothing; it only asks. Which pods are watched by which probe is in `watc
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from scaleset_operator.core.observed import Evidence, Instance, Neighbour, Observed, TemplateView
+from scaleset_operator.core.windowview import Place
 from scaleset_operator.reconciler.disruption import disruption_over
 from scaleset_operator.reconciler.memory import FleetBook, Memory
 from scaleset_operator.reconciler.outlook import NoVantage, Vantage
 from scaleset_operator.reconciler.ports import Cluster, Probes, for_rotation
+from scaleset_operator.reconciler.relocations import NoRelocations, Relocations
 from scaleset_operator.reconciler.resources import KnownSet, Resources
 from scaleset_operator.reconciler.surroundings import surroundings
 from scaleset_operator.reconciler.watching import Watcher
+from scaleset_operator.reconciler.windows_seen import windows_seen
 
+
+@dataclass(frozen=True, slots=True)
+class LiveReads:
+    """What was read live since the last record, beside pods.
+
+    Attributes:
+        windows: names of windows.
+        places: placeholder name -> what was found.
+    """
+
+    windows: frozenset[str] = frozenset()
+    places: Mapping[str, Place | None] = field(default_factory=dict)
+
+
+NOTHING_READ: Final = LiveReads()
 SHORT_LIFE: Final = timedelta(minutes=1)
 """An instance that ends by itself sooner is a sign of a loop; an eviction later is none."""
 
@@ -31,6 +49,7 @@ class Observer:
         probes: Probes,
         fleet: FleetBook,
         vantage: Vantage | None = None,
+        relocations: Relocations | None = None,
     ) -> None:
         self._resources = resources
         self._cluster = cluster
@@ -38,6 +57,7 @@ class Observer:
         self._watcher = Watcher(resources, probes)
         self._fleet = fleet
         self._vantage = vantage or NoVantage()
+        self._relocations = relocations or NoRelocations()
 
     def observe(
         self,
@@ -47,6 +67,7 @@ class Observer:
         *,
         listed: bool,
         now: datetime,
+        live: LiveReads = NOTHING_READ,
     ) -> Observed:
         """What there is to decide on now.
 
@@ -56,8 +77,12 @@ class Observer:
             live_reads: names read live since the last record.
             listed: whether the pods were listed live since then.
             now: time of the observation.
+            live: windows and places that were read live since the last record.
         """
         seen = self._seen(known, memory)
+        maintenance = known.resource.status.maintenance
+        moving = maintenance.in_flight if maintenance is not None else ()
+        memory.note_moves({entry.instance for entry in moving})
         owed, present = _owed(known), {i.name for i in seen.instances}
         memory.note_names(owed, present)
         memory.lapse_refusal(now, owed=bool(owed - present))
@@ -72,6 +97,12 @@ class Observer:
             create_refused=memory.create_refused,
             unusable=frozenset(memory.unusable),
             revisions={r.model: r.number for r in memory.revisions},
+            windows=windows_seen(
+                known, self._resources, self._relocations.node_labels(), live.windows
+            ),
+            windows_unheard=not self._resources.windows_heard,
+            places=live.places,
+            not_evicted=dict(memory.not_evicted),
         )
 
     def _seen(self, known: KnownSet, memory: Memory) -> Observed:

@@ -178,8 +178,8 @@ class Cluster(Protocol):
 
     async def record_report(
         self, kind: str, key: Key, resource_version: str, status: Mapping[str, Any]
-    ) -> None:
-        """Apply what is said in the status of another kind; raises as `record_status` does."""
+    ) -> str:
+        """Apply what is said in the status of another kind; answers as `record_status` does."""
         ...
 
     async def create_instance(

@@ -69,6 +69,7 @@ class Resources:
         self._probes: dict[Key, HealthProbe] = {}
         self._windows: dict[Key, MaintenanceWindow] = {}
         self.unreadable: dict[tuple[str, Key], str] = {}
+        self.windows_heard = True
 
     def put_scale_set(self, body: Mapping[str, Any]) -> Key:
         """Take in a ScaleSet as the API server sent it, unless a newer one is known."""
@@ -125,11 +126,14 @@ class Resources:
         if known is not None:
             self._probes[key] = known.model_copy(update={"status": status})
 
-    def put_window_status(self, key: Key, status: MaintenanceWindowStatus) -> None:
-        """Take in what we have just written ourselves."""
+    def put_window_status(
+        self, key: Key, status: MaintenanceWindowStatus, resource_version: str
+    ) -> None:
+        """Take in what we have just written ourselves, unless a newer one was heard meanwhile."""
         known = self._windows.get(key)
-        if known is not None:
-            self._windows[key] = known.model_copy(update={"status": status})
+        if known is not None and _number(resource_version) >= _version_of(known):
+            meta = known.metadata.model_copy(update={"resource_version": resource_version})
+            self._windows[key] = known.model_copy(update={"status": status, "metadata": meta})
 
     def drop_scale_set(self, key: Key) -> None:
         """The ScaleSet is gone."""
@@ -169,6 +173,17 @@ class Resources:
     def windows_that_name(self, key: Key) -> tuple[Key, ...]:
         """The MaintenanceWindows that say they are paired with this one."""
         return tuple(one for one, window in self._windows.items() if partner_of(window) == key)
+
+    def windows_of(self, key: Key) -> Iterator[MaintenanceWindow]:
+        """The windows of the namespace that select this set by its labels."""
+        known = self._sets.get(key)
+        for window in self._windows.values():
+            if known is not None and _concerns(window, known):
+                yield window
+
+    def sets_of(self, window: MaintenanceWindow) -> Iterator[KnownSet]:
+        """The sets that a window selects."""
+        return (known for known in self._sets.values() if _concerns(window, known))
 
     def window_keys(self) -> tuple[Key, ...]:
         """All MaintenanceWindows."""
@@ -240,6 +255,13 @@ def _age(known: KnownSet) -> tuple[str, str]:
     meta = known.resource.metadata
     created = meta.creation_timestamp.isoformat() if meta.creation_timestamp else ""
     return (created, meta.uid)
+
+
+def _concerns(window: MaintenanceWindow, known: KnownSet) -> bool:
+    wanted = window.spec.scale_set_selector.match_labels
+    labels = known.resource.metadata.labels
+    near = window.metadata.namespace == known.key.namespace
+    return near and bool(wanted) and all(labels.get(key) == text for key, text in wanted.items())
 
 
 def _selects(selecting: KnownSet, labelled: KnownSet) -> bool:

@@ -4,7 +4,6 @@ Acts follow only from a status that was recorded, or confirmed, in this very tur
 live is read again after a record. Chooses nothing: `core.decide` does.
 """
 
-import asyncio
 import logging
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -12,12 +11,14 @@ from typing import Final
 
 from scaleset_operator.api.scalesetstatus import ScaleSetStatus
 from scaleset_operator.core.decide import decide
+from scaleset_operator.core.maintenance_acts import PublishMaintenance
 from scaleset_operator.core.model import images_of
 from scaleset_operator.core.objections import CANCEL_AFTER, RECORD_LIFETIME
 from scaleset_operator.core.observed import TemplateView
 from scaleset_operator.core.plan import Plan, PublishHealth, Record
 from scaleset_operator.reconciler.account import Account, NoAccount
 from scaleset_operator.reconciler.act import Actor
+from scaleset_operator.reconciler.closer import Closer, Round
 from scaleset_operator.reconciler.leadership import Alone, Leadership
 from scaleset_operator.reconciler.memory import FleetBook, Memory
 from scaleset_operator.reconciler.observe import Observer
@@ -28,11 +29,11 @@ from scaleset_operator.reconciler.ports import (
     Conflict,
     Gone,
     Key,
-    Owner,
     Probes,
     Refused,
     Unavailable,
 )
+from scaleset_operator.reconciler.relocations import NoRelocations, Relocations
 from scaleset_operator.reconciler.resources import KnownSet, Resources
 from scaleset_operator.reconciler.revisions import History, Revisions
 from scaleset_operator.reconciler.surroundings import Lookout
@@ -49,29 +50,12 @@ STATUS_PAUSE: Final = timedelta(seconds=2)
 STATUS_SETTLE: Final = timedelta(milliseconds=500)
 """How long a report waits for others to share its write."""
 TEMPLATE_RETRY: Final = timedelta(seconds=30)
+UNFENCED: Final = (PublishHealth, PublishMaintenance)
+"""What stands on a pod follows from it and the clock: no record has to come first."""
 RESERVE: Final = timedelta(minutes=10)
 """A turn is taken at least this often, so that nothing hangs on one lost event."""
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class _Round:
-    """How far a turn has come.
-
-    Attributes:
-        recorded_ns: CLOCK_BOOTTIME just before the last record or confirmation was sent.
-        read_ns: the same of the first live read since then.
-    """
-
-    live_reads: frozenset[str] = frozenset()
-    listed: bool = False
-    recorded_ns: int | None = None
-    read_ns: int | None = None
-
-    def forget_reads(self) -> None:
-        """Whatever was read live is to be read again."""
-        self.live_reads, self.listed, self.read_ns = frozenset(), False, None
 
 
 @dataclass(slots=True)
@@ -88,6 +72,7 @@ class Reconciler:
     vantage: Vantage = field(default_factory=NoVantage)
     policies: Policies = field(default_factory=NoPolicies)
     leadership: Leadership = field(default_factory=Alone)
+    relocations: Relocations = field(default_factory=NoRelocations)
     _memories: dict[Key, Memory] = field(default_factory=dict)
     _plans: dict[Key, Plan] = field(default_factory=dict)
 
@@ -146,7 +131,7 @@ class Reconciler:
         self.probes.watch(key, {})
 
     async def _rounds(self, key: Key, memory: Memory) -> datetime | None:
-        state = _Round()
+        state = Round()
         for _ in range(MAX_ROUNDS):
             known = self.resources.scale_set(key)
             if known is None:
@@ -155,7 +140,8 @@ class Reconciler:
                 # Edited since it was checked: nothing is made from what was not.
                 return self.clock.now()
             plan = self._decide(known, memory, state)
-            if await self._look_closer(known.owner, plan, state):
+            closer = Closer(self.resources, self.cluster, self.relocations, self.clock)
+            if await closer.look(known, plan, state):
                 continue
             if await Lookout(self.policies, self.clock).look(known, plan, memory):
                 continue
@@ -166,14 +152,16 @@ class Reconciler:
         _log.warning("%s/%s: a turn did not settle in %d rounds", *key, MAX_ROUNDS)
         return self.clock.now() + STATUS_SETTLE
 
-    def _decide(self, known: KnownSet, memory: Memory, state: _Round) -> Plan:
-        seen_by = (self.cluster, self.probes, self.fleet, self.vantage)
+    def _decide(self, known: KnownSet, memory: Memory, state: Round) -> Plan:
+        seen_by = (self.cluster, self.probes, self.fleet, self.vantage, self.relocations)
         observer = Observer(self.resources, *seen_by)
         now = self.clock.now()
         if state.read_ns is not None and self.clock.boottime_ns() - state.read_ns > MAX_READ_AGE_NS:
             # The process was stopped, or the answers were late: the cluster has gone on meanwhile.
             state.forget_reads()
-        observed = observer.observe(known, memory, state.live_reads, listed=state.listed, now=now)
+        observed = observer.observe(
+            known, memory, state.live_reads, listed=state.listed, now=now, live=state.beside
+        )
         plan = decide(known.resource.spec, observed, now)
         self._note_silence(known, plan.status)
         self._plans[known.key] = plan
@@ -188,20 +176,7 @@ class Reconciler:
             witness=any(d.witness for d in doubts),
         )
 
-    async def _look_closer(self, owner: Owner, plan: Plan, state: _Round) -> bool:
-        """Read live what the plan asks for; True when there is more to decide on now."""
-        read_ns = state.read_ns or self.clock.boottime_ns()
-        if plan.list_live and not state.listed:
-            await self.cluster.list_instances(owner)
-            state.listed, state.read_ns = True, read_ns
-            return True
-        missing = plan.reads - state.live_reads
-        if missing:
-            await asyncio.gather(*(self.cluster.read_instance(owner, n) for n in sorted(missing)))
-            state.live_reads, state.read_ns = state.live_reads | missing, read_ns
-        return bool(missing)
-
-    async def _record(self, known: KnownSet, plan: Plan, memory: Memory, state: _Round) -> None:
+    async def _record(self, known: KnownSet, plan: Plan, memory: Memory, state: Round) -> None:
         """Write the whole status by compare and swap; everything read live is old after that."""
         sent_ns = self.clock.boottime_ns()
         body = plan.status.model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -217,7 +192,7 @@ class Reconciler:
             await self.cluster.tell(known.owner, note)
 
     async def _finish(
-        self, known: KnownSet, plan: Plan, memory: Memory, state: _Round
+        self, known: KnownSet, plan: Plan, memory: Memory, state: Round
     ) -> datetime | None:
         """Act on the recorded status, confirming it first, and report what may wait."""
         now = self.clock.now()
@@ -228,7 +203,7 @@ class Reconciler:
             again.append(memory.create_refused[2])
         if plan.look_at_policies and memory.policies_due is not None:
             again.append(memory.policies_due)
-        fenced = any(not isinstance(a, PublishHealth) for a in plan.actions)
+        fenced = any(not isinstance(a, UNFENCED) for a in plan.actions)
         if fenced and state.recorded_ns is None:
             await self._record(known, plan, memory, state)
         elif plan.record is Record.SOON:
@@ -239,7 +214,7 @@ class Reconciler:
                 again.append(due)
         if plan.actions:
             not_after = (state.recorded_ns or self.clock.boottime_ns()) + MAX_RECORD_AGE_NS
-            actor = Actor(self.cluster, self.clock, self.account)
+            actor = Actor(self.cluster, self.clock, self.account, self.relocations)
             # From the template that was decided on, whatever was heard since: acts name its model.
             done = await actor.act(known.owner, plan.actions, memory, not_after)
             again += memory.note_acts(self.clock.now(), done=done)

@@ -1,39 +1,64 @@
-"""The status of a MaintenanceWindow: whether it can be used, and when its times come next.
+"""One turn of one MaintenanceWindow: announce, count, say whose turn it is, make known.
 
-Written on change only. Nothing is announced and nothing is carried out, and the condition Ready
-says so. Must not know: whose instances a window is for.
+Written on change only, by compare and swap. Must not know how an instance is moved: its set's turn
+does that, from what is announced here.
 """
 
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import Final
 
-from scaleset_operator.api.base import ConditionStatus, Reason, format_time
-from scaleset_operator.api.maintenancestatus import MaintenanceWindowStatus
+from scaleset_operator.api.base import ConditionStatus, Reason
+from scaleset_operator.api.maintenanceledger import SetIteration
+from scaleset_operator.api.maintenancestatus import (
+    ActiveWindow,
+    InstanceCounts,
+    MaintenanceWindowStatus,
+)
 from scaleset_operator.api.maintenancewindow import MaintenanceWindow
-from scaleset_operator.api.windowledger import MAX_UPCOMING
-from scaleset_operator.core.calendar import occurrences
+from scaleset_operator.api.windowledger import (
+    MAX_UPCOMING,
+    AnnouncedOccurrence,
+    MissedOccurrence,
+    NoticeKind,
+    PendingNotice,
+)
+from scaleset_operator.core.announcement import Announcements, announce
+from scaleset_operator.core.calendar import next_transition, occurrence_of
 from scaleset_operator.core.conditions import Word, timed
 from scaleset_operator.core.pairing import objection, partner_of
+from scaleset_operator.core.plan import Note
 from scaleset_operator.core.schedule import ScheduleError
+from scaleset_operator.core.windowwords import (
+    EVENTS,
+    Present,
+    counted,
+    due,
+    last_operation,
+    waiting,
+    words,
+)
 from scaleset_operator.reconciler.leadership import Alone, Leadership
+from scaleset_operator.reconciler.pairs import Pairs
 from scaleset_operator.reconciler.ports import Clock, Cluster, Conflict, Gone, Key
+from scaleset_operator.reconciler.relocations import NoRelocations, Relocations
 from scaleset_operator.reconciler.resources import Resources
 
 KIND: Final = "MaintenanceWindow"
 RETRY: Final = timedelta(seconds=1)
 LOOK_AGAIN: Final = timedelta(hours=1)
 """At the latest: an appointment weeks ahead would not notice that the clock was put right."""
-SAID: Final = {"observed_generation", "upcoming", "conditions"}
-"""The rest is left out and left alone: its zeros would be statements."""
-NOT_YET: Final = (
-    "this version of the operator carries no maintenance out yet: nothing is announced, and "
-    "nothing starts"
-)
+
+Told = Callable[[Key, str, Note], None]
+"""Posts an Event on a window of this key and UID; never raises."""
+
+
+def tell_nobody(_key: Key, _uid: str, _note: Note) -> None:
+    """The default: no Event is posted."""
 
 
 class WindowReporter:
-    """Writes the windows' statuses."""
+    """Takes the windows' turns, and writes their statuses."""
 
     def __init__(
         self,
@@ -41,55 +66,171 @@ class WindowReporter:
         cluster: Cluster,
         clock: Clock,
         leadership: Leadership | None = None,
+        relocations: Relocations | None = None,
+        tell: Told = tell_nobody,
     ) -> None:
         self._resources = resources
         self._cluster = cluster
         self._clock = clock
         self._leadership = leadership or Alone()
+        self._pairs = Pairs(resources, relocations or NoRelocations())
+        self._tell = tell
 
     async def turn(self, key: Key) -> datetime | None:
-        """Write one window's status if it is not what it should be; returns when to look again."""
+        """Take one window's turn; returns when to look again."""
         window = self._resources.window(key)
         if window is None or not self._leadership.leads():
             return None  # Everybody is woken when that changes.
         now = self._clock.now()
-        status = _status(window, self._no_pair(window), now)
+        desk = _Desk(window, self._resources, now)
+        turn = await self._pairs.turn_of(window, now)
+        status = desk.status().model_copy(update={"pair_turn": turn})
         if status != window.status:
-            said = status.model_dump(mode="json", by_alias=True, include=SAID)
+            said = status.model_dump(mode="json", by_alias=True, exclude_none=True)
             version = window.metadata.resource_version
             try:
-                await self._cluster.record_report(KIND, key, version, said)
+                version = await self._cluster.record_report(KIND, key, version, said)
             except Conflict:
                 return now + RETRY
             except Gone:
                 return None
-            self._resources.put_window_status(key, status)
-        return min((*status.upcoming, now + LOOK_AGAIN))
+            self._resources.put_window_status(key, status, version)
+            for notice in desk.new:
+                said_so = Note(reason=EVENTS[notice.kind], message=desk.event(notice))
+                self._tell(key, window.metadata.uid, said_so)
+            if turn != window.status.pair_turn:
+                return now + RETRY / 10
+        return min((*desk.again, now + LOOK_AGAIN))
 
-    def _no_pair(self, window: MaintenanceWindow) -> str | None:
+
+class _Desk:
+    """One decision over one window."""
+
+    def __init__(self, window: MaintenanceWindow, resources: Resources, now: datetime) -> None:
+        self.window, self.now = window, now
+        self.sets = [known.resource.status for known in resources.sets_of(window)]
         named = partner_of(window)
-        return objection(window, named and self._resources.window(Key(*named)))
+        self.no_pair = objection(window, named and resources.window(Key(*named)))
+        self.new: tuple[PendingNotice, ...] = ()
+        self.again: list[datetime] = []
+
+    def status(self) -> MaintenanceWindowStatus:
+        """The next status, whose turn it is aside."""
+        try:
+            plan = announce(self.window.spec, self.window.status, self.now, self._unfinished())
+        except ScheduleError as fault:
+            return self._unusable(str(fault))
+        return self._usable(plan)
+
+    def _rows(self, iteration: int | None = None) -> tuple[SetIteration, ...]:
+        """What the sets say of this window, of one iteration or of all."""
+        found = (s.maintenance.iterations for s in self.sets if s.maintenance is not None)
+        return tuple(
+            row
+            for rows in found
+            for row in rows
+            if row.window == self.window.metadata.name and iteration in (None, row.iteration)
+        )
+
+    def _unfinished(self) -> list[int]:
+        """Iterations of which an instance is still under way (M-25)."""
+        return [row.iteration for row in self._rows() if row.in_progress]
+
+    def _unusable(self, why: str) -> MaintenanceWindowStatus:
+        """What was announced stands; nothing is added to it."""
+        said = (
+            Word("Accepted", ConditionStatus.FALSE, Reason.INVALID_SCHEDULE, why),
+            Word("Ready", ConditionStatus.FALSE, Reason.INVALID_SCHEDULE, why),
+        )
+        return self._told(said, {"upcoming": ()})
+
+    def _usable(self, plan: Announcements) -> MaintenanceWindowStatus:
+        present = self._present(plan)
+        ended = [(one, counted(self._rows(one.iteration))) for one in plan.over]
+        self.new, had = due(self.window, plan, present, ended, self.now)
+        before = self.window.status
+        fields: dict[str, object] = {
+            **self._times(present),
+            "announced": plan.occurrences,
+            "last_iteration": plan.last_iteration,
+            "campaign": plan.campaign,
+            "campaign_iteration": plan.campaign_iteration,
+            "missed": self._missed(plan, ended),
+            "upcoming": plan.upcoming,
+            "notices": waiting(before.notices, self.new),
+            "last_notices": had,
+            "last_operation": last_operation(self._rows(), before.last_operation),
+        }
+        said = tuple(words(self.window, plan, present, self.no_pair))
+        edge = next_transition(occurrence_of(present.occurrence), self.now) if present else None
+        self.again = [at for at in (edge, plan.next_time, *plan.upcoming) if at and at > self.now]
+        return self._told(said, fields)
+
+    def _present(self, plan: Announcements) -> Present | None:
+        first = next(iter(plan.occurrences), None)
+        if first is None:
+            return None
+        return Present(occurrence=first, rows=self._rows(first.iteration), now=self.now)
+
+    def _times(self, present: Present | None) -> dict[str, object]:
+        """The four times, and what goes with them; absent without a plan (V-15)."""
+        if present is None:
+            absent = dict.fromkeys(_OF_A_PLAN)
+            return absent | {"active_window": ActiveWindow.NONE, "instances": InstanceCounts()}
+        one, phase = present.occurrence, present.phase
+        counts = present.counts
+        allowed = phase is ActiveWindow.SELF_SERVICE and not self.window.spec.suspend
+        domains = [r.current_update_domain for r in present.rows if r.in_progress]
+        return {
+            "active_window": phase,
+            "is_customer_initiated_maintenance_allowed": allowed and counts.pending > 0,
+            "pre_maintenance_window_start_time": one.pre_start_time,
+            "pre_maintenance_window_end_time": one.pre_end_time,
+            "maintenance_window_start_time": one.start_time,
+            "maintenance_window_end_time": one.end_time,
+            "next_transition_time": next_transition(occurrence_of(one), self.now),
+            "announced_time": one.announced_time,
+            "iteration": one.iteration,
+            "instances": counts,
+            "current_update_domain": next((d for d in domains if d is not None), None),
+        }
+
+    def _missed(
+        self, plan: Announcements, ended: Sequence[tuple[AnnouncedOccurrence, InstanceCounts]]
+    ) -> tuple[MissedOccurrence, ...]:
+        """What did not take place, or not whole (M-24)."""
+        found = list(plan.missed)
+        before = self.window.status
+        for one, counts in ended:
+            same = before.iteration == one.iteration
+            opened = same and NoticeKind.SCHEDULED_OPENED in before.last_notices
+            if not counts.pending:
+                continue
+            reason = Reason.CARRIED_OVER if opened else Reason.WINDOW_MISSED
+            message = f"{counts.pending} of {counts.targeted} come with a later iteration"
+            note = MissedOccurrence(start_time=one.start_time, reason=reason, message=message)
+            found.insert(0, note)
+        return tuple(found[:MAX_UPCOMING])
+
+    def _told(self, said: tuple[Word, ...], fields: dict[str, object]) -> MaintenanceWindowStatus:
+        generation = self.window.metadata.generation
+        shown = timed(said, self.window.status.conditions, generation, self.now)
+        more = {"observed_generation": generation, "conditions": shown}
+        return self.window.status.model_copy(update=fields | more)
+
+    def event(self, notice: PendingNotice) -> str:
+        """The Event's text."""
+        urgent = "urgent; " if self.window.spec.urgent else ""
+        return f"{urgent}iteration {notice.iteration}: {notice.message}"
 
 
-def _status(
-    window: MaintenanceWindow, no_pair: str | None, now: datetime
-) -> MaintenanceWindowStatus:
-    state, reason = ConditionStatus.TRUE, Reason.VALID
-    upcoming: tuple[datetime, ...] = ()
-    try:
-        starts = (one.scheduled.start for one in occurrences(window.spec, now))
-        upcoming = tuple(islice((start for start in starts if start > now), MAX_UPCOMING))
-        message = f"opens next at {format_time(upcoming[0])}" if upcoming else "does not open again"
-        if no_pair is not None:
-            state, reason, message = ConditionStatus.FALSE, Reason.INVALID_PAIR, no_pair
-    except ScheduleError as fault:
-        state, reason, message = ConditionStatus.FALSE, Reason.INVALID_SCHEDULE, str(fault)
-    accepted = Word("Accepted", state, reason, message)
-    ready = Word("Ready", ConditionStatus.FALSE, Reason.NOT_YET_SUPPORTED, NOT_YET)
-    generation = window.metadata.generation
-    said = {
-        "observed_generation": generation,
-        "upcoming": upcoming,
-        "conditions": timed((accepted, ready), window.status.conditions, generation, now),
-    }
-    return window.status.model_copy(update=said)
+_OF_A_PLAN: Final = (
+    "is_customer_initiated_maintenance_allowed",
+    "pre_maintenance_window_start_time",
+    "pre_maintenance_window_end_time",
+    "maintenance_window_start_time",
+    "maintenance_window_end_time",
+    "next_transition_time",
+    "announced_time",
+    "current_update_domain",
+)

@@ -149,13 +149,14 @@ class FakeCluster:
 
     async def record_report(
         self, kind: str, key: Key, resource_version: str, status: Mapping[str, Any]
-    ) -> None:
+    ) -> str:
         """See the port."""
 
-        def send() -> None:
-            self.server.apply_status(*key, resource_version, status, kind=kind)
+        def send() -> str:
+            stored = self.server.apply_status(*key, resource_version, status, kind=kind)
+            return str(stored["metadata"]["resourceVersion"])
 
-        await self.wire.call(Request(Verb.STATUS, key.name), send)
+        return await self.wire.call(Request(Verb.STATUS, key.name), send)
 
     async def create_instance(
         self, owner: Owner, action: CreateInstance, not_after: int

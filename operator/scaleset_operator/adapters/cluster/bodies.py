@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from scaleset_operator.adapters.cluster.placing import towards
 from scaleset_operator.adapters.cluster.pods import SCALE_SET
 from scaleset_operator.api.base import (
+    ANNOTATION_MAINTENANCE_ITERATION,
+    ANNOTATION_MAINTENANCE_STATUS,
     ANNOTATION_OPERATION,
     ANNOTATION_RENEWED_FROM,
     ANNOTATION_REPAIR,
@@ -93,6 +96,10 @@ def new_pod(owner: Owner, action: CreateInstance) -> Body:
         annotations[ANNOTATION_REPLACES] = action.replaces
     if action.attempt:
         annotations[ANNOTATION_REPAIR_ATTEMPT] = str(action.attempt)
+    if action.mark is not None:
+        annotations[ANNOTATION_MAINTENANCE_ITERATION] = action.mark
+    if action.maintenance is not None:
+        annotations[ANNOTATION_MAINTENANCE_STATUS] = action.maintenance
     own_labels = {
         LABEL_NAME: owner.key.name,
         LABEL_INSTANCE_ID: str(action.instance_id),
@@ -105,12 +112,12 @@ def new_pod(owner: Owner, action: CreateInstance) -> Body:
         "metadata": {
             "name": action.name,
             "namespace": owner.key.namespace,
-            "labels": _foreign(metadata.get("labels")) | own_labels,
+            "labels": dict(action.labels) | _foreign(metadata.get("labels")) | own_labels,
             "annotations": annotations,
             "finalizers": list(metadata.get("finalizers") or ()),
             "ownerReferences": [controller_reference(owner)],
         },
-        "spec": {**spec, "readinessGates": _gates(spec)},
+        "spec": {**towards(spec, action), "readinessGates": _gates(spec)},
     }
 
 

@@ -200,7 +200,7 @@ class Connection:
         if response.status // 100 == _SUCCESS:
             return
         fault = failure(response.status, response.headers.get("Retry-After"), await response.read())
-        if response.status in _OVERLOADED and isinstance(fault, Unavailable):
+        if response.status in _OVERLOADED and type(fault) is Unavailable:
             self.limit.overloaded(fault.retry_after)
         raise fault
 

@@ -11,10 +11,12 @@ import orjson
 
 from scaleset_operator.api.base import Reason
 from scaleset_operator.reconciler.ports import Conflict, Gone, Refused, Unavailable
+from scaleset_operator.reconciler.relocations import Disallowed
 
 LONGEST_MESSAGE: Final = 256
 """Characters of a server's message that are kept: it may quote a whole object."""
 LONGEST_RETRY_AFTER_S: Final = 300.0
+_BUDGET: Final = "DisruptionBudget"
 
 
 class Expired(Exception):  # noqa: N818 - a state of a watch or of a list, not a fault
@@ -59,7 +61,7 @@ def failure_of(answer: Mapping[str, Any], status: int, retry_after: str | None =
         case 400 | 413 | 422:
             return _invalid(answer, message)
         case _:
-            return Unavailable(message, _seconds(retry_after, answer))
+            return _unavailable(answer, message, retry_after)
 
 
 def cut(text: str) -> str:
@@ -67,11 +69,30 @@ def cut(text: str) -> str:
     return text if len(text) <= LONGEST_MESSAGE else f"{text[: LONGEST_MESSAGE - 1]}…"
 
 
+def _unavailable(answer: Mapping[str, Any], message: str, retry_after: str | None) -> Unavailable:
+    if _is_of_a_budget(answer):
+        return Disallowed(_budget_in_words(answer, message))
+    return Unavailable(message, _seconds(retry_after, answer))
+
+
+def _causes(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return list((answer.get("details") or {}).get("causes") or ())
+
+
+def _is_of_a_budget(answer: Mapping[str, Any]) -> bool:
+    """Whether a PodDisruptionBudget says no; any other 429 is a server that wants to be left."""
+    return any(cause.get("reason") == _BUDGET for cause in _causes(answer))
+
+
+def _budget_in_words(answer: Mapping[str, Any], message: str) -> str:
+    said = (cause.get("message") for cause in _causes(answer) if cause.get("reason") == _BUDGET)
+    return cut(next((str(text) for text in said if text), message))
+
+
 def _invalid(answer: Mapping[str, Any], message: str) -> Exception:
     # A patch names the UID it means; on another object of the same name that reads as an attempt
     # to change the UID, which is immutable.
-    causes = (answer.get("details") or {}).get("causes") or ()
-    if any(cause.get("field") == "metadata.uid" for cause in causes):
+    if any(cause.get("field") == "metadata.uid" for cause in _causes(answer)):
         return Gone(message)
     return Refused(Reason.INVALID_TEMPLATE, message)
 

@@ -38,6 +38,7 @@ _NS_PER_S: Final = 1e9
 class _Series:
     """One text on one set; times are seconds of the clock that goes on while we are stopped."""
 
+    kind: str
     owner: Key
     uid: str
     note: Note
@@ -83,12 +84,16 @@ class EventRecorder:
             self._task = None
 
     def tell(self, owner: Owner, note: Note) -> None:
+        """Takes one note on a set."""
+        self.tell_of(SCALE_SET, owner.key, owner.uid, note)
+
+    def tell_of(self, kind: str, about: Key, uid: str, note: Note) -> None:
         """Takes one note; it is one more of its series, or begins one."""
         now = self._now()
-        key = (owner.uid, note.reason, note.message)
+        key = (uid, note.reason, note.message)
         series = self._series.pop(key, None)
         if series is None or (now - series.last > SERIES_S and not series.pending):
-            series = _Series(owner=owner.key, uid=owner.uid, note=note, begun=now, last=now)
+            series = _Series(kind=kind, owner=about, uid=uid, note=note, begun=now, last=now)
         series.count += 1
         series.last = now
         self._series[key] = series  # At the end: the order is that of the last note.
@@ -139,7 +144,7 @@ class EventRecorder:
             "note": _shortened(series.note.message),
             "regarding": {
                 "apiVersion": API_VERSION,
-                "kind": SCALE_SET,
+                "kind": series.kind,
                 "namespace": series.owner.namespace,
                 "name": series.owner.name,
                 "uid": series.uid,

@@ -166,10 +166,10 @@ class KubernetesCluster:
 
     async def record_report(
         self, kind: str, key: Key, resource_version: str, status: Mapping[str, Any]
-    ) -> None:
+    ) -> str:
         """See the port."""
         body = bodies.report_apply(kind, key, resource_version, status)
-        await self._apply_status(f"{kind.lower()}s", key, body)
+        return await self._apply_status(f"{kind.lower()}s", key, body)
 
     async def _apply_status(self, kinds: str, key: Key, body: Mapping[str, Any]) -> str:
         answer = await self._connection.write(status_apply(kinds, key, body), Urgency.RECORD)
@@ -244,6 +244,10 @@ class KubernetesCluster:
     async def tell(self, owner: Owner, note: Note) -> None:
         """See the port."""
         self._events.tell(owner, note)
+
+    def tell_window(self, key: Key, uid: str, note: Note) -> None:
+        """Post an Event on a MaintenanceWindow, aggregated; never raises."""
+        self._events.tell_of("MaintenanceWindow", key, uid, note)
 
     def _seen(self, owner: Owner, action: GiveNotice | PublishHealth) -> Instance | None:
         """The very pod that is meant, as the cache has it."""

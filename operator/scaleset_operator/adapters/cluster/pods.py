@@ -19,7 +19,10 @@ from scaleset_operator.adapters.cluster.containers import (
 )
 from scaleset_operator.api.base import (
     ANNOTATION_APPROVE_TERMINATION,
+    ANNOTATION_MAINTENANCE_ITERATION,
+    ANNOTATION_MAINTENANCE_STATUS,
     ANNOTATION_OPERATION,
+    ANNOTATION_PERFORM_MAINTENANCE,
     ANNOTATION_RENEWED_FROM,
     ANNOTATION_REPAIR,
     ANNOTATION_REPAIR_ATTEMPT,
@@ -32,12 +35,15 @@ from scaleset_operator.api.base import (
     LABEL_INSTANCE_ID,
     LABEL_MODEL,
     LABEL_NAME,
+    LABEL_PREFIX,
     LABEL_PROTECT_FROM_ACTIONS,
     LABEL_PROTECT_FROM_SCALE_IN,
     LABEL_UPDATE_DOMAIN,
     MAX_INT32,
+    MAX_NAME_LENGTH,
     VMHealth,
 )
+from scaleset_operator.api.maintenanceledger import MAX_KEPT_LABELS
 from scaleset_operator.core.observed import Instance, Published
 from scaleset_operator.reconciler.ports import Key
 
@@ -46,6 +52,10 @@ log = logging.getLogger(__name__)
 SCALE_SET: Final = "ScaleSet"
 LONGEST_REQUEST: Final = 64
 """Characters of a request that are kept."""
+LONGEST_MARK: Final = 400
+LONGEST_STATUS: Final = 1_024
+KEPT: Final = frozenset({LABEL_PROTECT_FROM_ACTIONS, LABEL_PROTECT_FROM_SCALE_IN})
+"""Of our own labels, those that an instance keeps when it is moved (V-21)."""
 
 Json = Mapping[str, Any]
 Labels = frozenset[tuple[str, str]]
@@ -171,6 +181,10 @@ def _instance(pod: Json, labels: Json, instance_id: int) -> Instance:
         operation=_request(annotations.get(ANNOTATION_OPERATION)),
         terminate_at=moment(annotations.get(ANNOTATION_TERMINATE_AT)),
         termination_approved=annotations.get(ANNOTATION_APPROVE_TERMINATION) == "true",
+        mark=intern(annotations.get(ANNOTATION_MAINTENANCE_ITERATION, "")[:LONGEST_MARK]),
+        maintenance=intern(annotations.get(ANNOTATION_MAINTENANCE_STATUS, "")[:LONGEST_STATUS]),
+        maintenance_asked=annotations.get(ANNOTATION_PERFORM_MAINTENANCE, "")[:MAX_NAME_LENGTH],
+        own_labels=_kept(frozenset(kv for kv in labels.items() if _is_kept(kv[0]))),
     )
 
 
@@ -258,6 +272,15 @@ def _whole_number(text: str | None) -> int | None:
 @lru_cache(maxsize=4096)
 def _owner_ref(uid: str, name: str) -> OwnerRef:
     return OwnerRef(uid, name)
+
+
+def _is_kept(label: str) -> bool:
+    return label in KEPT or not label.startswith(f"{LABEL_PREFIX}/")
+
+
+@lru_cache(maxsize=4096)
+def _kept(labels: Labels) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(labels)[:MAX_KEPT_LABELS])
 
 
 @lru_cache(maxsize=4096)

@@ -4,7 +4,8 @@ Must not know: what is written to the cluster, or why.
 """
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from sys import intern
 
 from scaleset_operator.adapters.cluster.budgets import BudgetView
 from scaleset_operator.adapters.cluster.connection import Connection
@@ -106,6 +107,14 @@ class ClusterView:
         """Node name -> whether it is Ready; empty where nodes may not be read."""
         return dict(self._nodes.ready)
 
+    def node_labels(self) -> Mapping[str, Mapping[str, str]]:
+        """Node name -> its labels; empty where nodes may not be read."""
+        return self._nodes.labels
+
+    def on_relabelled(self, tell: Callable[[], None]) -> None:
+        """Have it told when the labels of any node have changed."""
+        self._nodes.relabelled = tell
+
     def pods_on(self, node: str) -> tuple[Instance, ...]:
         """Live pods of any set on a node."""
         return self.cache.live_on(node)
@@ -148,9 +157,15 @@ class _Nodes:
         self._cache = cache
         self._wake = wake
         self.ready: dict[str, bool] = {}
+        self.labels: dict[str, Mapping[str, str]] = {}
+        self.relabelled: Callable[[], None] = lambda: None
 
     def put(self, node: Json) -> None:
         name = node["metadata"]["name"]
+        labels = {intern(k): intern(v) for k, v in (node["metadata"].get("labels") or {}).items()}
+        if self.labels.get(name) != labels:
+            self.labels[name] = labels
+            self.relabelled()
         conditions = (node.get("status") or {}).get("conditions") or ()
         ready = any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
         if self.ready.get(name) is not ready:
@@ -159,6 +174,7 @@ class _Nodes:
 
     def drop(self, node: Json) -> None:
         name = node["metadata"]["name"]
+        self.labels.pop(name, None)
         if self.ready.pop(name, None) is not None:
             self._tell(name)
 
@@ -168,6 +184,7 @@ class _Nodes:
     def listed(self, names: frozenset[tuple[str, str]], version: int) -> None:  # noqa: ARG002
         for name in [name for name in self.ready if ("", name) not in names]:
             del self.ready[name]
+            self.labels.pop(name, None)
             self._tell(name)
 
     def reached(self, version: int) -> None:

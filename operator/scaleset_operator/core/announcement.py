@@ -1,0 +1,233 @@
+"""What of a window's plan is announced: which maintenances, with which numbers, times and shares.
+
+From its announcement on a maintenance has absolute times and is not moved (M-23); one whose notice
+would be too short does not take place, unless it is urgent (V-01). Must not know who is maintained.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from hashlib import sha256
+from itertools import islice
+from typing import Final
+
+from scaleset_operator.api.base import Reason, format_time
+from scaleset_operator.api.durations import format_duration
+from scaleset_operator.api.maintenancestatus import Impact, MaintenanceWindowStatus
+from scaleset_operator.api.maintenancewindow import MaintenanceWindowSpec
+from scaleset_operator.api.windowledger import (
+    MAX_ANNOUNCED,
+    MAX_UPCOMING,
+    AnnouncedOccurrence,
+    MissedOccurrence,
+)
+from scaleset_operator.core.calendar import Occurrence, announcement_of, occurrences
+from scaleset_operator.core.schedule import EXPRESSION, ScheduleError, Span
+
+WHOLE: Final = 100
+_HASH_SHOWN: Final = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announcements:
+    """All that is announced, as it now stands.
+
+    Attributes:
+        occurrences: those that are not over, the next one first.
+        new: of these, those that are announced now.
+        over: those that ended since the last look.
+        next_time: when the next one is to be announced.
+        too_short: a maintenance that does not take place for want of notice, where it is the next.
+    """
+
+    occurrences: tuple[AnnouncedOccurrence, ...] = ()
+    new: tuple[AnnouncedOccurrence, ...] = ()
+    over: tuple[AnnouncedOccurrence, ...] = ()
+    last_iteration: int = 0
+    campaign: str = ""
+    campaign_iteration: int = 0
+    missed: tuple[MissedOccurrence, ...] = ()
+    upcoming: tuple[datetime, ...] = ()
+    next_time: datetime | None = None
+    too_short: str = field(default="")
+
+
+def announce(
+    spec: MaintenanceWindowSpec,
+    status: MaintenanceWindowStatus,
+    now: datetime,
+    unfinished: Sequence[int] = (),
+) -> Announcements:
+    """Bring what is announced up to date.
+
+    Args:
+        spec: of the window.
+        status: as recorded.
+        now: time of the decision.
+        unfinished: iterations of which an instance is still under way: not over before (M-25).
+
+    Raises:
+        ScheduleError: nothing can be made of the spec.
+    """
+    plan = tuple(islice(occurrences(spec, now), MAX_ANNOUNCED + MAX_UPCOMING))
+    over = tuple(a for a in status.announced if _is_over(a, now, unfinished))
+    kept = tuple(a for a in status.announced if a not in over)
+    state = _campaign(spec, status, kept, now)
+    state = _add(spec, state, plan, now)
+    upcoming = _upcoming(state, plan, now)
+    return replace(state, over=over, upcoming=upcoming)
+
+
+def _is_over(one: AnnouncedOccurrence, now: datetime, unfinished: Sequence[int]) -> bool:
+    return now >= one.end_time and one.iteration not in unfinished
+
+
+def _campaign(
+    spec: MaintenanceWindowSpec,
+    status: MaintenanceWindowStatus,
+    kept: tuple[AnnouncedOccurrence, ...],
+    now: datetime,
+) -> Announcements:
+    """Another updatedNodeSelector begins small again, with what has not opened yet (V-06)."""
+    name = campaign_of(spec)
+    first = status.campaign_iteration
+    if name != status.campaign:
+        waiting = [a.iteration for a in kept if now < (a.pre_start_time or a.start_time)]
+        first = min(waiting, default=status.last_iteration + 1)
+        kept = tuple(
+            a
+            if a.iteration not in waiting
+            else a.model_copy(update={"share_percent": share(spec, a.iteration - first)})
+            for a in kept
+        )
+    return Announcements(
+        occurrences=kept,
+        last_iteration=status.last_iteration,
+        campaign=name,
+        campaign_iteration=first,
+        missed=status.missed,
+    )
+
+
+def campaign_of(spec: MaintenanceWindowSpec) -> str:
+    """What tells one campaign from the next: the nodes that count as updated."""
+    selector = spec.updated_node_selector
+    labels = sorted(selector.match_labels.items()) if selector is not None else []
+    return sha256(repr(labels).encode()).hexdigest()[:_HASH_SHOWN]
+
+
+def share(spec: MaintenanceWindowSpec, number: int) -> int:
+    """The share of a set in the first, second and further iteration of a campaign."""
+    if spec.recurring is None:
+        return WHOLE
+    percents = spec.iterations.percents
+    return percents[min(max(0, number), len(percents) - 1)]
+
+
+def _add(
+    spec: MaintenanceWindowSpec, state: Announcements, plan: Sequence[Occurrence], now: datetime
+) -> Announcements:
+    """Announce what is due, in order; nothing that overlaps what is announced already."""
+    announced, new, missed = list(state.occurrences), [], list(state.missed)
+    number, next_time, too_short = state.last_iteration, None, ""
+    for one in plan:
+        if any(_meet(one, other) for other in announced):
+            continue
+        due = announcement_of(one, spec)
+        if due > now:
+            next_time = due
+            break
+        if len(announced) >= MAX_ANNOUNCED:
+            raise _too_many(spec)
+        why = _too_late(spec, one, now)
+        if why:
+            too_short = too_short or why
+            missed = _noted(missed, one, why)
+            continue
+        number += 1
+        made = _announced(one, number, now, share(spec, number - state.campaign_iteration))
+        announced.append(made)
+        new.append(made)
+    return replace(
+        state,
+        occurrences=tuple(sorted(announced, key=lambda a: a.start_time)),
+        new=tuple(new),
+        last_iteration=number,
+        missed=tuple(missed[:MAX_UPCOMING]),
+        next_time=next_time,
+        too_short="" if announced else too_short,
+    )
+
+
+def _too_many(spec: MaintenanceWindowSpec) -> ScheduleError:
+    given = spec.recurring.schedule if spec.recurring is not None else ""
+    notice = format_duration(spec.notify_before)
+    allowed = (
+        f"it opens more than {MAX_ANNOUNCED} times within spec.notifyBefore ({notice}); allowed "
+        "are rarer schedules, or less notice with urgent: true"
+    )
+    return ScheduleError(EXPRESSION, given, allowed)
+
+
+def _meet(one: Occurrence, other: AnnouncedOccurrence) -> bool:
+    """Whether both claim an instant, or are the same."""
+    begin = other.pre_start_time or other.start_time
+    return one.start < other.end_time and begin < one.scheduled.end
+
+
+def _too_late(spec: MaintenanceWindowSpec, one: Occurrence, now: datetime) -> str:
+    """Why it is not held: less notice is left than was promised (V-01)."""
+    left = one.start - now
+    if spec.urgent or spec.impact is not Impact.REDEPLOY or left >= spec.notify_before:
+        return ""
+    shown = format_duration(_whole(max(left, timedelta(0))))
+    least = format_duration(spec.notify_before)
+    return (
+        f"the maintenance of {format_time(one.start)} has {shown} of notice left and needs "
+        f"{least}; urgent: true accepts less"
+    )
+
+
+def _whole(span: timedelta) -> timedelta:
+    return timedelta(seconds=int(span.total_seconds()))
+
+
+def _noted(missed: list[MissedOccurrence], one: Occurrence, why: str) -> list[MissedOccurrence]:
+    start = one.scheduled.start
+    if any(m.start_time == start for m in missed):
+        return missed
+    note = MissedOccurrence(start_time=start, reason=Reason.NOTICE_TOO_SHORT, message=why)
+    return [note, *missed]
+
+
+def _announced(one: Occurrence, number: int, now: datetime, percent: int) -> AnnouncedOccurrence:
+    owners: Span | None = one.self_service
+    return AnnouncedOccurrence(
+        iteration=number,
+        announced_time=now,
+        pre_start_time=None if owners is None else owners.start,
+        pre_end_time=None if owners is None else owners.end,
+        start_time=one.scheduled.start,
+        end_time=one.scheduled.end,
+        share_percent=percent,
+    )
+
+
+def _upcoming(
+    state: Announcements, plan: Sequence[Occurrence], now: datetime
+) -> tuple[datetime, ...]:
+    """When scheduled windows open after the present one: as announced, then as planned."""
+    return tuple(islice(_starts(state, plan, now), MAX_UPCOMING))
+
+
+def _starts(state: Announcements, plan: Sequence[Occurrence], now: datetime) -> Iterator[datetime]:
+    first = next(iter(state.occurrences), None)
+    known = {a.start_time for a in state.occurrences}
+    planned = {
+        one.scheduled.start
+        for one in plan
+        if one.scheduled.start > now and not any(_meet(one, a) for a in state.occurrences)
+    }
+    for start in sorted(known | planned):
+        if first is None or start > first.start_time:
+            yield start

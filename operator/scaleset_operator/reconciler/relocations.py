@@ -1,0 +1,110 @@
+"""What a move to an updated node needs of the cluster, as a Protocol; the adapters fill it.
+
+As in `ports`, nothing here knows a client. The default knows no windows and moves nobody.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from scaleset_operator.api.scalesetstatus import ScaleSetStatus
+from scaleset_operator.core.maintenance_acts import (
+    EvictInstance,
+    HoldPlace,
+    PublishMaintenance,
+    ReleasePlace,
+)
+from scaleset_operator.core.windowview import Place
+from scaleset_operator.reconciler.ports import Key, Owner, Unavailable
+
+
+class Disallowed(Unavailable):
+    """A PodDisruptionBudget does not allow the eviction now (429 with its cause)."""
+
+
+class Relocations(Protocol):
+    """The API server, as far as moves go; every call raises as those of `Cluster` do.
+
+    `not_after` is a CLOCK_BOOTTIME in nanoseconds, checked right before sending.
+    """
+
+    def node_labels(self) -> Mapping[str, Mapping[str, str]]:
+        """Node name -> its labels, from the cache; empty where nodes may not be read."""
+        ...
+
+    async def read_window(self, key: Key) -> Mapping[str, Any] | None:
+        """A MaintenanceWindow, live; None where there is none."""
+        ...
+
+    async def read_scale_set(self, key: Key) -> ScaleSetStatus | None:
+        """A ScaleSet's status, live; None where there is none."""
+        ...
+
+    async def read_place(self, owner: Owner, name: str) -> Place | None:
+        """A placeholder of the set, live; None where there is none of this name and set."""
+        ...
+
+    async def hold_place(self, owner: Owner, action: HoldPlace, not_after: int) -> None:
+        """Create a placeholder; one of this set that is there already is success.
+
+        Raises:
+            Conflict: the name is another pod's.
+            Refused: quota, policy.
+            TooOld: not sent.
+        """
+        ...
+
+    async def release_place(self, owner: Owner, action: ReleasePlace) -> None:
+        """Delete a placeholder at once; one that is gone is success."""
+        ...
+
+    async def evict(self, owner: Owner, action: EvictInstance, not_after: int) -> None:
+        """Evict exactly the pod that was read; one that is gone is success.
+
+        Raises:
+            Disallowed: a PodDisruptionBudget has no room now.
+            Conflict: the pod has changed since it was read.
+            Refused: 403 or 422.
+            TooOld: not sent.
+        """
+        ...
+
+    async def publish_maintenance(self, owner: Owner, action: PublishMaintenance) -> None:
+        """Write the annotations of one pod in one patch.
+
+        Raises:
+            Conflict: it names a resourceVersion, and the pod has changed since.
+            Gone: it is not there, or another pod.
+        """
+        ...
+
+
+class NoRelocations:
+    """The default: there are no windows, so nothing of this is ever asked for."""
+
+    def node_labels(self) -> Mapping[str, Mapping[str, str]]:
+        """See the port."""
+        return {}
+
+    async def read_window(self, key: Key) -> Mapping[str, Any] | None:  # noqa: ARG002 - the port's signature
+        """See the port."""
+        return None
+
+    async def read_scale_set(self, key: Key) -> ScaleSetStatus | None:  # noqa: ARG002 - as above
+        """See the port."""
+        return None
+
+    async def read_place(self, owner: Owner, name: str) -> Place | None:  # noqa: ARG002 - as above
+        """See the port."""
+        return None
+
+    async def hold_place(self, owner: Owner, action: HoldPlace, not_after: int) -> None:
+        """See the port."""
+
+    async def release_place(self, owner: Owner, action: ReleasePlace) -> None:
+        """See the port."""
+
+    async def evict(self, owner: Owner, action: EvictInstance, not_after: int) -> None:
+        """See the port."""
+
+    async def publish_maintenance(self, owner: Owner, action: PublishMaintenance) -> None:
+        """See the port."""
