@@ -73,11 +73,8 @@ async def start(
     if bool(given) == (update_domain is not None):
         line = "which instances: give either INSTANCE... or --update-domain N"
         raise Failure(line)
-    pace = maintenance_start.pace_of(
-        read_span(spacing, "--spacing") if spacing is not None else None,
-        wait=wait,
-        count=len(given) or None,
-    )
+    apart = read_span(spacing, "--spacing") if spacing is not None else None
+    pace = maintenance_start.pace_of(apart, wait=wait, count=len(given) or None)
     wanted = Wanted(scale_set=scale_set, names=given, update_domain=update_domain, window=window)
     async with call.access() as access:
         return await maintenance_start.start(call, access, wanted, pace, yes=yes)
