@@ -57,6 +57,12 @@ EACH = [
     ("--leader-elect-namespace", "LEADER_ELECT_NAMESPACE", "ops", {"lease_namespace": "ops"}),
     ("--leader-elect-name", "LEADER_ELECT_NAME", "blue.so-2", {"lease_name": "blue.so-2"}),
     (
+        "--notifications-dir",
+        "NOTIFICATIONS_DIR",
+        "/etc/told",
+        {"notifications_dir": "/etc/told"},
+    ),
+    (
         "--vantage-secret-file",
         "VANTAGE_SECRET_FILE",
         "/etc/so/key",

@@ -225,6 +225,14 @@ VALUES: Final = (
         {"type": "string", "pattern": "^([a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?)?$"},
         "",
     ),
+    _put(
+        "notifications.secret",
+        "A Secret of yours that says where audiences of maintenance are reached: keys NAME.url, "
+        "NAME.token and NAME.apprise; it need not be there.",
+        {"type": "string", "pattern": "^[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?$"},
+        DEPLOYMENT,
+        *(*POD, "volumes", "notifications", "secret", "secretName"),
+    ),
     _switch(
         "podDisruptionBudget.enabled", "Whether a drain takes one operator at a time.", on=True
     ),

@@ -169,6 +169,10 @@ class PluginEntrance:
         """Aware datetime in UTC."""
         return datetime.now(UTC)
 
+    async def sleep(self, seconds: float) -> None:
+        """See the port."""
+        await asyncio.sleep(seconds)
+
     def attempt(self, targets: "Sequence[ProbeTarget]") -> "Sequence[Attempted]":
         """See the port."""
         from scaleset_operator.adapters import probes  # noqa: PLC0415 - as below

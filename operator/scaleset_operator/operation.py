@@ -224,7 +224,8 @@ class Operation:
             return
         view, sets = self._cluster.view, self._resources.scale_set
         writer = ApprovalWriter(connection, view, self._settings.namespaces)
-        approvals = Approvals(sets, writer, self._replica.leadership, self._cluster.tell)
+        leads, tell = self._replica.leadership, self._cluster.tell
+        approvals = Approvals(sets, writer, leads, tell, self._clock.now)
         asked = self._metrics.asked_for_events
         server = event_server(self._settings.events_port, view, sets, approvals, asked)
         server.start()

@@ -56,6 +56,7 @@ class Settings:
         pod_namespace: of the pod this process runs in, and pod_name its name; empty outside of one,
             or where the manifest does not tell.
         record: file to which what the loop had and did is added; empty for none.
+        notifications_dir: folder that says where audiences are reached; empty for nowhere.
     """
 
     namespaces: tuple[str, ...] = ()
@@ -72,6 +73,7 @@ class Settings:
     pod_name: str = ""
     record: str = ""
     placeholder_image: str = DEFAULT_PLACEHOLDER
+    notifications_dir: str = ""
 
 
 _EPILOG: Final = (
@@ -79,7 +81,7 @@ _EPILOG: Final = (
     f"{PREFIX}METRICS_ADDRESS, {PREFIX}PORT, {PREFIX}EVENTS_PORT, {PREFIX}LOG_FORMAT, "
     f"{PREFIX}LOG_LEVEL, {PREFIX}LEADER_ELECT (true or false), {PREFIX}LEADER_ELECT_NAMESPACE, "
     f"{PREFIX}LEADER_ELECT_NAME, {PREFIX}VANTAGE_SECRET_FILE, {PREFIX}RECORD, "
-    f"{PREFIX}PLACEHOLDER_IMAGE. In a pod, "
+    f"{PREFIX}PLACEHOLDER_IMAGE, {PREFIX}NOTIFICATIONS_DIR. In a pod, "
     "POD_NAMESPACE and POD_NAME tell which one, so that a NetworkPolicy in the prober's way can be "
     "named."
 )
@@ -117,6 +119,12 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         metavar="IMAGE",
         help="what pods run that hold a place for an instance on an updated node; it is never "
         f"asked anything, and need not even start (default {DEFAULT_PLACEHOLDER})",
+    )
+    parser.add_argument(
+        "--notifications-dir",
+        metavar="PATH",
+        help="folder with a file for each audience of maintenance: NAME.url and NAME.token for a "
+        "webhook, NAME.apprise for apprise (default: audiences have the Events of the cluster)",
     )
     parser.epilog = _EPILOG
 
@@ -194,6 +202,7 @@ def from_arguments(arguments: argparse.Namespace, environment: Mapping[str, str]
         pod_name=environment.get("POD_NAME", ""),
         record=given.read("record", str, ""),
         placeholder_image=given.read("placeholder_image", str, DEFAULT_PLACEHOLDER),
+        notifications_dir=given.read("notifications_dir", str, ""),
     )
 
 

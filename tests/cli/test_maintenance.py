@@ -229,6 +229,14 @@ def test_a_narrow_terminal_loses_columns_and_not_the_scheduled_window(width: int
     assert "\x1b" not in shown
 
 
+@pytest.mark.parametrize(("width", "kept"), [("60", False), ("80", True), ("200", True)])
+def test_the_owners_window_stays_longer_than_the_notice(width: str, kept: bool) -> None:  # noqa: FBT001
+    shown = previewed(window(), COLUMNS=width)
+    head = next(line for line in shown.splitlines() if "SCHEDULED" in line)
+    assert ("SELF-SERVICE" in head) is kept
+    assert ("ANNOUNCED" in head) is (width == "200")
+
+
 # --- preview of a file -------------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ from scaleset_operator.api.base import ANNOTATION_APPROVE_TERMINATION
 from scaleset_operator.api.scalesetstatus import ScaleSetStatus
 from scaleset_operator.core.scheduled_events import (
     SOURCES,
+    STEP,
     EventSource,
     EventStatus,
     EventType,
@@ -104,13 +105,13 @@ def test_the_number_is_the_time_of_the_change_and_none_before_the_first() -> Non
     nobody, somebody = status(), status(told(7))
     assert incarnation(nobody, nobody, T0) is None
     assert incarnation(nobody, somebody, T0) == int(T0.timestamp())
-    assert incarnation(nobody, somebody, datetime.fromtimestamp(0, UTC)) == 1
+    assert incarnation(nobody, somebody, datetime.fromtimestamp(0, UTC)) == STEP
 
 
 def test_a_number_that_is_ahead_of_the_clock_still_rises() -> None:
     """The clock of another operator was ahead, or two changes fall into one second."""
     ahead = int(T0.timestamp()) + 100
-    assert incarnation(status(told(7), number=ahead), status(number=ahead), T0) == ahead + 1
+    assert incarnation(status(told(7), number=ahead), status(number=ahead), T0) == ahead + STEP
 
 
 MOMENTS = st.integers(-3_600, 3_600).map(lambda s: T0 + timedelta(seconds=s))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import pytest
+
 from manifests.generator.sources import LABELS, NAMESPACE, read
 from scaleset_operator.adapters.cluster.policies import policy_of
 from scaleset_operator.cli.diagnosis.examination import OPERATOR_LABEL
@@ -39,16 +41,22 @@ def test_what_it_writes_goes_to_the_one_place_that_takes_it() -> None:
     assert mount["mountPath"] == state == "/tmp"  # noqa: S108 - inside of the container
 
 
-def test_what_the_replicas_share_is_mounted_where_the_operator_looks_and_may_be_missing() -> None:
-    """Whoever has no Secret has no votes, and everything else."""
-    (variable,) = (
-        one["value"]
-        for one in CONTAINER["env"]
-        if one["name"] == "SCALESET_RUN_VANTAGE_SECRET_FILE"
-    )
-    (mount,) = (one for one in CONTAINER["volumeMounts"] if one.get("readOnly"))
-    (secret,) = (one["secret"] for one in POD["volumes"] if one["name"] == mount["name"])
-    assert variable == f"{mount['mountPath']}/secret"
+@pytest.mark.parametrize(
+    ("variable", "volume", "file"),
+    [
+        ("SCALESET_RUN_VANTAGE_SECRET_FILE", "vantage", "/secret"),
+        ("SCALESET_RUN_NOTIFICATIONS_DIR", "notifications", ""),
+    ],
+)
+def test_a_secret_is_mounted_where_the_operator_looks_and_may_be_missing(
+    variable: str, volume: str, file: str
+) -> None:
+    """Whoever has no Secret has no votes, or tells by Events alone, and has everything else."""
+    (path,) = (one["value"] for one in CONTAINER["env"] if one["name"] == variable)
+    (mount,) = (one for one in CONTAINER["volumeMounts"] if one["name"] == volume)
+    (secret,) = (one["secret"] for one in POD["volumes"] if one["name"] == volume)
+    assert path == f"{mount['mountPath']}{file}"
+    assert mount["readOnly"] is True
     assert secret["optional"] is True
     assert secret["defaultMode"] == 0o440, "read by the group alone, which is the pod's"
     assert POD["securityContext"]["fsGroup"] == POD["securityContext"]["runAsGroup"]

@@ -7,7 +7,7 @@ import copy
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from typer.testing import CliRunner, Result
@@ -47,6 +47,7 @@ class FakeEntrance:
         allowed: what an access review with this spec is answered.
         said: the Date of an answer.
         meanwhile: called before each write, as somebody else who is quicker.
+        asleep: called whenever a command has let time pass.
     """
 
     at: datetime = T0
@@ -61,6 +62,7 @@ class FakeEntrance:
     allowed: Callable[[Json], bool] = lambda _: True
     said: datetime | None = T0
     meanwhile: Callable[[], None] = lambda: None
+    asleep: Callable[["FakeEntrance"], None] = lambda _: None
     _versions: int = 0
     _objects: dict[str, Json] = field(default_factory=dict)
     _answers: dict[str, Json] = field(default_factory=dict)
@@ -72,6 +74,10 @@ class FakeEntrance:
         path = kind.path(meta.get("namespace"), meta["name"])
         self._kinds[path] = kind
         self._store(path, dict(body))
+
+    def remove(self, kind: Kind, namespace: str, name: str) -> None:
+        """Take an object away."""
+        del self._objects[kind.path(namespace, name)]
 
     def now(self) -> datetime:
         """See the port."""
@@ -144,6 +150,11 @@ class FakeEntrance:
     async def date(self) -> datetime | None:
         """See the port."""
         return self.said
+
+    async def sleep(self, seconds: float) -> None:
+        """See the port: the clock goes on, and then what the test lets happen meanwhile."""
+        self.at += timedelta(seconds=seconds)
+        self.asleep(self)
 
     def attempt(self, targets: Sequence[ProbeTarget]) -> list[Attempted]:
         """See the port."""

@@ -115,6 +115,14 @@ class SetIteration(Model):
         examples=["host-patch-nov/1/0b6f6a0c/2026-11-27T08:00:00Z"]
     )
     """The iteration as it stands on the pods."""
+    impact: Impact = Field(default=Impact.REDEPLOY, examples=["Redeploy"])
+    """What is done to its instances."""
+    pre_start_time: Time | None = Field(default=None, examples=["2026-11-20T00:00:00Z"])
+    """When its self-service window opens; its times stand here for what instances are told."""
+    pre_end_time: Time | None = Field(default=None, examples=["2026-11-27T00:00:00Z"])
+    """When that closes."""
+    start_time: Time | None = Field(default=None, examples=["2026-11-27T02:00:00Z"])
+    """When its scheduled window opens."""
     targeted: Count = Field(default=0, examples=[40])
     """Instances included."""
     pending: Count = Field(default=0, examples=[28])

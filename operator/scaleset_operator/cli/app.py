@@ -52,6 +52,7 @@ CALLED: Final = {
     "replay": "simulate --replay",
     "windows": "maintenance list",
     "calendar": "maintenance preview",
+    "perform-maintenance": "maintenance start",
     "check": "doctor",
 }
 """Words that people try first -> what is called so here."""

@@ -38,7 +38,7 @@ def request_repair(pod: Json) -> Act:
     Raises:
         Failure: the pod is no live instance of a set.
     """
-    _require_live(pod)
+    require_live(pod)
     asked = _annotations(pod).get(ANNOTATION_REPAIR)
     labels = pod["metadata"].get("labels") or {}
     guarded = [what for label, what in PROTECTIONS.items() if labels.get(label) == YES]
@@ -58,7 +58,7 @@ def approve_termination(pod: Json) -> Act:
     Raises:
         Failure: it is no live instance, or no notice was given.
     """
-    _require_live(pod)
+    require_live(pod)
     held = _annotations(pod)
     deadline = held.get(ANNOTATION_TERMINATE_AT)
     if deadline is None:
@@ -76,13 +76,13 @@ def approve_termination(pod: Json) -> Act:
 
 def protect(pod: Json, labels: tuple[str, ...]) -> Act:
     """Keep automatic repair away, and what these labels name (R-47, R-49)."""
-    _require_live(pod)
+    require_live(pod)
     return _protection(pod, dict.fromkeys(labels, YES))
 
 
 def unprotect(pod: Json, labels: tuple[str, ...]) -> Act:
     """Take these labels away."""
-    _require_live(pod)
+    require_live(pod)
     return _protection(pod, dict.fromkeys(labels))
 
 
@@ -102,7 +102,7 @@ def _guards(labels: Mapping[str, str | None]) -> str:
     return f"from {' and '.join(held)}" if held else "none"
 
 
-def _require_live(pod: Json) -> None:
+def require_live(pod: Json) -> None:
     """Refuses what no set controls, what is on its way out, and what is over."""
     metadata = pod["metadata"]
     owners = metadata.get("ownerReferences") or ()

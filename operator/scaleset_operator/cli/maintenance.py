@@ -1,6 +1,6 @@
-"""`maintenance preview` and `list`: when maintenance is, told before anything is done.
+"""`maintenance`: when it is, how far it is, and the start of it by the owners of instances.
 
-Must not know: how a calendar is made, or how it is shown.
+Must not know: how a calendar is made, what is asked of whom, or how anything is shown.
 """
 
 from typing import TYPE_CHECKING, Annotated, Final
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from scaleset_operator.cli.call import Call, command
-from scaleset_operator.cli.completion import maintenance_windows
+from scaleset_operator.cli.completion import instances, maintenance_windows, scale_sets
 from scaleset_operator.cli.failures import Failure
 
 if TYPE_CHECKING:
@@ -21,11 +21,94 @@ MOST: Final = 50
 def add_to(app: typer.Typer) -> None:
     """Register the group."""
     group = typer.Typer(
-        help="When planned maintenance is.", no_args_is_help=True, rich_markup_mode=None
+        help="Planned maintenance: when it is, how far it is; start it early.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
     )
+    command(group, "start")(start)
+    command(group, "status")(status)
     command(group, "preview")(preview)
     command(group, "list")(list_windows)
     app.add_typer(group, name="maintenance")
+
+
+_Window = Annotated[
+    str | None,
+    typer.Option(
+        "--window", metavar="WINDOW", help="The window.", autocompletion=maintenance_windows
+    ),
+]
+
+
+async def start(
+    call: Call,
+    scale_set: Annotated[str, typer.Argument(metavar="SET", autocompletion=scale_sets)],
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[INSTANCE]...", autocompletion=instances)
+    ] = None,
+    *,
+    update_domain: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="N", help="Every pending instance of an update domain."),
+    ] = None,
+    window: _Window = None,
+    spacing: Annotated[
+        str | None, typer.Option(metavar="SPAN", help="From one instance to the next: 5m, PT5M.")
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the result of each.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do not ask before a second update domain goes.")
+    ] = False,
+) -> int:
+    """Start the maintenance of instances now, while the self-service window is open.
+
+    What the operator would refuse is refused before anything is written. With --wait, exit code 1
+    where an instance was not maintained.
+    """
+    from scaleset_operator.cli import maintenance_start
+    from scaleset_operator.cli.maintenance_wishes import Wanted
+    from scaleset_operator.cli.spans import read_span
+
+    given = tuple(dict.fromkeys(names or ()))
+    if bool(given) == (update_domain is not None):
+        line = "which instances: give either INSTANCE... or --update-domain N"
+        raise Failure(line)
+    apart = read_span(spacing, "--spacing") if spacing is not None else None
+    pace = maintenance_start.pace_of(apart, wait=wait, count=len(given) or None)
+    wanted = Wanted(scale_set=scale_set, names=given, update_domain=update_domain, window=window)
+    async with call.access() as access:
+        return await maintenance_start.start(call, access, wanted, pace, yes=yes)
+
+
+async def status(
+    call: Call,
+    scale_set: Annotated[
+        str | None, typer.Argument(metavar="[SET]", autocompletion=scale_sets)
+    ] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[INSTANCE]", autocompletion=instances)
+    ] = None,
+    *,
+    window: _Window = None,
+) -> None:
+    """Show how far maintenance is: of every window, of one, of a set, or of one instance.
+
+    Works whether a window is open or not.
+    """
+    from scaleset_operator.cli import maintenance_shown, maintenance_status
+
+    async with call.access() as access:
+        if scale_set is None:
+            found = await maintenance_status.of_windows(access, call.scope(access), window)
+            maintenance_shown.show_windows(call, found)
+            return
+        included = await maintenance_status.of_set(
+            access, call.namespace(access), scale_set, window
+        )
+    if name is None:
+        maintenance_shown.show_set(call, included)
+    else:
+        maintenance_shown.show_instance(call, included, name)
 
 
 async def preview(

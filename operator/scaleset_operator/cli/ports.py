@@ -101,6 +101,10 @@ class Entrance(Protocol):
         """Aware datetime in UTC."""
         ...
 
+    async def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        ...
+
     def attempt(self, targets: "Sequence[ProbeTarget]") -> "Sequence[Attempted]":
         """Attempt each target once, from here, as the prober would; blocks until all have ended."""
         ...

@@ -30,7 +30,7 @@ async def scene(access: Access, namespace: str, name: str, now: datetime) -> Sce
     resource = found.resource
     labels = f"{LABEL_NAME}={name}"
     pods = await access.items(PODS, namespace, labels=labels)
-    sorted_out = access.sort_pods(_owner(resource), pods)
+    sorted_out = access.sort_pods(owner_of(resource), pods)
     read = Read(
         resource=resource,
         instances=sorted_out.instances,
@@ -40,7 +40,8 @@ async def scene(access: Access, namespace: str, name: str, now: datetime) -> Sce
     return scene_of(read, now)
 
 
-def _owner(resource: ScaleSet) -> Owner:
+def owner_of(resource: ScaleSet) -> Owner:
+    """The set as its pods name it."""
     meta = resource.metadata
     return Owner(
         key=Key(meta.namespace, meta.name),

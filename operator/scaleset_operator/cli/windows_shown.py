@@ -4,13 +4,14 @@ Must not know: how a calendar is made.
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import Any, Final
 
 from scaleset_operator.api.base import format_time
 from scaleset_operator.api.durations import format_duration
 from scaleset_operator.api.maintenancestatus import ActiveWindow
 from scaleset_operator.api.maintenancewindow import MaintenanceWindow
+from scaleset_operator.cli.calendar_times import calendar_time
 from scaleset_operator.cli.call import Call
 from scaleset_operator.cli.printing import Column, print_facts, print_table, span, when
 from scaleset_operator.cli.windows import Foreseen, Preview, Standing, is_urgent, zone_of
@@ -35,11 +36,11 @@ def show_preview(call: Call, preview: Preview) -> None:
         call.console.print("Nothing is to come: the window is over.")
         return
     columns = [
-        Column("ANNOUNCED", spare=2),
-        Column("SELF-SERVICE", spare=3),
-        Column("UNTIL", spare=4),
+        Column("ANNOUNCED", spare=4),
+        Column("SELF-SERVICE", spare=1),
+        Column("UNTIL", spare=2),
         Column("SCHEDULED"),
-        Column("UNTIL", spare=1),
+        Column("UNTIL", spare=3),
         Column("NOTE", folds=True),
     ]
     left_out = [item for item in preview.items if isinstance(item, LeftOut)]
@@ -90,7 +91,7 @@ def _row(item: Foreseen | LeftOut, preview: Preview, zone: tzinfo | None) -> lis
         return [*nothing, *_from_to(item.scheduled, zone), note]
     occurrence = item.occurrence
     return [
-        _moment(item.announced, zone),
+        calendar_time(item.announced, zone),
         *_from_to(occurrence.self_service, zone),
         *_from_to(occurrence.scheduled, zone),
         _note(item, preview),
@@ -109,18 +110,7 @@ def _note(item: Foreseen, preview: Preview) -> str:
 def _from_to(given: Span | None, zone: tzinfo | None) -> tuple[str, str]:
     if given is None:
         return NOTHING, NOTHING
-    return _moment(given.start, zone), _moment(given.end, zone)
-
-
-def _moment(at: datetime, zone: tzinfo | None) -> str:
-    """Such as `Tue 2026-12-08 02:00 (01:00Z)`, with the day of UTC where it is another."""
-    local = at.astimezone(zone)
-    text = local.strftime("%a %Y-%m-%d %H:%M")
-    if not local.utcoffset():
-        return f"{text}Z"
-    there = at.astimezone(UTC)
-    form = "%H:%MZ" if there.date() == local.date() else "%a %H:%MZ"
-    return f"{text} ({there.strftime(form)})"
+    return calendar_time(given.start, zone), calendar_time(given.end, zone)
 
 
 def show_list(call: Call, found: Sequence[Standing]) -> None:
@@ -154,7 +144,9 @@ def _standing_row(one: Standing, now: datetime, *, everywhere: bool) -> list[Any
         str(one.window.spec.impact) if one.window is not None else NOTHING,
         NOTHING if one.open is ActiveWindow.NONE else str(one.open),
         when(one.changes, now) if one.changes is not None else NOTHING,
-        _moment(coming.scheduled.start, zone_of(one.window)) if coming is not None else NOTHING,
+        calendar_time(coming.scheduled.start, zone_of(one.window))
+        if coming is not None
+        else NOTHING,
         one.ready,
         _standing_note(one),
     ]

@@ -293,7 +293,9 @@ def _maintenance_in_short(said: MaintenanceSummary | None) -> tuple[object, ...]
         (e.uid, e.phase, e.phase_time, e.successor_uid, e.result) for e in said.in_flight
     )
     rows = tuple((r.mark, r.current_update_domain, r.stopped) for r in said.iterations)
-    return (entries, tuple(row for row in rows if row[1:] != (None, None)))
+    # A mark is on a pod only once it stands here: by then instances may be told of it.
+    marks = tuple(r.mark for r in said.iterations)
+    return (entries, tuple(row for row in rows if row[1:] != (None, None)), marks)
 
 
 def _repairs_in_short(repairs: RepairsStatus) -> tuple[object, ...]:

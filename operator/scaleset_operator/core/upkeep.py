@@ -136,6 +136,9 @@ class _Choice:
             rows[mark] = self._work(view, rows[mark])
         self._refuse_strangers({view.name for view in views})
         self.upkeep.rows = [self._counted(row, self._members(mark)) for mark, row in rows.items()]
+        if self.scene.observed.windows_unheard:
+            # What instances were told of stands until it is known to be over.
+            self.upkeep.rows += [row for mark, row in self.before.items() if mark not in rows]
 
     # The rows.
 
@@ -143,6 +146,15 @@ class _Choice:
         mark = str(mark_of(view))
         row = self.before.get(mark) or SetIteration(
             window=view.name, iteration=view.announced.iteration, mark=mark
+        )
+        times = view.announced
+        row = row.model_copy(
+            update={
+                "impact": view.impact,
+                "pre_start_time": times.pre_start_time,
+                "pre_end_time": times.pre_end_time,
+                "start_time": times.start_time,
+            }
         )
         why = self.moves.stops.get(mark)
         if why is not None and row.stopped is None:

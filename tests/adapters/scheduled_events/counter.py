@@ -100,6 +100,7 @@ class Counter:
 
     Attributes:
         seconds: of the clock of the approvals.
+        now: of the operator's clock.
         told: the Events on sets.
     """
 
@@ -111,8 +112,14 @@ class Counter:
         self.told: list[tuple[Key, Note]] = []
         self.seconds = 1_000.0
         self._version = 100
+        self.now = T0
         approvals = Approvals(
-            self.resources.scale_set, self.live, self.leadership, self._tell, lambda: self.seconds
+            self.resources.scale_set,
+            self.live,
+            self.leadership,
+            self._tell,
+            lambda: self.now,
+            lambda: self.seconds,
         )
         self.approvals = approvals
         self.desk = Desk(self.view, self.resources.scale_set, approvals.approve)
@@ -125,7 +132,14 @@ class Counter:
     async def _tell(self, owner: Owner, note: Note) -> None:
         self.told.append((owner.key, note))
 
-    def hear(self, key: Key, uid: str, *entries: dict[str, Any], number: int | None = None) -> None:
+    def hear(
+        self,
+        key: Key,
+        uid: str,
+        *entries: dict[str, Any],
+        number: int | None = None,
+        maintenance: dict[str, Any] | None = None,
+    ) -> None:
         """The status of a set, with these repairs in flight."""
         self._version += 1
         metadata = {
@@ -135,6 +149,7 @@ class Counter:
             "resourceVersion": str(self._version),
         }
         status = {**ledger(*entries), "scheduledEventsIncarnation": number}
+        status |= {"maintenance": maintenance} if maintenance is not None else {}
         self.resources.put_scale_set({"metadata": metadata, "spec": raw_spec(), "status": status})
 
     def notice(self, *numbers: int, number: int = 7) -> None:

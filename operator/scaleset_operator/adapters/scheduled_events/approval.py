@@ -7,6 +7,7 @@ as it would have seen that. Must not know: HTTP, or what follows.
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 from http import HTTPStatus
 from typing import Final, Protocol
 
@@ -21,7 +22,13 @@ from scaleset_operator.adapters.scheduled_events.answers import (
 from scaleset_operator.adapters.scheduled_events.asker import Asker
 from scaleset_operator.api.base import Reason, format_time
 from scaleset_operator.core.plan import Note
-from scaleset_operator.core.scheduled_events import EventStatus, ScheduledEvent, events_of
+from scaleset_operator.core.scheduled_events import (
+    EventStatus,
+    ScheduledEvent,
+    events_of,
+    in_order,
+    own_event,
+)
 from scaleset_operator.reconciler.leadership import Leadership
 from scaleset_operator.reconciler.ports import Key, Owner, Refused, Unavailable
 from scaleset_operator.reconciler.resources import KnownSet
@@ -59,6 +66,7 @@ class Approvals:
         writer: Writer,
         leadership: Leadership,
         tell: Tell,
+        now: Callable[[], datetime],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepares it.
@@ -68,12 +76,14 @@ class Approvals:
             writer: the live cluster.
             leadership: a standby writes nothing.
             tell: posts Events.
+            now: the operator's clock.
             monotonic: a clock, in seconds.
         """
         self._sets = sets
         self._writer = writer
         self._leadership = leadership
         self._tell = tell
+        self._now = now
         self._monotonic = monotonic
         self._under_way = 0
         self._done: dict[str, float] = {}
@@ -88,7 +98,9 @@ class Approvals:
             message = "this replica stands by and writes nothing; ask again, and the other answers"
             raise later(Code.STANDING_BY, message, outcome=Outcome.STANDING_BY)
         known = known_set(self._sets, asker)
-        wanted = [event for event in _named(known, ids) if not self._is_done(event)]
+        wanted = [event for event in _named(known, asker, ids) if not self._is_done(event)]
+        for event in wanted:
+            _check_open(event, self._now())
         if not wanted:
             return
         if self._under_way >= AT_ONCE:
@@ -120,6 +132,8 @@ class Approvals:
             raise stranger(Code.ADDRESS_MOVED, message)
 
     async def _approve(self, asker: Asker, owner: Owner, event: ScheduledEvent) -> None:
+        if event.approval is None:
+            return
         marked = [await self._writer.mark(owner, pod, event.approval) for pod in event.instances]
         if len(self._done) >= MOST_REMEMBERED:
             self._done.clear()
@@ -137,7 +151,7 @@ class Approvals:
         """Whether it has begun, or was approved here just now: then nothing is asked or sent."""
         at = self._done.get(event.event_id)
         lately = at is not None and self._monotonic() - at < REMEMBERED_S
-        return lately or event.status is EventStatus.STARTED
+        return lately or event.status is EventStatus.STARTED or event.approval is None
 
 
 def known_set(sets: Sets, asker: Asker) -> KnownSet:
@@ -153,13 +167,28 @@ def known_set(sets: Sets, asker: Asker) -> KnownSet:
     return known
 
 
-def _named(known: KnownSet, ids: frozenset[str]) -> list[ScheduledEvent]:
+def _named(known: KnownSet, asker: Asker, ids: frozenset[str]) -> list[ScheduledEvent]:
     """The events of these ids, in the order of the document; all of them, or none."""
-    events: Mapping[str, ScheduledEvent] = {
-        event.event_id: event for event in events_of(known.resource.status)
-    }
+    status = known.resource.status
+    own = own_event(status, asker.instance)
+    told = [*events_of(status), *([own] if own is not None else [])]
+    events: Mapping[str, ScheduledEvent] = {event.event_id: event for event in in_order(told)}
     unknown = sorted(ids - events.keys())
     if unknown:
-        message = f"no event of your set has the id {unknown[0][:60]!r}; nothing was approved"
+        message = f"no event of yours has the id {unknown[0][:60]!r}; nothing was approved"
         raise Declined(Outcome.UNKNOWN_EVENT, HTTPStatus.NOT_FOUND, Code.UNKNOWN_EVENT, message)
     return [event for id_, event in events.items() if id_ in ids]
+
+
+def _check_open(event: ScheduledEvent, now: datetime) -> None:
+    """Refuse what would be refused on the pod: owners start maintenance in their window alone."""
+    if event.open is None or event.open[0] <= now < event.open[1]:
+        return
+    opens, closes = (format_time(edge) for edge in event.open)
+    between = f"is open from {opens} until {closes}" if opens != closes else "is none"
+    message = (
+        f"{event.event_type} of {event.instances[0][0]} may be started by its owner in the "
+        f"self-service window alone, which {between}; it begins at the earliest at "
+        f"{format_time(event.not_before)}. Nothing was approved"
+    )
+    raise Declined(Outcome.NOT_OPEN, HTTPStatus.CONFLICT, Code.NOT_IN_SELF_SERVICE, message)

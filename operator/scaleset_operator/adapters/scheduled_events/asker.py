@@ -11,6 +11,7 @@ from scaleset_operator.adapters.cluster.addressbook import spelled
 from scaleset_operator.adapters.cluster.pods import PodRecord
 from scaleset_operator.adapters.cluster.reflector import OUT_OF_TOUCH_S
 from scaleset_operator.adapters.scheduled_events.answers import Code, later, stranger
+from scaleset_operator.core.observed import Instance
 from scaleset_operator.reconciler.ports import Key
 
 NOT_LISTED_S: Final = 5
@@ -23,6 +24,7 @@ class Asker(NamedTuple):
         pod: its namespace and name, and uid its UID.
         ip: its address, in the spelling of the pod's own status.
         scale_set: the set that controls it, and set_uid the UID of that.
+        instance: the pod as the cache has it: what is ahead of it stands there.
     """
 
     pod: Key
@@ -30,6 +32,7 @@ class Asker(NamedTuple):
     ip: str
     scale_set: Key
     set_uid: str
+    instance: Instance | None = None
 
 
 class View(Protocol):
@@ -104,4 +107,5 @@ def _asker(record: PodRecord) -> Asker:
         ip=record.instance.ip or "",
         scale_set=record.wakes,
         set_uid=record.owner.uid,
+        instance=record.instance,
     )

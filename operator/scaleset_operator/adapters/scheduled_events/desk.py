@@ -16,7 +16,7 @@ from scaleset_operator.adapters.scheduled_events.document import (
     document,
     read_approvals,
 )
-from scaleset_operator.core.scheduled_events import events_of
+from scaleset_operator.core.scheduled_events import events_of, in_order, number_for, own_event
 
 if TYPE_CHECKING:
     from scaleset_operator.api.scalesetstatus import ScaleSetStatus
@@ -60,7 +60,7 @@ class Desk:
         self._view = view
         self._sets = sets
         self._approve = approve
-        self._kept: dict[Key, tuple[ScaleSetStatus, bytes]] = {}
+        self._kept: dict[tuple[Key, int], tuple[ScaleSetStatus, bytes]] = {}
 
     async def answer(self, asked: Asked) -> Answer:
         """The answer to a request, whatever was sent."""
@@ -76,13 +76,17 @@ class Desk:
             return declined.answer
 
     def _document(self, asker: Asker) -> bytes:
-        """The document of the asker's set; made once for each status."""
+        """The document of the asker: of its set, and what is ahead of itself."""
         status = known_set(self._sets, asker).resource.status
-        kept = self._kept.get(asker.scale_set)
+        own = own_event(status, asker.instance)
+        number = number_for(status, asker.instance)
+        if own is not None:
+            return document(number, in_order([*events_of(status), own]))
+        kept = self._kept.get((asker.scale_set, number))
         if kept is not None and kept[0] is status:
             return kept[1]
-        body = document(status.scheduled_events_incarnation, events_of(status))
+        body = document(number, events_of(status))
         if len(self._kept) >= MOST_KEPT:
             self._kept.clear()
-        self._kept[asker.scale_set] = (status, body)
+        self._kept[asker.scale_set, number] = (status, body)
         return body
