@@ -80,7 +80,8 @@ def test_on_the_network_of_the_node_every_port_is_one_of_it() -> None:
 @pytest.mark.parametrize("field", ["preemptionPolicy", "priorityClassName", "resourceClaims"])
 def test_what_else_decides_over_the_node_is_kept(field: str) -> None:
     """M-26."""
-    assert spec_for(**{field: "as it is"})[field] == "as it is"
+    more: dict[str, Any] = {field: "as it is"}
+    assert spec_for(**more)[field] == "as it is"
 
 
 def test_places_of_instances_that_keep_apart_keep_apart() -> None:
