@@ -72,7 +72,7 @@ async def test_an_eviction_that_is_not_allowed_waits_and_says_why() -> None:
 
 
 async def test_a_budget_without_room_is_waited_for_and_nothing_else_suffers() -> None:
-    """X-03: the turn goes on as if all was done; the API server is well."""
+    """The turn goes on as if all was done, for the API server is well."""
     trying = Trying(Disallowed("the budget web-pdb needs 3"))
     assert await trying.act(EVICT)
     assert trying.why() == "the budget web-pdb needs 3"

@@ -16,7 +16,6 @@ def fault(status: int, **answer: Any) -> Exception:
 
 
 def test_a_budget_without_room_is_told_in_its_own_words() -> None:
-    """X-03."""
     cause = {"reason": "DisruptionBudget", "message": "The disruption budget web needs 3 pods"}
     no = fault(429, message="Cannot evict pod", details={"causes": [cause]})
     assert type(no) is Disallowed
@@ -24,7 +23,7 @@ def test_a_budget_without_room_is_told_in_its_own_words() -> None:
 
 
 def test_several_budgets_are_no_illness_of_the_api_server() -> None:
-    """X-03: the answer's code is 500, and will be as long as both budgets stand."""
+    """The answer's code is 500, and will be as long as both budgets stand."""
     words = "This pod has more than one PodDisruptionBudget, which the eviction subresource"
     no = fault(500, reason="InternalError", message=words)
     assert type(no) is Disallowed
@@ -32,6 +31,5 @@ def test_several_budgets_are_no_illness_of_the_api_server() -> None:
 
 
 def test_a_server_that_is_ill_or_wants_to_be_left_says_nothing_of_budgets() -> None:
-    """X-03."""
     assert type(fault(500, message="etcd has no leader")) is Unavailable
     assert type(fault(429, details={"retryAfterSeconds": 3})) is Unavailable
