@@ -77,8 +77,12 @@ class Operation:
         self._watch_starts = 0
         self._exits = contextlib.AsyncExitStack()
         self._recount = asyncio.Event()
-        place = (settings.lease_namespace, settings.lease_name)
-        member = Membership(*place, settings.pod_name, settings.vantage_secret)
+        member = Membership(
+            namespace=settings.lease_namespace,
+            lease=settings.lease_name,
+            pod=settings.pod_name,
+            secret=settings.vantage_secret,
+        )
         self._replica = Candidacy(member, clock) if settings.leader_elect else OnlyReplica()
 
     async def __aenter__(self) -> Self:
