@@ -13,6 +13,7 @@ from scaleset_operator.core.disruption import Disruption
 from scaleset_operator.core.observed import Evidence, Instance, Neighbour, ProberView
 from scaleset_operator.core.plan import CreateInstance
 from scaleset_operator.core.policies import Policy, ProberPlace
+from scaleset_operator.core.windowview import Place
 from scaleset_operator.reconciler.ports import (
     Conflict,
     Created,
@@ -37,6 +38,8 @@ class Seen:
         refused: set -> why its template is refused, if it is.
         votes: name of an instance -> when another prober heard it.
         policies: namespace -> its NetworkPolicies; None where they could not be read.
+        labels: node -> of its labels those that windows ask for.
+        held: placeholder -> what was read of it.
     """
 
     evidence: dict[str, Evidence] = field(default_factory=dict)
@@ -47,6 +50,8 @@ class Seen:
     votes: dict[str, datetime] = field(default_factory=dict)
     policies: dict[str, tuple[Policy, ...] | None] = field(default_factory=dict)
     place: ProberPlace = field(default_factory=ProberPlace)
+    labels: dict[str, dict[str, str]] = field(default_factory=dict)
+    held: dict[tuple[str, str], Place | None] = field(default_factory=dict)
     leads: bool = True
 
 
@@ -73,6 +78,12 @@ class RecordedClock:
     def boottime_ns(self) -> int:
         """See the port."""
         return self._clock.boottime_ns()
+
+    def until_answered(self) -> None:
+        """What is asked between two looks is known by the next."""
+        self.asked = True
+        if self.looks:
+            self._clock.advance_to(max(self.looks[0], self._clock.now()))
 
 
 class RecordedProbes:

@@ -19,10 +19,12 @@ from scaleset_operator.api.base import (
 )
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.reconciler.acts import Act, ActKind
+from scaleset_operator.reconciler.noting import NotedRelocations
 from scaleset_operator.reconciler.ports import Key
 from scaleset_operator.reconciler.recorder import (
     BUDGETS,
     EVIDENCE,
+    HELD,
     INSTANCE,
     PLACE,
     POLICIES,
@@ -41,6 +43,7 @@ from scaleset_operator.rehearsal.recorded import (
     RecordedProbes,
     Seen,
 )
+from scaleset_operator.rehearsal.recorded_moves import RecordedRelocations, Refusals
 from scaleset_operator.rehearsal.recording import Input, Recording
 from scaleset_operator.rehearsal.restoring import as_seen, pod_of
 
@@ -62,8 +65,8 @@ class Replay:
         self._lives: dict[tuple[str, str], Instance] = {}
         self._ended: set[tuple[str, str]] = set()
         done = [act for act in recording.acts if not act.failed]
-        self._made = _names(done, ActKind.CREATE)
-        self._deleted = _names(done, ActKind.DELETE)
+        self._made = _first_made(done)
+        self._deleted = _names(done, ActKind.DELETE) | _names(done, ActKind.EVICT)
         client = RecordedCluster(self.server)
         client.seen, client.refusals = self._seen, _refusals(recording.acts)
         self._time = client.time = RecordedClock(self.clock)
@@ -71,6 +74,8 @@ class Replay:
         self.loop = Loop(client, probes, lambda: None, self._note)
         loop, outlook = self.loop.reconciler, RecordedOutlook(self.server, self._seen)
         loop.clock = self._time
+        moves = RecordedRelocations(client, self.loop.resources, _refused_moves(recording.acts))
+        loop.relocations = NotedRelocations(moves, self.loop.noted)
         loop.vantage = loop.policies = loop.leadership = outlook
         self.server.subscribe(self._see)
 
@@ -115,6 +120,10 @@ class Replay:
             "policies": self._policies,
             "place": self._place,
             "leads": self._leads,
+            "window": self._window,
+            "labels": self._labels,
+            "held": self._held,
+            "heard": self._heard,
         }
         take = takes.get(kind)
         if take is not None:
@@ -157,6 +166,22 @@ class Replay:
     def _leads(self, said: Mapping[str, Any]) -> None:
         self._seen.leads = said["value"]
 
+    def _window(self, said: Mapping[str, Any]) -> None:
+        if said["value"] is None:
+            self.loop.resources.drop_window(Key(*said["of"]))
+        else:
+            self.loop.resources.put_window(said["value"])
+
+    def _labels(self, said: Mapping[str, Any]) -> None:
+        self._seen.labels = said["value"]
+
+    def _held(self, said: Mapping[str, Any]) -> None:
+        namespace, name = said["of"]
+        self._seen.held[namespace, name] = HELD.validate_python(said["value"])
+
+    def _heard(self, said: Mapping[str, Any]) -> None:
+        self.loop.resources.windows_heard = said["value"]
+
     def _resource(self, said: Mapping[str, Any]) -> None:
         kind, meta = said["of"], said["body"]["metadata"]
         if said["gone"]:
@@ -170,10 +195,12 @@ class Replay:
             seen = INSTANCE.validate_python(row)
             place = (key.namespace, seen.name)
             self._lives[place] = seen
+            self._ended.discard(place)
             pod = self._pod(place)
+            made = self._made.get(place)
             if pod is not None:
                 self._live_on(pod, seen)
-            elif place not in self._made:
+            elif made is None or seen.created < made.replace(microsecond=0):
                 self.server.restore_pod(pod_of(seen, self.server.resource("ScaleSet", *key)))
         for name in said["gone"]:
             place = (key.namespace, name)
@@ -221,6 +248,23 @@ def _is_renewing(pod: FakePod) -> bool:
     """Whether it was told to renew its containers, and their start does not stand on it yet."""
     marks = pod.annotations
     return ANNOTATION_RENEWED_FROM in marks and ANNOTATION_STATE_CHANGE_TIME not in marks
+
+
+def _first_made(acts: Collection[Act]) -> dict[tuple[str, str], datetime]:
+    """When each name was first made here; a pod of it that is older had been there before."""
+    found: dict[tuple[str, str], datetime] = {}
+    for act in acts:
+        if act.kind is ActKind.CREATE:
+            found.setdefault((act.key.namespace, act.instance), act.at)
+    return found
+
+
+def _refused_moves(acts: Collection[Act]) -> Refusals:
+    found: Refusals = {}
+    for act in acts:
+        if act.kind in (ActKind.HOLD, ActKind.EVICT):
+            found.setdefault((act.kind, act.instance), []).append(act.failed)
+    return found
 
 
 def _names(acts: Collection[Act], kind: ActKind) -> set[tuple[str, str]]:
