@@ -29,10 +29,11 @@ def moving(replicas: int = 6, *, room: int | None = None, **window: Any) -> Rehe
     run.server.apply("ScaleSet", *KEY, {**run.scale_set["spec"], "updateDomainCount": 3})
     label(run, {"tier": "web"})
     announce(run, **window)
-    run.clock.after(
-        timedelta(minutes=1),
-        lambda: run.server.set_node("node-9", ready=True, labels=UPDATED, room=room),
-    )
+
+    def add() -> None:
+        run.server.set_node("node-9", ready=True, labels=UPDATED, room=room)
+
+    run.clock.after(timedelta(minutes=1), add)
     return run
 
 

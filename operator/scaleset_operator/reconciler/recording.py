@@ -50,8 +50,8 @@ def record(loop: Reconciler, recorder: Recorder) -> None:
     """
     cluster = RecordingCluster(loop.cluster, loop.clock, loop.resources, recorder)
     loop.cluster = cluster
-    parts = (loop.clock, loop.resources, recorder)
-    loop.relocations = RecordingRelocations(loop.relocations, cluster, *parts)
+    moves = RecordingRelocations(loop.relocations, cluster, loop.resources, recorder)
+    loop.relocations = moves
     loop.probes = RecordingProbes(loop.probes, recorder)
     loop.vantage = RecordingVantage(loop.vantage, recorder)
     loop.policies = RecordingPolicies(loop.policies, recorder)
@@ -116,12 +116,10 @@ class RecordingRelocations(NotedRelocations):
         self,
         relocations: Relocations,
         noted: NotedCluster,
-        clock: Clock,
         resources: Resources,
         recorder: Recorder,
     ) -> None:
         super().__init__(relocations, noted)
-        self._clock = clock
         self._resources = resources
         self._recorder = recorder
 
@@ -143,11 +141,10 @@ class RecordingRelocations(NotedRelocations):
         return found
 
     async def read_place(self, owner: Owner, name: str) -> Place | None:
-        """See the port."""
+        """See the port; each answer is written, for which one a turn had matters."""
         found = await super().read_place(owner, name)
-        place = (owner.key.namespace, name)
         data = HELD.dump_python(found, mode="json")
-        self._recorder.saw("held", place, found, data, self._clock.now())
+        self._recorder.line("held", of=[*owner.key, name], value=data)
         return found
 
 

@@ -37,6 +37,7 @@ class Loop:
         noted: the cluster as its turns have it.
         arrived: called when time has come to a moment, before turns are taken.
         settled: called when all turns of a moment have been taken.
+        hear_windows: takes in the windows that the watches show.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Loop:
         self.turns = 0
         self.arrived: Callable[[], None] = lambda: None
         self.settled: Callable[[], None] = lambda: None
+        self.hear_windows: Callable[[], None] = self._hear_windows
         self.resources = Resources()
         self._clock = client.server.clock
         self._next_change = next_change
@@ -149,7 +151,7 @@ class Loop:
             if known is None or known.metadata.resource_version != _version(body):
                 self.resources.put_probe(body)
                 self.wake_all()
-        self._hear_windows()
+        self.hear_windows()
         there = view.scale_sets()
         for key in set(self.resources.keys()) - there.keys():
             self.resources.drop_scale_set(key)

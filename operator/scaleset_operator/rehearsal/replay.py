@@ -24,7 +24,6 @@ from scaleset_operator.reconciler.ports import Key
 from scaleset_operator.reconciler.recorder import (
     BUDGETS,
     EVIDENCE,
-    HELD,
     INSTANCE,
     PLACE,
     POLICIES,
@@ -43,7 +42,7 @@ from scaleset_operator.rehearsal.recorded import (
     RecordedProbes,
     Seen,
 )
-from scaleset_operator.rehearsal.recorded_moves import RecordedRelocations, Refusals
+from scaleset_operator.rehearsal.recorded_moves import RecordedRelocations
 from scaleset_operator.rehearsal.recording import Input, Recording
 from scaleset_operator.rehearsal.restoring import as_seen, pod_of
 
@@ -72,9 +71,10 @@ class Replay:
         self._time = client.time = RecordedClock(self.clock)
         probes = RecordedProbes(self.server, self._seen)
         self.loop = Loop(client, probes, lambda: None, self._note)
+        self.loop.hear_windows = lambda: None  # They are told as they were known.
         loop, outlook = self.loop.reconciler, RecordedOutlook(self.server, self._seen)
         loop.clock = self._time
-        moves = RecordedRelocations(client, self.loop.resources, _refused_moves(recording.acts))
+        moves = RecordedRelocations(client, self.loop.resources, recording, self._turns)
         loop.relocations = NotedRelocations(moves, self.loop.noted)
         loop.vantage = loop.policies = loop.leadership = outlook
         self.server.subscribe(self._see)
@@ -86,7 +86,7 @@ class Replay:
             self.clock.at(at, lambda rows=together: self._take(rows))  # type: ignore[misc]
         for turn in self._recording.turns:
             self.clock.advance_to(max(turn.at, self.clock.now()))
-            self._time.looks, self._time.asked = list(turn.looks), False
+            self._time.begin(turn.looks)
             self._turns[turn.key] += 1
             await self.loop.take(turn.key)
         self.acts.sort(key=lambda act: act.number)
@@ -122,7 +122,6 @@ class Replay:
             "leads": self._leads,
             "window": self._window,
             "labels": self._labels,
-            "held": self._held,
             "heard": self._heard,
         }
         take = takes.get(kind)
@@ -174,10 +173,6 @@ class Replay:
 
     def _labels(self, said: Mapping[str, Any]) -> None:
         self._seen.labels = said["value"]
-
-    def _held(self, said: Mapping[str, Any]) -> None:
-        namespace, name = said["of"]
-        self._seen.held[namespace, name] = HELD.validate_python(said["value"])
 
     def _heard(self, said: Mapping[str, Any]) -> None:
         self.loop.resources.windows_heard = said["value"]
@@ -256,14 +251,6 @@ def _first_made(acts: Collection[Act]) -> dict[tuple[str, str], datetime]:
     for act in acts:
         if act.kind is ActKind.CREATE:
             found.setdefault((act.key.namespace, act.instance), act.at)
-    return found
-
-
-def _refused_moves(acts: Collection[Act]) -> Refusals:
-    found: Refusals = {}
-    for act in acts:
-        if act.kind in (ActKind.HOLD, ActKind.EVICT):
-            found.setdefault((act.kind, act.instance), []).append(act.failed)
     return found
 
 
