@@ -46,7 +46,7 @@ from scaleset_operator.handlers.watching import (
 )
 from scaleset_operator.reconciler.ear import Ear
 from scaleset_operator.reconciler.journal import Journal
-from scaleset_operator.reconciler.ports import Key, Wake
+from scaleset_operator.reconciler.ports import Key
 from scaleset_operator.reconciler.probe_turn import ProbeReporter
 from scaleset_operator.reconciler.queue import KeyQueue
 from scaleset_operator.reconciler.recorder import Recorder, Write
@@ -77,8 +77,8 @@ class Operation:
         self._watch_starts = 0
         self._exits = contextlib.AsyncExitStack()
         self._recount = asyncio.Event()
-        place = (settings.lease_namespace, settings.lease_name)
-        member = Membership(*place, settings.pod_name, settings.vantage_secret)
+        lease = (settings.lease_namespace, settings.lease_name)
+        member = Membership.of(*lease, settings.pod_name, settings.vantage_secret)
         self._replica = Candidacy(member, clock) if settings.leader_elect else OnlyReplica()
 
     async def __aenter__(self) -> Self:
@@ -108,10 +108,11 @@ class Operation:
         self._exits.push_async_callback(connection.close)
         await await_definitions(connection, KINDS)
         frequent = Starts.on(connection.server).note(self._clock.now())
-        wake: Wake = lambda key: self._queue.wake(key)  # noqa: E731 - the queue comes later
-        self._probes = ProberProbes(self._clock, wake, frequent_restarts=frequent)
+        self._probes = ProberProbes(self._clock, self._wake, frequent_restarts=frequent)
         self._exits.push_async_callback(self._probes.close)
-        self._cluster = KubernetesCluster(connection, self._clock, wake, self._settings.namespaces)
+        self._cluster = KubernetesCluster(
+            connection, self._clock, self._wake, self._settings.namespaces
+        )
         self._exits.push_async_callback(self._cluster.close)
         told = self._settings.notifications_dir
         image = self._settings.placeholder_image
@@ -275,6 +276,9 @@ class Operation:
 
     def _known(self, kind: str) -> tuple[Key, ...]:
         return dict(zip(KINDS, self._resources.keys_by_kind(), strict=True))[kind]
+
+    def _wake(self, key: Key) -> None:
+        self._queue.wake(key)
 
     async def _turn(self, key: Key) -> Any:
         about(namespace=key.namespace, scaleset=key.name)
