@@ -17,9 +17,12 @@ import pytest
 from hypothesis import settings
 
 from localcluster.fixture import control_plane
+from tests.support import frost, namespaces
 from tests.support.definitions import define_kinds
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from localcluster.cluster import LocalCluster
 
 __all__ = ["control_plane"]
@@ -31,6 +34,12 @@ CLUSTER_FOLDERS: Final = frozenset({"integration", "chaos"})
 
 KIND_FOLDER: Final = "kind"
 """Every test under this folder needs a kind cluster."""
+
+MACHINE_FOLDERS: Final[dict[str, tuple[str, Callable[[pytest.Item], str | None]]]] = {
+    "namespaces": ("network namespaces", lambda _: namespaces.why_not()),
+    "cgroups": ("such control groups", lambda item: frost.why_not(version_of(item))),
+}
+"""Every test under these folders makes what is named, and runs wherever that is possible."""
 
 CLUSTER_MARKS: Final = ("cluster", "kind")
 """Tests with one of these run only with the option of the same name."""
@@ -73,6 +82,8 @@ PROFILE: Final = os.environ.get("HYPOTHESIS_PROFILE") or (
 settings.load_profile(PROFILE)
 
 LEFT_OUT: Final = pytest.StashKey[dict[str, int]]()
+NOT_RUN: Final = pytest.StashKey[dict[str, int]]()
+"""Tests that cannot run on this machine, by why, with a place for how many."""
 STARTED: Final = pytest.StashKey[float]()
 SHORTENED: Final = pytest.StashKey[int]()
 
@@ -99,6 +110,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Starts the account of the run."""
     config.stash[LEFT_OUT] = {}
+    config.stash[NOT_RUN] = {}
     config.stash[STARTED] = time.monotonic()
     config.stash[SHORTENED] = 0
     # Whoever starts us in the background may have SIGINT ignored; what our tests start would
@@ -117,6 +129,37 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             config.stash[LEFT_OUT][mark] = len(left_out)
             config.hook.pytest_deselected(items=left_out)
             items[:] = [item for item in items if not item.get_closest_marker(mark)]
+    if not config.option.collectonly:
+        set_aside_what_cannot_run(config, items)
+
+
+def set_aside_what_cannot_run(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Counts as not run what needs more than this machine has."""
+    kept: list[pytest.Item] = []
+    not_run: list[pytest.Item] = []
+    for item in items:
+        why = why_not(item)
+        (kept if why is None else not_run).append(item)
+        if why is not None:
+            config.stash[NOT_RUN][why] = config.stash[NOT_RUN].get(why, 0) + 1
+    config.hook.pytest_deselected(items=not_run)
+    items[:] = kept
+
+
+def why_not(item: pytest.Item) -> str | None:
+    """Why a test cannot run on this machine, in one line; None where it can."""
+    for folder in item.path.relative_to(TESTS).parts[:-1]:
+        if folder in MACHINE_FOLDERS:
+            what, asked = MACHINE_FOLDERS[folder]
+            why = asked(item)
+            return why and f"no {what} can be had here: {{}}; {why}"
+    return None
+
+
+def version_of(item: pytest.Item) -> str:
+    """The version of control groups that a test is run with."""
+    version: str = getattr(item, "callspec").params["group"]  # noqa: B009 - of functions alone
+    return version
 
 
 def mark_by_folder(item: pytest.Item) -> None:
@@ -160,10 +203,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A worker of a run on several processors hands its account to the one who sums up."""
+    """A worker of a run on several processors hands its account to the one who sums up.
+
+    A run of nothing but what cannot run here is no failure.
+    """
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["left_out"] = session.config.stash[LEFT_OUT]
+        session.config.workeroutput["not_run"] = session.config.stash[NOT_RUN]
         session.config.workeroutput["shortened"] = session.config.stash[SHORTENED]
+    if session.config.stash[NOT_RUN] and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+        session.exitstatus = pytest.ExitCode.OK
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -172,6 +221,7 @@ def pytest_testnodedown(node: Any) -> None:
     account: dict[str, Any] = getattr(node, "workeroutput", {})
     stash = node.config.stash
     stash[LEFT_OUT].update(account.get("left_out", {}))
+    stash[NOT_RUN].update(account.get("not_run", {}))
     stash[SHORTENED] += account.get("shortened", 0)
 
 
@@ -184,6 +234,8 @@ def pytest_terminal_summary(
         terminalreporter.write_line(
             f"left out, for they need {NEEDED[mark].format(count)}", yellow=True
         )
+    for why, count in config.stash[NOT_RUN].items():
+        terminalreporter.write_line(f"not run, for {why.format(count)}", yellow=True)
     if shortened:
         terminalreporter.write_line(
             f"run with the 50 examples of `dev`, for {PROPERTY_BUDGET_S:.0f} s "

@@ -41,7 +41,19 @@ FIELD: Final = re.compile(r"`((?:spec|status)(?:\.\w+(?:\[\])?)+)`")
 SHORT: Final = re.compile(r"`([a-z]+[A-Z][A-Za-z]*)(?::[^`]*)?`")
 OURS: Final = re.compile(rf"\b{re.escape(base.GROUP)}/([\w-]+)")
 SERIES: Final = re.compile(r"\bscaleset_(?!operator\b)[a-z_]+")
-NOT_OURS: Final = frozenset({"hostNetwork", "emptyDir", "imagePullPolicy", "priorityClassName"})
+NOT_OURS: Final = frozenset(
+    {
+        "activeDeadlineSeconds",
+        "backoffLimit",
+        "emptyDir",
+        "hostNetwork",
+        "hostPID",
+        "imagePullPolicy",
+        "priorityClassName",
+        "restartPolicy",
+        "ttlSecondsAfterFinished",
+    }
+)
 """Fields of Kubernetes that pages name."""
 AS_USERS_WRITE: Final = ("spec.template.",)
 """Below these, a field is Kubernetes' own."""

@@ -57,12 +57,22 @@ class Template(NamedTuple):
 
 ONE: Final = "overlays/one-namespace/binding.yaml"
 ACCESS: Final = "components/probe-access/networkpolicy.yaml"
+NODE_JOBS_IN_ONE: Final = "components/node-jobs-one-namespace/binding.yaml"
 TEMPLATES: Final = (
     Template("base/serviceaccount.yaml"),
     Template("base/roles.yaml"),
     Template("base/aggregated-roles.yaml", "if $.Values.rbac.aggregate"),
     Template("overlays/cluster-wide/binding.yaml", "if not $.Values.namespaces"),
     Template(ONE, "range $namespace := $.Values.namespaces"),
+    Template("components/node-maintenance/roles.yaml", "if $.Values.nodeMaintenance.enabled"),
+    Template(
+        "components/node-jobs/binding.yaml",
+        "if and $.Values.nodeMaintenance.enabled (not $.Values.namespaces)",
+    ),
+    Template(
+        NODE_JOBS_IN_ONE,
+        "range $namespace := ternary $.Values.namespaces list $.Values.nodeMaintenance.enabled",
+    ),
     Template("base/service.yaml"),
     Template("base/events-service.yaml", "if $.Values.scheduledEvents.enabled"),
     Template("base/networkpolicy.yaml", "if $.Values.networkPolicy.enabled"),
@@ -82,6 +92,7 @@ OF_ITS_OWN: Final[dict[tuple[str, tuple[Step, ...]], Callable[[str, str], str]]]
     ),
     (ONE, ("metadata", "namespace")): inline("{{ $namespace }}"),
     (ACCESS, ("metadata", "namespace")): inline("{{ $namespace }}"),
+    (NODE_JOBS_IN_ONE, ("metadata", "namespace")): inline("{{ $namespace }}"),
 }
 """What enters beside the values."""
 

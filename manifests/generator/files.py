@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from manifests.generator.chart import chart
-from manifests.generator.roles import operators_roles, peoples_roles
+from manifests.generator.roles import node_roles, operators_roles, peoples_roles
 from manifests.generator.sources import (
     GENERATED,
     MANIFESTS,
@@ -20,6 +20,7 @@ from manifests.generator.sources import (
 
 INSTALL: Final = "install.yaml"
 CHART: Final = "chart"
+NODE_ROLES: Final = "components/node-maintenance/roles.yaml"
 
 
 def roles() -> dict[str, str]:
@@ -27,6 +28,7 @@ def roles() -> dict[str, str]:
     return {
         "base/roles.yaml": GENERATED + written(operators_roles()),
         "base/aggregated-roles.yaml": GENERATED + written(peoples_roles()),
+        NODE_ROLES: GENERATED + written(node_roles()),
     }
 
 

@@ -14,6 +14,8 @@ from scaleset_operator.api.kinds import KINDS
 from scaleset_operator.cli.diagnosis.rights import (
     CLUSTER_WIDE,
     ELECTION,
+    NODE_JOBS,
+    NODE_WORK,
     OPERATOR,
     OWN_PLACE,
     Right,
@@ -44,6 +46,19 @@ def operators_roles() -> list[Json]:
         _binding("ClusterRole", f"{NAME}-nodes"),
         _role("Role", NAME, own, namespace=NAMESPACE),
         _binding("Role", NAME, namespace=NAMESPACE),
+    ]
+
+
+def node_roles() -> list[Json]:
+    """What windows with nodeMaintenance need beyond that; an installation has it on demand alone.
+
+    The Jobs are made in the namespace of the window; who binds that role says in which.
+    """
+    nodes, jobs = f"{NAME}-node-maintenance", f"{NAME}-node-jobs"
+    return [
+        _role("ClusterRole", nodes, rules_of(NODE_WORK)),
+        _binding("ClusterRole", nodes),
+        _role("ClusterRole", jobs, rules_of(NODE_JOBS)),
     ]
 
 

@@ -198,6 +198,12 @@ VALUES: Final = (
         "Whether the cluster's roles view, edit and admin get our kinds; once in a cluster.",
         on=True,
     ),
+    _switch(
+        "nodeMaintenance.enabled",
+        "Whether windows may work on nodes: the operator may then change every node, and run Jobs"
+        " in the namespaces that it serves.",
+        on=False,
+    ),
     _switch("networkPolicy.enabled", "Whether a policy shuts all but its work out.", on=True),
     _added(
         "networkPolicy.metricsFrom",

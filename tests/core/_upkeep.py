@@ -80,7 +80,7 @@ class UpkeepStory(Story):
 
     def observe(self) -> Observed:
         until = self.now + timedelta(seconds=10)
-        refused = {name: ("budget web-pdb", until) for name in self.refusing & set(self.pods)}
+        refused = dict.fromkeys(self.refusing & set(self.pods), ("budget web-pdb", until))
         seen = super().observe()
         asked = {name: why for name, why in refused.items() if name in self.tried}
         windows = tuple(sorted(self.windows, key=lambda v: v.announced.start_time))

@@ -22,7 +22,6 @@ from scaleset_operator.core import (
     explain,
     health,
     ledger,
-    maintenance_acts,
     objections,
     observed,
     plan,

@@ -78,9 +78,9 @@ def requests(world: Sets, name: str, pod: str) -> list[Json]:
 
 
 def seven_names(world: Sets, pod: str) -> Json:
-    """What stands on an instance of its maintenance."""
-    text = world.get(pod, "Pod")["metadata"].get("annotations", {}).get(STATUS, "{}")
-    found: Json = json.loads(text)
+    """What stands on an instance of its maintenance; nothing while it is between two nodes."""
+    there = world.api.find(path_of("Pod", world.namespace, pod)) or {"metadata": {}}
+    found: Json = json.loads(there["metadata"].get("annotations", {}).get(STATUS, "{}"))
     return found
 
 

@@ -44,6 +44,8 @@ DRY: Final = ("--server-side", "--force-conflicts", "--dry-run=server", "--warni
 BUILDING_S: Final = 1_200
 """The renderer may have to be built first."""
 
+COMPONENTS: Final = ("monitoring", "probe-access", "node-maintenance", "node-jobs")
+
 pytestmark = pytest.mark.timeout(BUILDING_S)
 
 
@@ -91,7 +93,7 @@ def test_the_components_join_a_kustomization_of_ones_own(
     (tmp_path / "crds").symlink_to(ROOT / "crds")
     mine = tmp_path / "mine"
     mine.mkdir()
-    components = [f"../manifests/components/{name}" for name in ("monitoring", "probe-access")]
+    components = [f"../manifests/components/{name}" for name in COMPONENTS]
     text = yaml.safe_dump({"namespace": "shop", "components": components})
     (mine / "kustomization.yaml").write_text(text)
     found = kustomized(kinds, mine)
@@ -100,6 +102,7 @@ def test_the_components_join_a_kustomization_of_ones_own(
     names = source["namespaceSelector"]["matchLabels"]
     assert names == {"kubernetes.io/metadata.name": NAMESPACE}, "the operator stays where it is"
     assert {"ServiceMonitor", "PrometheusRule", "ConfigMap"} <= {kind for kind, _, _ in found}
+    assert ("ClusterRoleBinding", "", "scaleset-operator-node-jobs") in found
 
 
 def test_what_the_replicas_share_comes_from_a_file_of_ones_own_by_kustomize(
@@ -165,6 +168,21 @@ def test_each_installation_gets_a_secret_of_its_own() -> None:
         if found["kind"] == "Secret"
     ]
     assert len({*made}) == 2
+
+
+@pytest.mark.parametrize("namespaces", [[], ["shop", "forge"]])
+def test_the_chart_lets_windows_work_on_nodes_where_it_is_told_to(namespaces: list[str]) -> None:
+    """Jobs in the namespaces that are served, and nowhere else."""
+    plain = by_identity(objects({"namespaces": namespaces}))
+    found = by_identity(objects({"namespaces": namespaces, "nodeMaintenance": {"enabled": True}}))
+    nodes, jobs = "scaleset-operator-node-maintenance", "scaleset-operator-node-jobs"
+    bound = {("RoleBinding", one, jobs) for one in namespaces} or {("ClusterRoleBinding", "", jobs)}
+    roles = {
+        ("ClusterRole", "", nodes),
+        ("ClusterRoleBinding", "", nodes),
+        ("ClusterRole", "", jobs),
+    }
+    assert found.keys() - plain.keys() == roles | bound
 
 
 def test_the_charts_monitoring_and_access_are_the_components() -> None:

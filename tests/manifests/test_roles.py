@@ -14,6 +14,8 @@ from scaleset_operator.api.kinds import KINDS
 from scaleset_operator.cli.diagnosis.rights import (
     CLUSTER_WIDE,
     ELECTION,
+    NODE_JOBS,
+    NODE_WORK,
     OPERATOR,
     OWN_PLACE,
     READING,
@@ -63,6 +65,19 @@ def test_for_the_whole_cluster_exactly_the_needed_rights_are_granted() -> None:
 def test_for_one_namespace_they_hold_in_that_one_and_nodes_may_be_seen() -> None:
     wanted = {Grant(right, "" if right.resource in CLUSTER_WIDE else SERVED) for right in OPERATOR}
     assert granted(one_namespace(), NAME) == IN_ITS_NAMESPACE | wanted
+
+
+@pytest.mark.parametrize(
+    ("binding", "where"), [("node-jobs", ""), ("node-jobs-one-namespace", SERVED)]
+)
+def test_work_on_nodes_is_granted_on_demand_alone_and_exactly(binding: str, where: str) -> None:
+    """The rights are wide, so nobody has them who did not ask for them."""
+    roles = read("components/node-maintenance/roles.yaml")
+    objects = [*roles, *read(f"components/{binding}/binding.yaml")]
+    jobs = {Grant(right, where) for right in NODE_JOBS}
+    assert granted(objects, NAME) == jobs | {Grant(right) for right in NODE_WORK}
+    base = {grant.right for grant in granted(read(INSTALL), NAME)}
+    assert base.isdisjoint({*NODE_WORK, *NODE_JOBS})
 
 
 @pytest.mark.parametrize("objects", [read(INSTALL), one_namespace()], ids=["cluster", "namespace"])

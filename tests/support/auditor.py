@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
+import tests.support.auditor_moves as moves
 import tests.support.auditor_notices as notices
 import tests.support.auditor_renewals as renewals
 from tests.support.auditor_books import STALE, Debt, Entry, SetBook, in_flight
@@ -95,6 +96,10 @@ class Auditor:
         """Names of the instances that repairs have renewed in place, set by set, in order."""
         return [name for book in self._books.values() for name in book.renewed]
 
+    def moved(self) -> list[str]:
+        """Names of the instances that maintenance has taken, in order."""
+        return sorted(name for book in self._books.values() for name in book.moved)
+
     def rolled(self) -> list[str]:
         """Names of the instances that rollouts have renewed in place, set by set, in order."""
         return [name for book in self._books.values() for name in book.rolled]
@@ -130,6 +135,7 @@ class Auditor:
         book.stopped_since = (book.stopped_since or at) if record.stopped else None
         self._settle(book, at)
         self._say(book, *notices.of_ledger(book, record))
+        self._say(book, *moves.of_record(book, record))
         book.removals |= record.removals
         book.renewals |= record.renewals
         self._follow(book)
@@ -245,7 +251,10 @@ class Auditor:
         self._say(book, *notices.of_standing(book, pod))
 
     def _arrive(self, book: SetBook, pod: PodRecord) -> None:
-        """A new pod: its name and its id have never been used (design 2)."""
+        """A new pod: its name and its id have never been used (design 2), or it comes again."""
+        if pod.name in book.away:
+            self._say(book, *moves.of_arrival(book, pod))
+            return
         if book.names.setdefault(pod.name, pod.uid) != pod.uid:
             self._say(book, f"I4: the name {pod.name} is used a second time")
         if pod.replaces is None and pod.name not in book.record.in_flight.values():
@@ -278,6 +287,8 @@ class Auditor:
             self._repair(book, pod, deleted=deleted, at=at)
         elif not deleted or pod.name in self._forgiven:
             return
+        elif purpose is None and pod.uid in book.moves:
+            self._say(book, *moves.of_leaving(book, pod))
         elif purpose is None:
             self.unannounced.append(pod.name)
             self._say(book, f"unannounced: {pod.name} was deleted without a word in the ledger")
@@ -322,7 +333,8 @@ class Auditor:
             for uid in [u for u, debt in book.debts.items() if debt.replacement == pod.name]:
                 del book.debts[uid]
             least = min([record.desired, *book.desired.since(at - STALE)])
-            if len(book.live) + len(book.debts) + book.rolled_off < least:
+            there = len(book.live) + len(book.debts) + len(book.away)
+            if there + book.rolled_off < least:
                 self._say(book, f"I4: {pod.name} was scaled in below {least} instances")
         # With a surge its successor was there before.
         book.rolled_off += purpose == "Rollout" and not record.surge

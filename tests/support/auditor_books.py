@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from tests.support.auditor_records import PodRecord, SetRecord
+from tests.support.auditor_records import Move, PodRecord, SetRecord
 
 STALE: Final = timedelta(seconds=6)
 """How old the view of an act may be: its record plus 5 s, and one for the way (rule 5)."""
@@ -91,6 +91,9 @@ class SetBook:
         renewed: names of the instances whose containers repairs have renewed in place, in order.
         rolled_off: instances that rollouts have removed and that are not made up for yet.
         rolled: names of the instances that rollouts have renewed in place, in order.
+        moves: UID -> its maintenance, once it was ever in the ledger.
+        moved: names of the instances that maintenance has taken, in order.
+        away: name -> UID of the old pod of those that are to come again.
         ids, names: every instance id and name ever used -> UID.
     """
 
@@ -107,6 +110,9 @@ class SetBook:
     repaired: list[str] = field(default_factory=list)
     renewed: list[str] = field(default_factory=list)
     rolled: list[str] = field(default_factory=list)
+    moves: dict[str, Move] = field(default_factory=dict)
+    moved: list[str] = field(default_factory=list)
+    away: dict[str, str] = field(default_factory=dict)
     ids: dict[int, str] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     desired: Recent = field(default_factory=Recent)

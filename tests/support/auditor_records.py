@@ -64,6 +64,30 @@ class PodRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Move:
+    """One instance under maintenance, as the ledger has it."""
+
+    instance: str
+    domain: int
+    scheduled: bool
+    phase: str
+
+
+def read_moves(status: Json) -> dict[str, Move]:
+    """UID of the old pod -> its move."""
+    rows = (status.get("maintenance") or {}).get("inFlight") or ()
+    return {
+        row["uid"]: Move(
+            instance=row["instance"],
+            domain=row.get("updateDomain", 0),
+            scheduled=row["origin"] == "Scheduled",
+            phase=row["phase"],
+        )
+        for row in rows
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
 class SetRecord:
     """One version of one ScaleSet.
 
@@ -78,6 +102,8 @@ class SetRecord:
         removals: UID -> why it is removed other than by a repair.
         renewals: UID -> the model that a rollout brings it to in place.
         witnesses: names.
+        moves: UID of the old pod -> its maintenance.
+        floor_batch: how many may be away by maintenance, whatever the mode of rollouts.
     """
 
     key: Key
@@ -98,6 +124,8 @@ class SetRecord:
     removals: dict[str, str] = field(default_factory=dict)
     renewals: dict[str, str] = field(default_factory=dict)
     witnesses: frozenset[str] = frozenset()
+    moves: dict[str, Move] = field(default_factory=dict)
+    floor_batch: int = 1
 
 
 def span(text: str) -> timedelta:
@@ -196,6 +224,8 @@ def read_set(raw: Json, now: datetime) -> SetRecord:
         witnesses=frozenset(
             row["witness"] for row in repairs.get("doubts") or () if row.get("witness")
         ),
+        moves=read_moves(status),
+        floor_batch=max(1, desired * rolling.get("maxBatchInstancePercent", 20) // 100),
     )
 
 

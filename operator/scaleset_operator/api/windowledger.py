@@ -11,6 +11,7 @@ from pydantic import Field
 
 from scaleset_operator.api.base import (
     MAX_INT32,
+    MAX_LABEL_LENGTH,
     Count,
     LabelName,
     Model,
@@ -135,9 +136,13 @@ class NodeWork(Model):
     """Cordoning: recorded, the cordon follows. Emptying: its included instances are moved.
     Working: the Job runs. Unwinding: the cordon is taken away."""
     time: Time = Field(examples=["2026-11-27T02:10:00Z"])
-    """When the phase began."""
+    """When the phase began, or emptying last got on."""
     job: ObjectName | None = Field(default=None, examples=["host-patch-nov-1-worker-2"])
     """The Job's name; written here before it is created."""
+    job_uid: Annotated[str, Field(max_length=MAX_LABEL_LENGTH)] | None = Field(
+        default=None, examples=["5f0c6f0e-6d2b-4c6e-9a40-2f7f4f0f7b11"]
+    )
+    """Which Job it is, once it was seen; one that is gone is not made again."""
     failed: bool = Field(default=False, examples=[False])
     """Whether it is unwound without being updated."""
     message: Words = Field(default="", examples=["3 instances are still on it"])

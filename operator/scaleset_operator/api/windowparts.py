@@ -99,5 +99,5 @@ class NodeMaintenance(Model):
             )
         ),
     )
-    """How long emptying the node and its Job may each take before the node is given up and
-    uncordoned. Allowed: PT1M to P1D."""
+    """How long the node's Job may take, and how long emptying the node may stand still beyond
+    updateDomains.pauseBetween, before the node is given up and uncordoned. Allowed: PT1M to P1D."""

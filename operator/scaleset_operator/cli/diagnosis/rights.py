@@ -38,17 +38,19 @@ def _each(verbs: str, group: str, resource: str, subresource: str = "") -> tuple
 
 
 OPERATOR: Final = (
-    *_each("list watch", GROUP, "scalesets"),
+    # Read live where two windows are a pair.
+    *_each("get list watch", GROUP, "scalesets"),
     *_each("patch", GROUP, "scalesets", "status"),
     # Asked where OwnerReferencesPermissionEnforcement is on, as on OpenShift, of whoever creates
     # what blocks the deletion of its owner.
     *_each("update", GROUP, "scalesets", "finalizers"),
     *_each("list watch", GROUP, "healthprobes"),
     *_each("patch", GROUP, "healthprobes", "status"),
-    *_each("list watch", GROUP, "maintenancewindows"),
+    *_each("get list watch", GROUP, "maintenancewindows"),
     *_each("patch", GROUP, "maintenancewindows", "status"),
     *_each("get list watch create patch delete", "", "pods"),
     *_each("patch", "", "pods", "status"),
+    *_each("create", "", "pods", "eviction"),
     *_each("list watch", "", "nodes"),
     *_each("create patch", "events.k8s.io", "events"),
     *_each("list create patch delete", "apps", "controllerrevisions"),
@@ -56,6 +58,10 @@ OPERATOR: Final = (
     *_each("list", "networking.k8s.io", "networkpolicies"),
 )
 """What `scaleset-operator run` asks of the API server."""
+NODE_WORK: Final = _each("patch", "", "nodes")
+"""What windows with nodeMaintenance need beyond that: wide, and granted on demand alone."""
+NODE_JOBS: Final = _each("get create delete", "batch", "jobs")
+"""Likewise in the windows' namespaces."""
 ELECTION: Final = _each("get create update", "coordination.k8s.io", "leases")
 """What `--leader-elect` asks beyond that, in the namespace of the Lease alone."""
 OWN_PLACE: Final = (*_each("get", "", "namespaces"), *_each("get", "", "pods"))
