@@ -30,7 +30,6 @@ from scaleset_operator.adapters.logs import about
 from scaleset_operator.adapters.metrics.parts import PartGauges
 from scaleset_operator.adapters.metrics.registry import Metrics
 from scaleset_operator.adapters.metrics.sets import SetGauges
-from scaleset_operator.adapters.notifications.notifier import notifier_of
 from scaleset_operator.adapters.pages import Pages, PageServer
 from scaleset_operator.adapters.probes import ProberProbes
 from scaleset_operator.adapters.scheduled_events.approval import Approvals
@@ -41,7 +40,6 @@ from scaleset_operator.handlers.supervision import CustomResourceWatch
 from scaleset_operator.handlers.watching import HEALTH_PROBES, KINDS, SCALE_SETS
 from scaleset_operator.reconciler.ear import Ear
 from scaleset_operator.reconciler.journal import Journal
-from scaleset_operator.reconciler.notifying import Notifying
 from scaleset_operator.reconciler.ports import Key
 from scaleset_operator.reconciler.probe_turn import ProbeReporter
 from scaleset_operator.reconciler.queue import KeyQueue
@@ -123,7 +121,6 @@ class Operation:
             self._run(f"{kind} turns", queue.run())
         self._listen()
         self._run("census", self._count(connection).run())
-        self._run("notices", self._notices().run())
         address = own_address(self._settings.address, pages.port, reference)
         self._replica.start(address, self._is_fit, self._take_over)
         self._exits.push_async_callback(self._step_down)
@@ -148,11 +145,6 @@ class Operation:
         """The queue of a kind about which is only told: one at a time."""
         ended = self._metrics.turns_of(kind)
         return KeyQueue[Key](turn=reporter.turn, clock=self._clock, workers=1, ended=ended)
-
-    def _notices(self) -> Notifying:
-        parts = (self._resources, self._cluster, self._clock, self._replica.leadership)
-        notifier = notifier_of(self._settings.notifications_dir, self._clock.now)
-        return Notifying(*parts, notifier, self._cluster.tell_window)
 
     def _is_fit(self) -> bool:
         return all(check.fine for check in self._vitals.alive())

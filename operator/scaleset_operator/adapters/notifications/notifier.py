@@ -10,12 +10,6 @@ from typing import Any
 
 from scaleset_operator.adapters.notifications import by_apprise, webhook
 from scaleset_operator.adapters.notifications.addressees import addressee
-from scaleset_operator.reconciler.notifying import EventsAlone, Notifier
-
-
-def notifier_of(folder: str, now: Callable[[], datetime]) -> Notifier:
-    """The way to the audiences that a setting names; an empty one is the Events of the cluster."""
-    return FileNotifier(Path(folder), now) if folder else EventsAlone()
 
 
 class FileNotifier:
