@@ -23,9 +23,9 @@ from scaleset_operator.adapters.cluster.approvals import ApprovalWriter
 from scaleset_operator.adapters.cluster.connection import Connection
 from scaleset_operator.adapters.cluster.gateway import KubernetesCluster
 from scaleset_operator.adapters.cluster.policies import PolicyReader
-from scaleset_operator.adapters.cluster.relocations import KubernetesRelocations
 from scaleset_operator.adapters.cluster.revisions import RevisionStore
 from scaleset_operator.adapters.definitions import await_definitions
+from scaleset_operator.adapters.ending import end
 from scaleset_operator.adapters.logs import about
 from scaleset_operator.adapters.metrics.parts import PartGauges
 from scaleset_operator.adapters.metrics.registry import Metrics
@@ -36,11 +36,17 @@ from scaleset_operator.adapters.scheduled_events.approval import Approvals
 from scaleset_operator.adapters.scheduled_events.service import event_server
 from scaleset_operator.adapters.starts import Starts
 from scaleset_operator.adapters.vitals import Vitals
+from scaleset_operator.adapters.windowing import Windowing
 from scaleset_operator.handlers.supervision import CustomResourceWatch
-from scaleset_operator.handlers.watching import HEALTH_PROBES, KINDS, SCALE_SETS
+from scaleset_operator.handlers.watching import (
+    HEALTH_PROBES,
+    KINDS,
+    MAINTENANCE_WINDOWS,
+    SCALE_SETS,
+)
 from scaleset_operator.reconciler.ear import Ear
 from scaleset_operator.reconciler.journal import Journal
-from scaleset_operator.reconciler.ports import Key
+from scaleset_operator.reconciler.ports import Key, Wake
 from scaleset_operator.reconciler.probe_turn import ProbeReporter
 from scaleset_operator.reconciler.queue import KeyQueue
 from scaleset_operator.reconciler.recorder import Recorder, Write
@@ -63,8 +69,7 @@ class Operation:
     ) -> None:
         self._settings = settings
         self._clock = clock
-        self._resources = Resources()
-        self._resources.windows_heard = False
+        self._resources = Resources(windows_heard=False)
         self._vitals = Vitals()
         self._journal = Journal()
         self._metrics = Metrics(__version__)
@@ -72,7 +77,9 @@ class Operation:
         self._watch_starts = 0
         self._exits = contextlib.AsyncExitStack()
         self._recount = asyncio.Event()
-        self._replica = _candidacy(settings, clock) if settings.leader_elect else OnlyReplica()
+        place = (settings.lease_namespace, settings.lease_name)
+        member = Membership(*place, settings.pod_name, settings.vantage_secret)
+        self._replica = Candidacy(member, clock) if settings.leader_elect else OnlyReplica()
 
     async def __aenter__(self) -> Self:
         """Start everything; returns when turns are being taken."""
@@ -101,15 +108,14 @@ class Operation:
         self._exits.push_async_callback(connection.close)
         await await_definitions(connection, KINDS)
         frequent = Starts.on(connection.server).note(self._clock.now())
-        self._probes = ProberProbes(self._clock, self._wake, frequent_restarts=frequent)
+        wake: Wake = lambda key: self._queue.wake(key)  # noqa: E731 - the queue comes later
+        self._probes = ProberProbes(self._clock, wake, frequent_restarts=frequent)
         self._exits.push_async_callback(self._probes.close)
-        self._cluster = KubernetesCluster(
-            connection, self._clock, self._wake, self._settings.namespaces
-        )
+        self._cluster = KubernetesCluster(connection, self._clock, wake, self._settings.namespaces)
         self._exits.push_async_callback(self._cluster.close)
-        self._relocations = KubernetesRelocations(
-            connection, self._cluster.view, self._clock, self._settings.placeholder_image
-        )
+        told = self._settings.notifications_dir
+        image = self._settings.placeholder_image
+        self._windowing = Windowing(connection, self._cluster, self._clock, image, told)
         self._reconciler = self._loop(connection)
         self._line_up()
         reference = await address_of(connection.server)
@@ -119,6 +125,8 @@ class Operation:
         self._serve_events(connection)
         for kind, queue in self._queues.items():
             self._run(f"{kind} turns", queue.run())
+        for name, beside in self._windowing.queues.items():
+            self._run(name, beside.run())
         self._listen()
         self._run("census", self._count(connection).run())
         address = own_address(self._settings.address, pages.port, reference)
@@ -131,7 +139,7 @@ class Operation:
         )
         parts = (self._resources, self._cluster, self._clock, self._replica.leadership)
         probes = self._reports("HealthProbe", ProbeReporter(*parts))
-        reporter = WindowReporter(*parts, self._relocations, self._cluster.tell_window)
+        reporter = self._windowing.reporter(self._resources, self._replica.leadership)
         windows = self._reports("MaintenanceWindow", reporter)
         self._queues = {
             "ScaleSet": self._queue,
@@ -154,15 +162,17 @@ class Operation:
         for kind, queue in zip(KINDS, self._queues.values(), strict=True):
             for key in self._known(kind):
                 queue.wake(key)
+        self._windowing.sweep_soon()
 
     async def _step_down(self) -> None:
         """The first thing to end: whoever comes next need not wait for the rest."""
-        for kind in self._queues:
-            await _end(self._vitals.tasks[f"{kind} turns"])
+        for name in (*(f"{kind} turns" for kind in self._queues), *self._windowing.queues):
+            await end(self._vitals.tasks[name])
         await self._replica.close()
 
     def _loop(self, connection: Connection) -> Reconciler:
         """The loop on its ports, each of them written down where that is wanted."""
+        place = self._settings  # Policies are compared with the pod this process runs in.
         loop = Reconciler(
             resources=self._resources,
             cluster=self._cluster,
@@ -170,10 +180,10 @@ class Operation:
             clock=self._clock,
             revisions=RevisionStore(connection),
             account=self._metrics,
-            policies=self._policies(connection),
+            policies=PolicyReader(connection, namespace=place.pod_namespace, pod=place.pod_name),
             leadership=self._replica.leadership,
             vantage=self._replica.vantage(self._probes),
-            relocations=self._relocations,
+            relocations=self._windowing.relocations,
         )
         if self._recorder is not None:
             record(loop, self._recorder)
@@ -181,12 +191,12 @@ class Operation:
 
     def _show(self) -> None:
         """Let health and metrics see the parts, now that there are some."""
-        self._vitals.prober, self._vitals.pods = self._probes, self._cluster
+        self._vitals.prober, self._vitals.pods = self._probes, self._cluster.view
         self._vitals.queues += self._queues.values()
         self._metrics.watch(SetGauges(self._reconciler.last_plans))
         parts = PartGauges(
             queues=self._queues,
-            pods=self._cluster,
+            pods=self._cluster.view,
             prober=self._probes,
             watch_starts=lambda: self._watch_starts,
             leads=self._replica.leadership.leads,
@@ -194,14 +204,9 @@ class Operation:
         )
         self._metrics.watch(parts)
 
-    def _policies(self, connection: Connection) -> PolicyReader:
-        """It compares policies with the pod this process runs in, where that is told."""
-        place = self._settings
-        return PolicyReader(connection, namespace=place.pod_namespace, pod=place.pod_name)
-
     def _run(self, name: str, work: Any) -> None:
         task = self._vitals.tasks[name] = asyncio.create_task(work)
-        self._exits.push_async_callback(_end, task)
+        self._exits.push_async_callback(end, task)
 
     def _serve_pages(self) -> PageServer:
         """First of all: whoever waits for definitions to be applied is alive and not ready."""
@@ -265,17 +270,11 @@ class Operation:
     def _heard_all(self) -> None:
         """Everything that there is has been heard of: a window that was not is none."""
         self._vitals.hear_all()
-        if not self._resources.windows_heard:
-            self._resources.windows_heard = True
+        if self._resources.hear_of_all_windows():
             self._take_over()
 
     def _known(self, kind: str) -> tuple[Key, ...]:
-        known = self._resources
-        all_of = (known.keys, known.probe_keys, known.window_keys)
-        return dict(zip(KINDS, all_of, strict=True))[kind]()
-
-    def _wake(self, key: Key) -> None:
-        self._queue.wake(key)
+        return dict(zip(KINDS, self._resources.keys_by_kind(), strict=True))[kind]
 
     async def _turn(self, key: Key) -> Any:
         about(namespace=key.namespace, scaleset=key.name)
@@ -296,19 +295,5 @@ class Operation:
             self._recorder.heard(RECORDED[kind], body, gone=gone)
         heard = (ear.heard_of_set, ear.heard_of_probe, ear.heard_of_window)
         dict(zip(KINDS, heard, strict=True))[kind](key, gone=gone, body=body)
-
-
-def _candidacy(settings: Settings, clock: SteadyCalendar) -> Candidacy:
-    member = Membership(
-        namespace=settings.lease_namespace,
-        lease=settings.lease_name,
-        pod=settings.pod_name,
-        secret=settings.vantage_secret,
-    )
-    return Candidacy(member, clock)
-
-
-async def _end(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+        if gone and kind == MAINTENANCE_WINDOWS:
+            self._windowing.sweep_soon()

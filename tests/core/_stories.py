@@ -7,7 +7,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple, Self, assert_never
+from typing import Any, NamedTuple, Self
 
 from scaleset_operator.api.base import Reason, VMHealth
 from scaleset_operator.api.ledger import RepairEntry
@@ -290,12 +290,19 @@ class Story:
                 self._publish(act)
             case GiveNotice():
                 self.change(act.name, terminate_at=act.terminate_at, in_rotation=False, ready=False)
-            case AdoptInstance() | ReleaseInstance():
-                raise AssertionError(act)
-            case HoldPlace() | ReleasePlace() | EvictInstance() | PublishMaintenance():
-                raise AssertionError(act)
             case _:
-                assert_never(act)
+                self._refuse(act)
+
+    def _refuse(
+        self,
+        act: AdoptInstance
+        | ReleaseInstance
+        | HoldPlace
+        | ReleasePlace
+        | EvictInstance
+        | PublishMaintenance,
+    ) -> None:
+        raise AssertionError(act)
 
     def _create(self, act: CreateInstance) -> None:
         if act.name in self.pods:

@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 
 from scaleset_operator.api.base import Reason, VMHealth
+from scaleset_operator.core.allowance import batch_allowance
 from scaleset_operator.core.decide import decide
 from scaleset_operator.core.observed import Outcome, TemplateView
-from scaleset_operator.core.scene import batch_allowance
 from tests.core._stories import (
     a_set,
     deleted,

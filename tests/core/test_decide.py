@@ -8,7 +8,7 @@ import pytest
 
 from scaleset_operator.api.base import VMHealth
 from scaleset_operator.api.scalesetstatus import ScaleSetStatus
-from scaleset_operator.core.decide import decide, urgency
+from scaleset_operator.core.decide import decide
 from scaleset_operator.core.observed import Instance, Outcome, ProberView
 from scaleset_operator.core.plan import (
     AdoptInstance,
@@ -18,6 +18,7 @@ from scaleset_operator.core.plan import (
     Record,
     ReleaseInstance,
 )
+from scaleset_operator.core.urgency import urgency
 from tests.core._stories import a_set, entry, ledger, settle, wrong
 from tests.support.builders import instance, instances, observed, scale_set_spec
 from tests.support.fake_clock import T0

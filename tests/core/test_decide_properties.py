@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from scaleset_operator.api.base import Reason, VMHealth
 from scaleset_operator.api.scaleset import ScaleSetSpec
+from scaleset_operator.core.allowance import batch_allowance
 from scaleset_operator.core.decide import decide
 from scaleset_operator.core.health import judge
 from scaleset_operator.core.observed import Instance, Observed, Outcome, ProberView, TemplateView
@@ -22,7 +23,6 @@ from scaleset_operator.core.plan import (
     Record,
     RenewInstance,
 )
-from scaleset_operator.core.scene import batch_allowance
 from tests.core._stories import Story, a_set, entry, ledger, settle
 from tests.support.builders import NOT_MADE, RUNNING, evidence, instance, scale_set_spec
 from tests.support.fake_clock import T0

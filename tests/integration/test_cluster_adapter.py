@@ -174,7 +174,7 @@ async def world(api: Api, connection: Connection, namespace: str) -> AsyncIterat
     world = World(api, namespace, connection)
     try:
         await world.cluster.start()
-        await until(lambda: world.cluster.cut_for() is not None)
+        await until(lambda: world.cluster.view.cut_for() is not None)
         yield world
     finally:
         await world.cluster.close()
@@ -512,7 +512,7 @@ async def test_the_view_is_whole_again_soon_after_the_api_server_is_back() -> No
         with pytest.raises(Unavailable):
             await cluster.read_instance(owner, "web-1")
         await until(lambda: not cluster.pods(owner).fresh)
-        cut_for = cluster.cut_for()
+        cut_for = cluster.view.cut_for()
         assert cut_for is not None
         assert 0 < cut_for < CUT_OFF_S, "the readiness probe is more patient"
         woken.clear()

@@ -19,7 +19,7 @@ from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.plan import AnswerRequest, Decision, Note
 from scaleset_operator.core.requests import REDEPLOY, REPAIRS, REQUESTED, UPDATE, words_of
 from scaleset_operator.core.scene import Scene
-from scaleset_operator.core.upkeep import REFUSALS, No, Upkeep
+from scaleset_operator.core.taking import REFUSALS, No, Upkeep
 from scaleset_operator.core.ways import way_of
 
 MAX_NAMED = 10

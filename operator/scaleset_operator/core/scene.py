@@ -21,6 +21,7 @@ from scaleset_operator.api.maintenanceledger import (
 from scaleset_operator.api.repairpolicy import AutomaticRepairsPolicy
 from scaleset_operator.api.rolloutstatus import Renewal, SurgeStep
 from scaleset_operator.api.scaleset import ScaleSetSpec
+from scaleset_operator.core.allowance import batch_allowance, total
 from scaleset_operator.core.doubt import Doubtfulness
 from scaleset_operator.core.health import Verdict, judge
 from scaleset_operator.core.observed import Instance, Observed
@@ -29,11 +30,6 @@ from scaleset_operator.core.rotation import with_rotation
 
 NO_POLICY: Final = AutomaticRepairsPolicy()
 NO_MAINTENANCE: Final = MaintenanceSummary()
-
-
-def batch_allowance(total: int, percent: int) -> int:
-    """How many instances may be under repair at once: rounded down, at least one (R-11, R-12)."""
-    return max(1, total * percent // 100)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,40 +250,10 @@ class Scene:
 
     @cached_property
     def allowance(self) -> int:
-        """Repairs that may be in flight now (rule 1), paced to one in a storm.
-
-        The surplus of a notice lends no slots: its victim counts as gone.
-        """
-        ran = sum(i.started is not None for i in self.staying)
-        owed = 0
-        for entry in self.entries:
-            successor = self.replacement(entry)
-            counted = successor is not None and successor.live and successor.started is not None
-            missing = self.has_made_way(entry) and not self.is_not_replaced(entry)
-            owed += missing and not counted
-            # Told to restart, and not run again yet: it has been counted and still is.
-            owed += self._restarts(entry)
-        owed += sum(self._is_between(entry) for entry in self.moves)
-        total = min(self.spec.replicas, ran + owed)
+        """Repairs that may be in flight now (rule 1), paced to one in a storm."""
         if self.in_storm:
             return 1
-        return batch_allowance(total, self.policy.max_in_flight_percent)
-
-    def _is_between(self, entry: MaintenanceEntry) -> bool:
-        """Whether it has left its old pod and its new one has not run yet."""
-        away = entry.phase in (MaintenancePhase.MOVING, MaintenancePhase.RETURNING)
-        pod = self.by_name.get(entry.instance)
-        return away and (pod is None or not pod.live or pod.started is None)
-
-    def _restarts(self, entry: RepairEntry) -> bool:
-        instance = self.by_uid.get(entry.uid)
-        return (
-            entry.in_place
-            and instance is not None
-            and instance.live
-            and instance.renewing
-            and instance.started is None
-        )
+        return batch_allowance(total(self), self.policy.max_in_flight_percent)
 
     @cached_property
     def watched_from(self) -> datetime | None:

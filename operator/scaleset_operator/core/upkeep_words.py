@@ -18,9 +18,9 @@ from scaleset_operator.core.calendar import next_transition, occurrence_of
 from scaleset_operator.core.conditions import Word
 from scaleset_operator.core.inclusion import phase_of
 from scaleset_operator.core.plan import Note
-from scaleset_operator.core.relocation import REASON_OF, Ended, Moves
+from scaleset_operator.core.returning import REASON_OF, Ended, Moves
 from scaleset_operator.core.scene import Scene
-from scaleset_operator.core.upkeep import Upkeep
+from scaleset_operator.core.taking import Upkeep
 
 MAX_NAMED: Final = 10
 

@@ -79,10 +79,7 @@ class Observer:
             now: time of the observation.
             live: windows and places that were read live since the last record.
         """
-        seen = self._seen(known, memory)
-        maintenance = known.resource.status.maintenance
-        moving = maintenance.in_flight if maintenance is not None else ()
-        memory.note_moves({entry.instance for entry in moving})
+        seen = self._with_windows(self._seen(known, memory), known, memory, live)
         owed, present = _owed(known), {i.name for i in seen.instances}
         memory.note_names(owed, present)
         memory.lapse_refusal(now, owed=bool(owed - present))
@@ -97,9 +94,19 @@ class Observer:
             create_refused=memory.create_refused,
             unusable=frozenset(memory.unusable),
             revisions={r.model: r.number for r in memory.revisions},
-            windows=windows_seen(
-                known, self._resources, self._relocations.node_labels(), live.windows
-            ),
+        )
+
+    def _with_windows(
+        self, seen: Observed, known: KnownSet, memory: Memory, live: LiveReads
+    ) -> Observed:
+        """With what planned maintenance is decided on."""
+        maintenance = known.resource.status.maintenance
+        moving = maintenance.in_flight if maintenance is not None else ()
+        memory.note_moves({entry.instance for entry in moving})
+        labels = self._relocations.node_labels()
+        return replace(
+            seen,
+            windows=windows_seen(known, self._resources, labels, live.windows),
             windows_unheard=not self._resources.windows_heard,
             places=live.places,
             not_evicted=dict(memory.not_evicted),

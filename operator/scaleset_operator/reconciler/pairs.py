@@ -46,6 +46,8 @@ class Pairs:
     def _wants(self, window: MaintenanceWindow, now: datetime) -> bool:
         announced = window.status.announced
         phase = active_window(occurrence_of(announced[0]), now) if announced else ActiveWindow.NONE
+        if window.status.node_work is not None:
+            return True
         return wants(self._rows(window), phase, suspended=window.spec.suspend)
 
     def _rows(self, window: MaintenanceWindow) -> list[SetIteration]:
@@ -54,8 +56,11 @@ class Pairs:
         return [row for said in found if said for row in said.iterations if row.window == name]
 
     async def _is_at_rest(self, holder: str) -> bool:
-        """Whether nobody of the holder's sets is under its maintenance, read live."""
+        """Whether no instance and no node is under the holder's maintenance, read live."""
         namespace, _, name = holder.partition("/")
+        body = await self._relocations.read_window(Key(namespace, name)) or {}
+        if (body.get("status") or {}).get("nodeWork"):
+            return False
         known = self._resources.keys()
         keys = [key for key in known if key.namespace == namespace]
         read = await asyncio.gather(*(self._relocations.read_scale_set(key) for key in keys))

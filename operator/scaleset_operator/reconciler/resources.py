@@ -64,12 +64,17 @@ class KnownSet:
 class Resources:
     """The custom resources, by key; calls on the loop's own thread, unless they say otherwise."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, windows_heard: bool = True) -> None:
+        """Knows nothing yet.
+
+        Args:
+            windows_heard: whether a window that is not known is none: not before all were heard of.
+        """
         self._sets: dict[Key, KnownSet] = {}
         self._probes: dict[Key, HealthProbe] = {}
         self._windows: dict[Key, MaintenanceWindow] = {}
         self.unreadable: dict[tuple[str, Key], str] = {}
-        self.windows_heard = True
+        self.windows_heard = windows_heard
 
     def put_scale_set(self, body: Mapping[str, Any]) -> Key:
         """Take in a ScaleSet as the API server sent it, unless a newer one is known."""
@@ -169,6 +174,15 @@ class Resources:
     def probe_keys(self) -> tuple[Key, ...]:
         """All HealthProbes."""
         return tuple(self._probes)
+
+    def keys_by_kind(self) -> tuple[tuple[Key, ...], ...]:
+        """All ScaleSets, all HealthProbes and all MaintenanceWindows."""
+        return self.keys(), self.probe_keys(), self.window_keys()
+
+    def hear_of_all_windows(self) -> bool:
+        """Every window there is was heard of; True where that was not known before."""
+        before, self.windows_heard = self.windows_heard, True
+        return not before
 
     def windows_that_name(self, key: Key) -> tuple[Key, ...]:
         """The MaintenanceWindows that say they are paired with this one."""

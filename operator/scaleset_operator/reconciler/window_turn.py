@@ -39,6 +39,7 @@ from scaleset_operator.core.windowwords import (
     words,
 )
 from scaleset_operator.reconciler.leadership import Alone, Leadership
+from scaleset_operator.reconciler.node_turn import NodeKeeper, NodeTurn
 from scaleset_operator.reconciler.pairs import Pairs
 from scaleset_operator.reconciler.ports import Clock, Cluster, Conflict, Gone, Key
 from scaleset_operator.reconciler.relocations import NoRelocations, Relocations
@@ -46,6 +47,8 @@ from scaleset_operator.reconciler.resources import Resources
 
 KIND: Final = "MaintenanceWindow"
 RETRY: Final = timedelta(seconds=1)
+SOON: Final = timedelta(milliseconds=100)
+"""A turn that was taken or is being given up is looked at again at once."""
 LOOK_AGAIN: Final = timedelta(hours=1)
 """At the latest: an appointment weeks ahead would not notice that the clock was put right."""
 
@@ -68,6 +71,9 @@ class WindowReporter:
         leadership: Leadership | None = None,
         relocations: Relocations | None = None,
         tell: Told = tell_nobody,
+        *,
+        keeper: NodeKeeper | None = None,
+        wake_notices: Callable[[Key], None] = lambda _: None,
     ) -> None:
         self._resources = resources
         self._cluster = cluster
@@ -75,6 +81,8 @@ class WindowReporter:
         self._leadership = leadership or Alone()
         self._pairs = Pairs(resources, relocations or NoRelocations())
         self._tell = tell
+        self._keeper = keeper
+        self._wake_notices = wake_notices
 
     async def turn(self, key: Key) -> datetime | None:
         """Take one window's turn; returns when to look again."""
@@ -82,32 +90,39 @@ class WindowReporter:
         if window is None or not self._leadership.leads():
             return None  # Everybody is woken when that changes.
         now = self._clock.now()
-        desk = _Desk(window, self._resources, now)
         turn = await self._pairs.turn_of(window, now)
-        status = desk.status().model_copy(update={"pair_turn": turn})
-        if status != window.status:
-            said = status.model_dump(mode="json", by_alias=True, exclude_none=True)
-            version = window.metadata.resource_version
-            try:
-                version = await self._cluster.record_report(KIND, key, version, said)
-            except Conflict:
-                return now + RETRY
-            except Gone:
-                return None
-            self._resources.put_window_status(key, status, version)
-            for notice in desk.new:
-                said_so = Note(reason=EVENTS[notice.kind], message=desk.event(notice))
-                self._tell(key, window.metadata.uid, said_so)
-            if turn != window.status.pair_turn:
-                return now + RETRY / 10
-        return min((*desk.again, now + LOOK_AGAIN))
+        nodes = NodeTurn() if self._keeper is None else await self._keeper.turn(window)
+        desk = _Desk(window, self._resources, now, nodes.fault)
+        parts = {"pair_turn": turn, **nodes.parts}
+        status = desk.status().model_copy(update=parts)
+        again = [now + LOOK_AGAIN, *desk.again, *([nodes.again] if nodes.again else [])]
+        if status == window.status:
+            if status.notices:
+                self._wake_notices(key)
+            return min(again)
+        said = status.model_dump(mode="json", by_alias=True, exclude_none=True)
+        version = window.metadata.resource_version
+        try:
+            version = await self._cluster.record_report(KIND, key, version, said)
+        except Conflict:
+            return now + RETRY
+        except Gone:
+            return None
+        self._resources.put_window_status(key, status, version)
+        self._wake_notices(key)
+        told = [Note(reason=EVENTS[one.kind], message=desk.event(one)) for one in desk.new]
+        for note in (*told, *nodes.notes):
+            self._tell(key, window.metadata.uid, note)
+        return min(again) if turn == window.status.pair_turn else now + SOON
 
 
 class _Desk:
     """One decision over one window."""
 
-    def __init__(self, window: MaintenanceWindow, resources: Resources, now: datetime) -> None:
-        self.window, self.now = window, now
+    def __init__(
+        self, window: MaintenanceWindow, resources: Resources, now: datetime, fault: Word | None
+    ) -> None:
+        self.window, self.now, self.fault = window, now, fault
         self.sets = [known.resource.status for known in resources.sets_of(window)]
         named = partner_of(window)
         self.no_pair = objection(window, named and resources.window(Key(*named)))
@@ -214,6 +229,8 @@ class _Desk:
 
     def _told(self, said: tuple[Word, ...], fields: dict[str, object]) -> MaintenanceWindowStatus:
         generation = self.window.metadata.generation
+        if self.fault is not None:
+            said = (*(word for word in said if word.type != self.fault.type), self.fault)
         shown = timed(said, self.window.status.conditions, generation, self.now)
         more = {"observed_generation": generation, "conditions": shown}
         return self.window.status.model_copy(update=fields | more)

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from scaleset_operator.api.maintenancewindow import MaintenanceWindow
 from scaleset_operator.api.windowledger import PairState
+from scaleset_operator.core.nodework import emptied_node
 from scaleset_operator.core.pairing import first_of_pair, name_of, objection, partner_of
 from scaleset_operator.core.windowview import WindowView
 from scaleset_operator.reconciler.ports import Key
@@ -51,8 +52,6 @@ def _view(
     selector = window.spec.updated_node_selector
     labels = tuple(sorted(selector.match_labels.items())) if selector is not None else ()
     detail = _turn_of_another(window, resources)
-    work = window.status.node_work
-    emptying = work is not None and work.phase == "Emptying"
     return WindowView(
         name=window.metadata.name,
         uid=window.metadata.uid,
@@ -64,7 +63,7 @@ def _view(
         updated_nodes=frozenset(name for name, has in nodes.items() if _bears(has, labels)),
         node_labels=labels,
         works_on_nodes=window.spec.node_maintenance is not None,
-        node=work.node if work is not None and emptying else None,
+        node=emptied_node(window.status),
         turn=not detail,
         turn_detail=detail,
         live=live,

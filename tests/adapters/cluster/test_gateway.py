@@ -104,11 +104,11 @@ async def bench(api: FakeApi, connection: Connection) -> AsyncIterator[Bench]:
 async def test_nothing_is_fresh_before_the_first_list_is_in(bench: Bench) -> None:
     """X-07."""
     assert not bench.fresh
-    assert bench.cluster.cut_for() is None
+    assert bench.cluster.view.cut_for() is None
     await bench.cluster.start()
     await until(lambda: bench.woken == [WEB])
     assert bench.fresh
-    assert bench.cluster.cut_for() == 0.0
+    assert bench.cluster.view.cut_for() == 0.0
 
 
 async def test_deletes_that_were_missed_are_found_by_the_list_after_a_410(bench: Bench) -> None:

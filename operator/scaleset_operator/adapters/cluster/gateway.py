@@ -84,10 +84,6 @@ class KubernetesCluster:
         await self.view.close()
         await self._events.close()
 
-    def cut_for(self) -> float | None:
-        """Seconds since the pod watches stood, 0 while they do; None before the first lists."""
-        return self.view.cut_for()
-
     # --- From the cache ----------------------------------------------------------------------
 
     def pods(self, owner: Owner) -> Pods:

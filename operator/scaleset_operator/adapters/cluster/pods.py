@@ -181,11 +181,18 @@ def _instance(pod: Json, labels: Json, instance_id: int) -> Instance:
         operation=_request(annotations.get(ANNOTATION_OPERATION)),
         terminate_at=moment(annotations.get(ANNOTATION_TERMINATE_AT)),
         termination_approved=annotations.get(ANNOTATION_APPROVE_TERMINATION) == "true",
-        mark=intern(annotations.get(ANNOTATION_MAINTENANCE_ITERATION, "")[:LONGEST_MARK]),
-        maintenance=intern(annotations.get(ANNOTATION_MAINTENANCE_STATUS, "")[:LONGEST_STATUS]),
-        maintenance_asked=annotations.get(ANNOTATION_PERFORM_MAINTENANCE, "")[:MAX_NAME_LENGTH],
         own_labels=_kept(frozenset(kv for kv in labels.items() if _is_kept(kv[0]))),
+        **_maintenance(annotations),
     )
+
+
+def _maintenance(annotations: Json) -> dict[str, str]:
+    """What stands on it of planned maintenance: alike on many, so shared."""
+    return {
+        "mark": intern(annotations.get(ANNOTATION_MAINTENANCE_ITERATION, "")[:LONGEST_MARK]),
+        "maintenance": intern(annotations.get(ANNOTATION_MAINTENANCE_STATUS, "")[:LONGEST_STATUS]),
+        "maintenance_asked": annotations.get(ANNOTATION_PERFORM_MAINTENANCE, "")[:MAX_NAME_LENGTH],
+    }
 
 
 def _readiness(

@@ -40,3 +40,10 @@ class FileNotifier:
             await webhook.post(found.webhook, event, self._now())
         if found.apprise:
             await by_apprise.notify(found.apprise, event)
+
+
+class Nobody:
+    """Where no folder says where anybody is reached: the Events of the cluster are all there is."""
+
+    async def send(self, audience: str, event: Mapping[str, Any]) -> None:
+        """See the port."""
