@@ -56,6 +56,7 @@ from scaleset_operator.reconciler.turn import Reconciler
 from scaleset_operator.reconciler.window_turn import WindowReporter
 from scaleset_operator.settings import Settings
 
+NAMES: Final = ("ScaleSet", "HealthProbe", "MaintenanceWindow")
 RECORDED: Final = {SCALE_SETS: "ScaleSet", HEALTH_PROBES: "HealthProbe"}
 """What a set's turns depend on; a replay takes these."""
 _log = logging.getLogger(__name__)
@@ -114,9 +115,8 @@ class Operation:
             connection, self._clock, self._wake, self._settings.namespaces
         )
         self._exits.push_async_callback(self._cluster.close)
-        told = self._settings.notifications_dir
-        image = self._settings.placeholder_image
-        self._windowing = Windowing(connection, self._cluster, self._clock, image, told)
+        of_windows = (self._settings.placeholder_image, self._settings.notifications_dir)
+        self._windowing = Windowing(connection, self._cluster, self._clock, *of_windows)
         self._reconciler = self._loop(connection)
         self._line_up()
         reference = await address_of(connection.server)
@@ -142,11 +142,8 @@ class Operation:
         probes = self._reports("HealthProbe", ProbeReporter(*parts))
         reporter = self._windowing.reporter(self._resources, self._replica.leadership)
         windows = self._reports("MaintenanceWindow", reporter)
-        self._queues = {
-            "ScaleSet": self._queue,
-            "HealthProbe": probes,
-            "MaintenanceWindow": windows,
-        }
+        queues = (self._queue, probes, windows)
+        self._queues = dict(zip(NAMES, queues, strict=True))
         self._ear = Ear(self._resources, self._queue.wake, probes.wake, windows.wake)
         self._cluster.view.on_relabelled(self._ear.wake_maintained)
 
