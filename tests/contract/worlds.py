@@ -142,7 +142,10 @@ WINDOW: Final[dict[str, Any]] = {
     "scaleSetSelector": {"matchLabels": {"tier": "web"}},
     "impact": "Redeploy",
     "updatedNodeSelector": {"matchLabels": {"maintenance/updated": "yes"}},
-    "once": {"scheduled": {"startTime": "2099-01-01T00:00:00Z", "endTime": "2099-01-01T06:00:00Z"}},
+    "once": {
+        "selfService": {"startTime": "2098-11-01T00:00:00Z", "endTime": "2098-12-31T00:00:00Z"},
+        "scheduled": {"startTime": "2099-01-01T00:00:00Z", "endTime": "2099-01-01T06:00:00Z"},
+    },
 }
 
 
