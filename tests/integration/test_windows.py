@@ -46,9 +46,11 @@ def test_a_window_is_told_about_as_it_was_previewed(world: World, plugin: Plugin
     assert status["upcoming"] == [item["scheduled"]["startTime"] for item in previewed]
     assert len(status["upcoming"]) == 5
     assert status["observedGeneration"] == 1
-    assert status.keys() == {"observedGeneration", "upcoming", "conditions"}
+    assert "maintenanceWindowStartTime" not in status, "nothing is announced on so short a notice"
+    announced = condition(world, "Announced")
+    assert (announced["status"], announced["reason"]) == ("False", "NoticeTooShort")
     ready = condition(world, "Ready")
-    assert (ready["status"], ready["reason"]) == ("False", "NotYetSupported")
+    assert (ready["status"], ready["reason"]) == ("True", "Valid")
     (listed,) = plugin.data("maintenance", "list")["items"]
     assert (listed["ready"], listed["scheduled"]) == ("NotYetSupported", previewed[0]["scheduled"])
     version = window_of(world)["metadata"]["resourceVersion"]
