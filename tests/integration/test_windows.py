@@ -52,7 +52,7 @@ def test_a_window_is_told_about_as_it_was_previewed(world: World, plugin: Plugin
     ready = condition(world, "Ready")
     assert (ready["status"], ready["reason"]) == ("True", "Valid")
     (listed,) = plugin.data("maintenance", "list")["items"]
-    assert (listed["ready"], listed["scheduled"]) == ("NotYetSupported", previewed[0]["scheduled"])
+    assert (listed["ready"], listed["scheduled"]) == ("Valid", previewed[0]["scheduled"])
     version = window_of(world)["metadata"]["resourceVersion"]
 
     def nothing_is_written() -> None:
