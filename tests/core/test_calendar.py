@@ -120,10 +120,13 @@ def test_a_window_without_self_service_begins_with_the_scheduled_one() -> None:
 
 
 def test_the_announcement_is_the_whole_notice_before_the_first_instant() -> None:
-    """V-01: before the owners' window, not only before the scheduled one."""
+    """V-01: before the owners' window, not only before the scheduled one; and a day early where no
+    less is accepted."""
     spec = once()
     (one,) = occurrences(spec, NOW0)
-    assert announcement_of(one, spec) == at("2026-10-21T00:00:00")
+    assert announcement_of(one, spec) == at("2026-10-20T00:00:00")
+    urgent = once(**{"spec.urgent": True, "spec.notifyBefore": "P2D"})
+    assert announcement_of(one, urgent) == at("2026-11-18T00:00:00")
 
 
 # --- Times that come again ---------------------------------------------------------------------

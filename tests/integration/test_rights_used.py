@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from tests.integration.sets import Sets
 
 WALL: Final = {"podSelector": {"matchLabels": {"app": "web"}}}
+OF_MAINTENANCE: Final = {
+    Right("create", "", "pods", "eviction"): "an instance is moved",
+    Right("get", GROUP, "maintenancewindows"): "an instance is moved",
+    Right("get", GROUP, "scalesets"): "the turn of a pair of windows is given up",
+}
+"""What test_maintenance of the same folder, or of tests/kind, comes to."""
 UNUSED: Final = {
     Right("update", GROUP, "scalesets", "finalizers"): (
         "an API server that enforces owner references, see test_owner_references"
@@ -32,6 +38,7 @@ UNUSED: Final = {
     Right("patch", "events.k8s.io", "events"): "the same Event again within minutes",
     Right("patch", "apps", "controllerrevisions"): "a rollout that goes back to a former model",
     Right("delete", "apps", "controllerrevisions"): "an eleventh model",
+    **OF_MAINTENANCE,
 }
 """What this run does not come to, and what would. All else that is granted must be used."""
 

@@ -32,25 +32,27 @@ def condition(world: World, kind: str, name: str = NAME) -> dict[str, Any]:
     return next((row for row in rows if row["type"] == kind), {})
 
 
-def create(world: World, name: str = NAME, **changes: Any) -> None:
-    body = manifest(WINDOW, name=name, changes=recurring(**changes))
+def create(world: World, name: str = NAME, *, urgent: bool = False, **changes: Any) -> None:
+    body = manifest(WINDOW, name=name, changes=recurring(**changes) | {"spec.urgent": urgent})
     world.api.create(path_of(WINDOW, world.namespace), body)
 
 
 def test_a_window_is_told_about_as_it_was_previewed(world: World, plugin: Plugin) -> None:
     """M-23, V-08: the same starts from the file's calendar and from the operator."""
-    create(world, schedule="30 2 * * SUN", blackoutDates=["2030-01-06"])
+    create(world, schedule="30 2 * * SUN", blackoutDates=["2030-01-06"], urgent=True)
     assert eventually(lambda: condition(world, "Accepted"), "Accepted")["status"] == "True"
     status = window_of(world)["status"]
     previewed = plugin.data("maintenance", "preview", NAME)["items"]
-    assert status["upcoming"] == [item["scheduled"]["startTime"] for item in previewed]
+    told = [status["maintenanceWindowStartTime"], *status["upcoming"]]
+    assert told[:5] == [item["scheduled"]["startTime"] for item in previewed]
     assert len(status["upcoming"]) == 5
     assert status["observedGeneration"] == 1
-    assert status.keys() == {"observedGeneration", "upcoming", "conditions"}
+    announced = condition(world, "Announced")
+    assert (announced["status"], announced["reason"]) == ("True", "Announced")
     ready = condition(world, "Ready")
-    assert (ready["status"], ready["reason"]) == ("False", "NotYetSupported")
+    assert (ready["status"], ready["reason"]) == ("True", "Valid")
     (listed,) = plugin.data("maintenance", "list")["items"]
-    assert (listed["ready"], listed["scheduled"]) == ("NotYetSupported", previewed[0]["scheduled"])
+    assert (listed["ready"], listed["scheduled"]) == ("Valid", previewed[0]["scheduled"])
     version = window_of(world)["metadata"]["resourceVersion"]
 
     def nothing_is_written() -> None:

@@ -19,7 +19,12 @@ from tests.support.fake_clock import T0
 from tests.support.fake_leadership import FakeLeadership
 
 PATCH: Final = Key(NAMESPACE, "patch")
-FAR: Final = 10**9
+FOUR: Final = {
+    "preMaintenanceWindowStartTime",
+    "preMaintenanceWindowEndTime",
+    "maintenanceWindowStartTime",
+    "maintenanceWindowEndTime",
+}
 STARTS: Final = [
     f"2026-{month}-{day:02}T01:00:00Z" for month, day in ((11, 24), (12, 1), (12, 8), (12, 15))
 ]
@@ -36,9 +41,11 @@ class Windows:
         )
         self.edit(**changes)
 
-    def edit(self, **changes: Any) -> None:
+    def edit(self, *, urgent: bool = False, selector: str = "2026-11", **changes: Any) -> None:
         weekly = {"schedule": "0 2 * * TUE"} | changes
         spec = manifest(WINDOW, changes=recurring(**weekly))["spec"]
+        spec["updatedNodeSelector"] = {"matchLabels": {"maintenance/updated": selector}}
+        spec["urgent"] = urgent
         self.stage.server.apply(WINDOW, *PATCH, spec)
 
     async def turn(self) -> float | None:
@@ -63,23 +70,91 @@ class Windows:
         self.stage.clock.advance((moment - self.stage.clock.now()).total_seconds())
 
 
-async def test_a_window_tells_its_next_five_starts_and_that_nothing_is_done_yet() -> None:
-    """M-23: as instants, in UTC."""
+async def test_what_is_too_near_is_not_held_and_what_is_far_is_announced_in_time() -> None:
+    """V-01, M-23: thirty days at least, or urgent; times as instants, in UTC."""
     windows = Windows()
     await windows.turn()
     status = windows.status()
-    assert status["observedGeneration"] == 1
-    assert status["upcoming"][:4] == STARTS
-    assert len(status["upcoming"]) == 5
-    assert windows.condition("Accepted") == (
-        "True",
-        Reason.VALID,
-        "opens next at 2026-11-24T01:00:00Z",
-    )
-    state, reason, message = windows.condition("Ready")
-    assert (state, reason) == ("False", Reason.NOT_YET_SUPPORTED)
-    assert "carries no maintenance out" in message
-    assert status.keys() == {"observedGeneration", "upcoming", "conditions"}, "no zero is a claim"
+    assert windows.condition("Accepted")[:2] == ("True", Reason.VALID)
+    assert windows.condition("Ready")[:2] == ("True", Reason.VALID)
+    assert windows.condition("Announced")[:2] == ("True", Reason.ANNOUNCED)
+    late = {row["startTime"] for row in status["missed"]}
+    assert late == {*STARTS, "2026-12-22T01:00:00Z"}
+    assert {row["reason"] for row in status["missed"]} == {"NoticeTooShort"}
+    start = datetime.fromisoformat(status["preMaintenanceWindowStartTime"])
+    assert timedelta(days=30) <= start - windows.stage.clock.now() <= timedelta(days=32)
+    assert status["maintenanceWindowStartTime"] == "2026-12-29T01:00:00Z"
+    assert status.keys() >= FOUR
+    assert (status["iteration"], status["lastIteration"]) == (1, 1)
+    assert status["announced"][0]["sharePercent"] == 10, "the first one is small (V-06)"
+
+
+async def test_without_enough_notice_nothing_is_announced_and_no_time_is_shown() -> None:
+    """V-01, V-15: absent, not zero; with what would help."""
+    windows = Windows()
+    near = {
+        "selfService": {"startTime": "2026-11-25T00:00:00Z", "endTime": "2026-11-26T00:00:00Z"},
+        "scheduled": {"startTime": "2026-11-26T00:00:00Z", "endTime": "2026-11-26T04:00:00Z"},
+    }
+    spec = manifest(WINDOW, changes={"spec.once": near, "spec.recurring": ABSENT})["spec"]
+    windows.stage.server.apply(WINDOW, *PATCH, spec)
+    await windows.turn()
+    state, reason, message = windows.condition("Announced")
+    assert (state, reason) == ("False", Reason.NOTICE_TOO_SHORT)
+    assert "urgent: true" in message
+    status = windows.status()
+    assert not status.keys() & FOUR
+    assert "announcedTime" not in status
+    assert status["notices"] == []
+    assert [row["startTime"] for row in status["missed"]] == ["2026-11-26T00:00:00Z"]
+    windows.stage.server.apply(WINDOW, *PATCH, spec | {"urgent": True})
+    await windows.turn()
+    assert windows.condition("Announced")[0] == "True"
+    assert windows.condition("Ready")[2] == "urgent"
+
+
+async def test_an_urgent_window_is_announced_with_what_notice_is_left() -> None:
+    """V-01, V-11, V-23, V-24: each phase is made known once, to each audience once."""
+    windows = Windows(urgent=True)
+    await windows.turn()
+    status = windows.status()
+    assert status["maintenanceWindowStartTime"] == STARTS[0]
+    assert [row["startTime"] for row in status["announced"]][:4] == STARTS
+    assert [row["iteration"] for row in status["announced"]][:4] == [1, 2, 3, 4]
+    kinds = [(row["kind"], row["iteration"]) for row in status["notices"]]
+    assert kinds.count(("Announced", 1)) == 1
+    assert ("SelfServiceOpened", 1) in kinds, "it began before it was announced"
+    assert all(row["audiences"] == ["default"] for row in status["notices"])
+    assert windows.condition("SelfServiceOpen")[0] == "True"
+    windows.pass_time("2026-11-24T01:00:00")
+    await windows.turn()
+    assert windows.status()["activeWindow"] == "Scheduled"
+    assert windows.condition("ScheduledOpen")[0] == "True"
+    assert windows.status()["isCustomerInitiatedMaintenanceAllowed"] is False
+    windows.pass_time("2026-11-24T05:00:00")
+    await windows.turn()
+    status = windows.status()
+    assert status["iteration"] == 2
+    assert status["maintenanceWindowStartTime"] == STARTS[1]
+    kinds = [(row["kind"], row["iteration"]) for row in status["notices"]]
+    assert len(kinds) == len(set(kinds)), "nothing is told twice"
+    assert ("ScheduledOpened", 1) in kinds
+    assert ("Ended", 1) in kinds
+
+
+async def test_what_was_announced_is_not_moved_by_an_edit() -> None:
+    """M-23, V-06: times stay; another selector begins small again."""
+    windows = Windows(urgent=True)
+    await windows.turn()
+    before = windows.status()["announced"]
+    windows.edit(schedule="0 3 * * WED", urgent=True)
+    await windows.turn()
+    assert windows.status()["announced"][: len(before)] == before
+    windows.edit(urgent=True, selector="2026-12")
+    await windows.turn()
+    after = windows.status()["announced"]
+    assert [row["startTime"] for row in after[: len(before)]] == [r["startTime"] for r in before]
+    assert windows.status()["campaignIteration"] == 2, "the one that is open stays as it is"
 
 
 async def test_it_is_written_on_a_change_only() -> None:
@@ -87,27 +162,35 @@ async def test_it_is_written_on_a_change_only() -> None:
     windows = Windows()
     for _ in range(10):
         await windows.turn()
-        windows.stage.clock.advance(3_600)
+        windows.stage.clock.advance(60)
     assert windows.writes() == 1
 
 
-async def test_it_is_looked_at_when_a_start_has_come_and_at_least_every_hour() -> None:
-    """A clock that is put right is noticed."""
-    windows = Windows()
-    assert await windows.turn() == LOOK_AGAIN.total_seconds()
+async def test_it_is_looked_at_at_every_edge_and_at_least_every_hour() -> None:
+    """V-11: a clock that is put right is noticed."""
+    windows = Windows(urgent=True)
+    await windows.turn()
     windows.pass_time("2026-11-24T00:59:50")
     assert await windows.turn() == pytest.approx(10)
     windows.stage.clock.advance(10)
-    await windows.turn()
+    assert await windows.turn() == LOOK_AGAIN.total_seconds()
     assert windows.status()["upcoming"][:3] == STARTS[1:]
-    assert windows.condition("Accepted")[2] == "opens next at 2026-12-01T01:00:00Z"
-    assert windows.writes() == 2
 
 
-async def test_what_is_left_out_is_not_announced_as_a_start() -> None:
-    windows = Windows(blackoutDates=["2026-12-01"])
+async def test_what_is_left_out_is_not_announced() -> None:
+    windows = Windows(blackoutDates=["2026-12-01"], urgent=True)
     await windows.turn()
-    assert windows.status()["upcoming"][:3] == [STARTS[0], *STARTS[2:]]
+    starts = [row["startTime"] for row in windows.status()["announced"]]
+    assert starts[:3] == [STARTS[0], *STARTS[2:]]
+
+
+async def test_more_windows_than_can_be_announced_are_refused() -> None:
+    """V-01: else the later ones would have less notice than was promised."""
+    windows = Windows(schedule="0 * * * *", duration="PT30M", selfServiceLead="PT1H", urgent=True)
+    await windows.turn()
+    state, reason, message = windows.condition("Accepted")
+    assert (state, reason) == ("False", Reason.INVALID_SCHEDULE)
+    assert "60 times" in message
 
 
 @pytest.mark.parametrize(
@@ -131,7 +214,7 @@ async def test_a_schedule_that_cannot_be_used_is_told_with_what_is_allowed(
     assert (state, reason) == ("False", Reason.INVALID_SCHEDULE)
     assert message.startswith(said)
     assert windows.status()["upcoming"] == []
-    assert windows.condition("Ready")[:2] == ("False", Reason.NOT_YET_SUPPORTED)
+    assert windows.condition("Ready")[:2] == ("False", Reason.INVALID_SCHEDULE)
 
 
 async def test_a_window_that_is_mended_is_accepted_and_its_time_moves_with_the_status() -> None:
@@ -144,7 +227,7 @@ async def test_a_window_that_is_mended_is_accepted_and_its_time_moves_with_the_s
     after = {row["type"]: row["lastTransitionTime"] for row in windows.status()["conditions"]}
     assert windows.condition("Accepted")[0] == "True"
     assert after["Accepted"] > before["Accepted"]
-    assert after["Ready"] == before["Ready"]
+    assert after["Ready"] > before["Ready"]
     assert windows.status()["observedGeneration"] == 2
 
 
@@ -157,7 +240,7 @@ async def test_a_window_that_is_over_says_so_and_is_no_error() -> None:
     spec = manifest(WINDOW, changes={"spec.once": over, "spec.recurring": ABSENT})["spec"]
     windows.stage.server.apply(WINDOW, *PATCH, spec)
     assert await windows.turn() == LOOK_AGAIN.total_seconds()
-    assert windows.condition("Accepted") == ("True", Reason.VALID, "does not open again")
+    assert windows.condition("Announced")[:2] == ("False", Reason.NOTHING_AHEAD)
 
 
 async def test_what_others_wrote_into_the_status_stays() -> None:
@@ -180,7 +263,7 @@ async def test_a_pair_that_is_none_is_told_until_the_other_names_this_one_too() 
     state, reason, message = windows.condition("Accepted")
     assert (state, reason) == ("False", Reason.INVALID_PAIR)
     assert message.startswith(f"spec.pairedWith is '{NAMESPACE}/other': no such window")
-    assert windows.status()["upcoming"][:4] == STARTS, "its times are known all the same"
+    assert windows.status()["upcoming"], "its times are known all the same"
     back = other | {"pairedWith": {"name": PATCH.name}}
     windows.stage.server.apply(WINDOW, NAMESPACE, "other", back)
     windows.resources.put_window(windows.stage.server.resource(WINDOW, NAMESPACE, "other"))

@@ -22,6 +22,8 @@ DEFAULT_PAUSE_BETWEEN_DOMAINS: Final = parse_duration("PT30M")
 DEFAULT_SHARES: Final = (10, 50, 100)
 MAX_SHARES: Final = 12
 DEFAULT_NODE_TIMEOUT: Final = parse_duration("PT30M")
+MIN_NODE_TIMEOUT: Final = parse_duration("PT1M")
+MAX_NODE_TIMEOUT: Final = parse_duration("P1D")
 
 
 class UpdateDomainPace(Model):

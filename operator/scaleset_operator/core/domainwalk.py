@@ -15,6 +15,7 @@ from scaleset_operator.core.marks import Standing, said_of, standing_of
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.returning import RETRY
 from scaleset_operator.core.taking import No, Taking
+from scaleset_operator.core.upkeep_floor import is_up
 from scaleset_operator.core.windowview import WindowView
 
 
@@ -84,7 +85,7 @@ class Walk:
             for i in self.members(row.mark)
             if i.update_domain == row.current_update_domain and standing_of(i) is Standing.COMPLETED
         )
-        if all(self.scene.is_available(i) for i in back):
+        if all(is_up(self.scene, i) for i in back):
             return row.model_copy(update={"domain_done_time": self.scene.now})
         return row
 

@@ -117,7 +117,8 @@ class Returner:
             away = following(self.scene, entry, MaintenancePhase.MOVING)
             moves.open.append(away.model_copy(update={"successor_uid": None}))
             return
-        well = stands_healthy(scene, pod) if scene.has_source else pod.ready
+        # Ready as well: only then does a Service send anything to it.
+        well = pod.ready and (not scene.has_source or stands_healthy(scene, pod))
         ends = (pod.started or entry.phase_time) + scene.slot_grace
         if not well and scene.now < ends:
             moves.again.append(ends)
@@ -196,9 +197,9 @@ def resolved(
 
 
 def _stands(pod: Instance, entry: MaintenanceEntry) -> bool:
-    """Whether the result is on the pod, and the owner's request is not."""
+    """Whether the result is on the pod; a request that is there by then is another one."""
     code = said_of(pod).last_operation_result_code
-    return pod.mark == entry.mark and code is entry.result and not pod.maintenance_asked
+    return pod.mark == entry.mark and code is entry.result
 
 
 NONE_BEFORE: Final = result(OperationResultCode.NONE, "").model_copy(

@@ -25,6 +25,7 @@ from scaleset_operator.core.naming import Names, is_behind
 from scaleset_operator.core.notice import unreplaced
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.plan import Action, CreateInstance, DeleteInstance, Purpose
+from scaleset_operator.core.returning import RETRY, resolved
 from scaleset_operator.core.rollout_limits import affordable
 from scaleset_operator.core.scene import Scene
 from scaleset_operator.core.victims import first_to_go
@@ -238,7 +239,9 @@ def _give_up_owed(
         _give_up(scene, result, entry)
         surplus -= 1
     for move in away[: max(0, surplus)]:
-        result.moves.remove(move)
+        # Its place is still held for it.
+        place = result.moves.index(move)
+        result.moves[place] = resolved(scene, move, RETRY, "fewer instances are wanted")
         surplus -= 1
     return surplus
 

@@ -21,6 +21,7 @@ from scaleset_operator.api.maintenancewindow import (
     OnceWindow,
     RecurringWindow,
 )
+from scaleset_operator.api.windowparts import MAX_NODE_TIMEOUT, MIN_NODE_TIMEOUT
 from scaleset_operator.core.schedule import ScheduleError
 
 ONCE: Final = "spec.once"
@@ -46,6 +47,36 @@ def check(spec: MaintenanceWindowSpec) -> None:
         _check_owners("spec.recurring.selfServiceLead", recurring.self_service_lead, spec.impact)
         _check_recurring(recurring)
     _check_notice(spec)
+    _check_nodes(spec)
+    _check_lists(spec)
+
+
+def _check_nodes(spec: MaintenanceWindowSpec) -> None:
+    """Where instances move to, and what is done to nodes: with impact Redeploy alone (M-07)."""
+    moves = spec.impact is Impact.REDEPLOY
+    if moves and spec.updated_node_selector is None:
+        field = "spec.updatedNodeSelector"
+        raise ScheduleError(field, ABSENT, "it is required with impact Redeploy")
+    work = spec.node_maintenance
+    if work is None:
+        return
+    if not moves:
+        field = "spec.nodeMaintenance"
+        raise ScheduleError(field, SET, "it is allowed with impact Redeploy only")
+    field = "spec.nodeMaintenance.timeout"
+    _check_length(field, work.timeout, MIN_NODE_TIMEOUT, MAX_NODE_TIMEOUT)
+
+
+def _check_lists(spec: MaintenanceWindowSpec) -> None:
+    """Shares that do not fall (V-06), and audiences that are told once."""
+    percents, audiences = spec.iterations.percents, spec.audiences
+    if list(percents) != sorted(percents):
+        field = "spec.iterations.percents"
+        raise ScheduleError(field, str(list(percents)), "they must not fall")
+    twice = next((name for name in audiences if audiences.count(name) > 1), None)
+    if twice is not None:
+        msg = "spec.audiences"
+        raise ScheduleError(msg, twice, "each may stand there once")
 
 
 def _check_notice(spec: MaintenanceWindowSpec) -> None:
