@@ -104,6 +104,7 @@ class FakePod:
         spec: of the template it was made from, raw.
         holders: UIDs of owners that are not its controller.
         unschedulable: the scheduler's words, where it has found no node.
+        unready: kubelet has not said yet what containers and gate amount to.
     """
 
     namespace: str
@@ -126,6 +127,7 @@ class FakePod:
     holders: tuple[str, ...] = ()
     wanted: Wanted = ANYWHERE
     unschedulable: str = ""
+    unready: bool = False
 
     @property
     def key(self) -> ObjectKey:
@@ -155,8 +157,8 @@ class FakePod:
 
     @property
     def ready(self) -> bool:
-        """The condition Ready: the containers and our gate."""
-        return self.containers_ready and self.in_rotation is True
+        """The condition Ready: the containers and our gate, once kubelet has told it."""
+        return self.containers_ready and self.in_rotation is True and not self.unready
 
     @property
     def instance_id(self) -> int | None:

@@ -94,6 +94,7 @@ def as_seen(pod: FakePod, seen: Instance) -> dict[str, Any]:
         "started": started,
         "phase": "Failed" if seen.over else "Running" if seen.started else "Pending",
         "containers_ready": seen.containers_ready,
+        "unready": seen.containers_ready and seen.in_rotation is True and not seen.ready,
         "conditions": {**reported, **ours},
         "labels": _with_own(pod, seen),
         "annotations": _with_requests(pod, seen),
