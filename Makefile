@@ -108,7 +108,7 @@ kind-down: setup ## Remove the kind cluster and all that was made for it, but wh
 
 .PHONY: test-kind
 test-kind: setup ## Run the tests that need real nodes and pods, where containers can run
-	$(PYTEST) --kind tests/kind --durations 20 $(ARGS)
+	$(PYTEST) --kind tests/kind --durations 20 -o cache_dir=.pytest_cache/kind $(ARGS)
 
 .PHONY: test
 test: test-fast test-cluster test-kind ## Run everything that can run on this machine, and say what cannot

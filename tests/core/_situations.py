@@ -129,6 +129,30 @@ def _leaving(seen: Observed) -> Observed:
     return replace(seen, status=ScaleSetStatus.model_validate(said))
 
 
+def _maintained(seen: Observed) -> Observed:
+    """The first two have just come again, on updated nodes."""
+    said = seen.status.model_dump(mode="json", by_alias=True, exclude_none=True)
+    moves = [
+        {
+            "instance": pod.name,
+            "uid": f"former-{pod.uid}",
+            "successorUID": pod.uid,
+            "window": "patch",
+            "iteration": 1,
+            "mark": "patch/1/0b6f6a0c/2026-11-27T08:00:00Z",
+            "impact": "Redeploy",
+            "origin": "Scheduled",
+            "phase": "Returning",
+            "startTime": (T0 - MINUTE).isoformat(),
+            "phaseTime": (T0 - MINUTE).isoformat(),
+            "updateDomain": pod.update_domain,
+        }
+        for pod in seen.instances[:2]
+    ]
+    said["maintenance"] = {"inFlight": moves}
+    return replace(seen, status=ScaleSetStatus.model_validate(said))
+
+
 def _off(seen: Observed) -> Observed:
     return replace(seen)
 
@@ -167,6 +191,7 @@ OBSTACLES: tuple[Callable[[Observed], Observed], ...] = (
     _never_ran,
     _old_view,
     _leaving,
+    _maintained,
     _off,
     _unarmed,
     _too_many,

@@ -150,7 +150,8 @@ def test_owners_go_first_the_window_does_the_rest_and_pairs_take_turns(
     assert first["metadata"]["uid"] in uids_of(after), "it was not taken a second time"
     watch.auditor.expect_repaired([])
     assert watch.auditor.violations() == []
-    assert places(world) == []
+    # The other one of those without anywhere to go is still being looked for a place for.
+    assert [name for name in places(world) if not name.startswith("stuck")] == []
 
 
 def await_open(world: KindWorld, pod: str) -> None:
