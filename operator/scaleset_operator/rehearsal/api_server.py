@@ -86,6 +86,7 @@ class FakeApiServer:
         self._keys: dict[str, ObjectKey] = {}
         self._others: dict[ObjectKey, Raw] = {}
         self._uids = count(1)
+        self._had: set[str] = set()
         self._listeners: list[Listener] = []
         self._telling = False
 
@@ -261,7 +262,9 @@ class FakeApiServer:
     # Inside.
 
     def _uid(self) -> str:
-        return f"00000000-0000-4000-8000-{next(self._uids):012d}"
+        """One that nothing has or had, what was restored included."""
+        every = (f"00000000-0000-4000-8000-{number:012d}" for number in self._uids)
+        return next(uid for uid in every if uid not in self._had)
 
     def _next(self) -> int:
         self.version += 1
@@ -271,6 +274,7 @@ class FakeApiServer:
         stored = replace(pod, resource_version=self._next())
         self._objects[stored.key] = stored
         self._keys[stored.uid] = stored.key
+        self._had.add(stored.uid)
         self._commit(verb, stored.key, stored)
         return stored
 

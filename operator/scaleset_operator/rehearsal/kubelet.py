@@ -262,8 +262,8 @@ class FakeKubelet:
         if self.reuse_addresses and self._free:
             address = self._free.pop()
         else:
-            number = next(self._numbers)
-            address = f"127.16.{number // 250}.{number % 250 + 1}"
+            every = (f"127.16.{number // 250}.{number % 250 + 1}" for number in self._numbers)
+            address = next(one for one in every if one not in self._held)
         self._held[address] = uid
         return address
 
