@@ -70,7 +70,7 @@ def include(scene: Scene, in_flight: list[MaintenanceEntry]) -> Inclusion:
     views = [v for v in scene.observed.windows if v.impact is Impact.REDEPLOY and not v.deleted]
     coming = [v for v in views if scene.now < v.announced.end_time]
     marks = {str(mark_of(view)): view for view in views}
-    chosen = _chosen(scene, coming, marks)
+    chosen = _chosen(scene, coming, marks, in_flight)
     busy = {entry.instance for entry in in_flight}
     for instance in scene.live:
         view = chosen.get(instance.uid) or marks.get(instance.mark)
@@ -85,7 +85,10 @@ def include(scene: Scene, in_flight: list[MaintenanceEntry]) -> Inclusion:
 
 
 def _chosen(
-    scene: Scene, coming: list[WindowView], marks: dict[str, WindowView]
+    scene: Scene,
+    coming: list[WindowView],
+    marks: dict[str, WindowView],
+    in_flight: list[MaintenanceEntry],
 ) -> dict[str, WindowView]:
     """UID -> the iteration that an instance is newly included in."""
     chosen: dict[str, WindowView] = {}
@@ -93,6 +96,8 @@ def _chosen(
         mark = str(mark_of(view))
         room = -(-view.announced.share_percent * len(scene.live) // 100)
         room -= sum(i.mark == mark for i in scene.live)
+        # Those between their two pods bear no mark, and are no less included.
+        room -= sum(scene.move_owes(entry) for entry in in_flight if entry.mark == mark)
         free = (
             i
             for i in sorted(scene.live, key=lambda i: i.instance_id)
