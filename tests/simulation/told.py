@@ -10,7 +10,8 @@ from typing import Any
 from scaleset_operator.rehearsal.api_server import Change, FakeApiServer
 
 Told = list[tuple[str, str, str]]
-"""(instance, UID, deadline) of each notice that was given and is not carried out."""
+"""(instance, UID, deadline) of each notice that was given and is not carried out, and the like of
+each maintenance that is ahead or under way."""
 
 
 @dataclass
@@ -51,8 +52,25 @@ class Documents:
 def told_by(status: dict[str, Any]) -> Told:
     """What is told with this status, in a fixed order."""
     entries = (status.get("repairs") or {}).get("inFlight") or ()
-    return sorted(
+    notices = [
         (entry["instance"], entry["uid"], entry["terminateAt"])
         for entry in entries
         if entry["phase"] == "Notified" and entry.get("terminateAt")
-    )
+    ]
+    return sorted([*notices, *maintenance_told(status.get("maintenance") or {})])
+
+
+def maintenance_told(ledger: dict[str, Any]) -> Told:
+    """Iterations that go on, instances whose maintenance was begun, and how far each is."""
+    rows = [row for row in ledger.get("iterations") or () if not row.get("stopped")]
+    names = ("preStartTime", "preEndTime", "startTime")
+    ahead = [("ahead", row["mark"], str([row.get(name) for name in names])) for row in rows]
+    moves = ledger.get("inFlight") or ()
+    begun = [(move["instance"], "begun", move["mark"]) for move in moves]
+    waiting = ("Recorded", "Placed")
+    steps = [
+        (move["instance"], move.get("successorUID") or move["uid"], str(move["phase"] in waiting))
+        for move in moves
+        if move["phase"] != "Ending"
+    ]
+    return [*ahead, *begun, *steps]

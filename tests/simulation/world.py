@@ -23,6 +23,7 @@ from scaleset_operator.rehearsal.endpoints import FakeEndpoints
 from scaleset_operator.rehearsal.kubelet import FakeKubelet, PodScript
 from scaleset_operator.rehearsal.objects import FakePod
 from scaleset_operator.rehearsal.probes import FakeProbes
+from scaleset_operator.rehearsal.relocations import FakeRelocations
 from scaleset_operator.rehearsal.requests import WRITES, Crash, Fault, Faults, Hooks, Request
 from scaleset_operator.rehearsal.revisions import FakeRevisions, RevisionBook
 from tests.simulation.referee import Referee
@@ -108,6 +109,7 @@ class Operator:
             hooks=self.trouble,
         )
         self.cluster.referee = world.referee
+        self.relocations = FakeRelocations(self.cluster)
         self.probes = FakeProbes(world.clock, world.endpoints)
         self.resources = Resources()
         self.reconciler = Reconciler(
@@ -116,6 +118,7 @@ class Operator:
             probes=self.probes,
             clock=world.clock,
             revisions=FakeRevisions(world.book, self.cluster.wire),
+            relocations=self.relocations,
         )
         self.turn: asyncio.Task[Any] | None = None
 
@@ -137,6 +140,11 @@ class Operator:
             self.resources.put_probe(body)
         for key in set(self.resources.probe_keys()) - probes.keys():
             self.resources.drop_probe(key)
+        windows = self.cluster.view.windows()
+        for body in windows.values():
+            self.resources.put_window(body)
+        for key in set(self.resources.window_keys()) - windows.keys():
+            self.resources.drop_window(key)
         sets = self.cluster.view.scale_sets()
         for body in sets.values():
             self.resources.put_scale_set(body)
