@@ -25,6 +25,7 @@ from scaleset_operator.core.naming import Names, is_behind
 from scaleset_operator.core.notice import unreplaced
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.plan import Action, CreateInstance, DeleteInstance, Purpose
+from scaleset_operator.core.returning import RETRY, resolved
 from scaleset_operator.core.rollout_limits import affordable
 from scaleset_operator.core.scene import Scene
 from scaleset_operator.core.victims import first_to_go
@@ -49,7 +50,7 @@ class Scaling:
         creating: names owed, recorded before their create.
         removing: victims, recorded before their DELETE.
         entries: repairs that go on; those no longer wanted are in `closed`.
-        moves: instances under maintenance that go on; those no longer wanted are left out.
+        moves: instances under maintenance that go on; those no longer wanted end.
         list_live: what goes or comes must be chosen on a live LIST that is not there yet.
         missing: instances that are wanted and neither live nor owed by a repair.
         held: recorded victims of a rollout that stay until the floor has room for them.
@@ -238,7 +239,9 @@ def _give_up_owed(
         _give_up(scene, result, entry)
         surplus -= 1
     for move in away[: max(0, surplus)]:
-        result.moves.remove(move)
+        # Its place may still be held: the entry stays until that is given up.
+        at = result.moves.index(move)
+        result.moves[at] = resolved(scene, move, RETRY, "fewer instances are wanted")
         surplus -= 1
     return surplus
 
