@@ -46,7 +46,7 @@ from scaleset_operator.handlers.watching import (
 )
 from scaleset_operator.reconciler.ear import Ear
 from scaleset_operator.reconciler.journal import Journal
-from scaleset_operator.reconciler.ports import Key, Wake
+from scaleset_operator.reconciler.ports import Key
 from scaleset_operator.reconciler.probe_turn import ProbeReporter
 from scaleset_operator.reconciler.queue import KeyQueue
 from scaleset_operator.reconciler.recorder import Recorder, Write
@@ -56,6 +56,7 @@ from scaleset_operator.reconciler.turn import Reconciler
 from scaleset_operator.reconciler.window_turn import WindowReporter
 from scaleset_operator.settings import Settings
 
+NAMES: Final = ("ScaleSet", "HealthProbe", "MaintenanceWindow")
 RECORDED: Final = {SCALE_SETS: "ScaleSet", HEALTH_PROBES: "HealthProbe"}
 """What a set's turns depend on; a replay takes these."""
 _log = logging.getLogger(__name__)
@@ -77,8 +78,8 @@ class Operation:
         self._watch_starts = 0
         self._exits = contextlib.AsyncExitStack()
         self._recount = asyncio.Event()
-        place = (settings.lease_namespace, settings.lease_name)
-        member = Membership(*place, settings.pod_name, settings.vantage_secret)
+        lease = (settings.lease_namespace, settings.lease_name)
+        member = Membership.of(*lease, settings.pod_name, settings.vantage_secret)
         self._replica = Candidacy(member, clock) if settings.leader_elect else OnlyReplica()
 
     async def __aenter__(self) -> Self:
@@ -108,14 +109,14 @@ class Operation:
         self._exits.push_async_callback(connection.close)
         await await_definitions(connection, KINDS)
         frequent = Starts.on(connection.server).note(self._clock.now())
-        wake: Wake = lambda key: self._queue.wake(key)  # noqa: E731 - the queue comes later
-        self._probes = ProberProbes(self._clock, wake, frequent_restarts=frequent)
+        self._probes = ProberProbes(self._clock, self._wake, frequent_restarts=frequent)
         self._exits.push_async_callback(self._probes.close)
-        self._cluster = KubernetesCluster(connection, self._clock, wake, self._settings.namespaces)
+        self._cluster = KubernetesCluster(
+            connection, self._clock, self._wake, self._settings.namespaces
+        )
         self._exits.push_async_callback(self._cluster.close)
-        told = self._settings.notifications_dir
-        image = self._settings.placeholder_image
-        self._windowing = Windowing(connection, self._cluster, self._clock, image, told)
+        of_windows = (self._settings.placeholder_image, self._settings.notifications_dir)
+        self._windowing = Windowing(connection, self._cluster, self._clock, *of_windows)
         self._reconciler = self._loop(connection)
         self._line_up()
         reference = await address_of(connection.server)
@@ -141,11 +142,8 @@ class Operation:
         probes = self._reports("HealthProbe", ProbeReporter(*parts))
         reporter = self._windowing.reporter(self._resources, self._replica.leadership)
         windows = self._reports("MaintenanceWindow", reporter)
-        self._queues = {
-            "ScaleSet": self._queue,
-            "HealthProbe": probes,
-            "MaintenanceWindow": windows,
-        }
+        queues = (self._queue, probes, windows)
+        self._queues = dict(zip(NAMES, queues, strict=True))
         self._ear = Ear(self._resources, self._queue.wake, probes.wake, windows.wake)
         self._cluster.view.on_relabelled(self._ear.wake_maintained)
 
@@ -275,6 +273,9 @@ class Operation:
 
     def _known(self, kind: str) -> tuple[Key, ...]:
         return dict(zip(KINDS, self._resources.keys_by_kind(), strict=True))[kind]
+
+    def _wake(self, key: Key) -> None:
+        self._queue.wake(key)
 
     async def _turn(self, key: Key) -> Any:
         about(namespace=key.namespace, scaleset=key.name)

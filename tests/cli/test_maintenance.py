@@ -74,7 +74,7 @@ def test_each_occurrence_is_a_row_by_the_windows_clocks_with_utc_beside_them() -
     assert re.search(r"^Schedule +0 2 \* \* TUE#2 *$", shown, re.MULTILINE)
     first, *_, last = rows(shown)
     assert re.split(r" {2,}", first.strip()) == [
-        "Sun 2026-11-01 02:00 (01:00Z)",
+        "Sat 2026-10-31 02:00 (01:00Z)",
         "Tue 2026-12-01 02:00 (01:00Z)",
         "Tue 2026-12-08 02:00 (01:00Z)",
         "Tue 2026-12-08 02:00 (01:00Z)",
@@ -136,8 +136,14 @@ def test_very_many_left_out_are_counted() -> None:
     ("changes", "note"),
     [
         ({}, ""),
-        ({"metadata.creationTimestamp": "2026-11-21T01:00:00Z"}, "10d of notice, not P30D"),
-        ({"metadata.creationTimestamp": "2026-12-01T01:00:00Z"}, "no notice"),
+        (
+            {"metadata.creationTimestamp": "2026-11-21T01:00:00Z"},
+            "10d of notice, not P30D: it does not take place",
+        ),
+        (
+            {"metadata.creationTimestamp": "2026-12-01T01:00:00Z"},
+            "no notice: it does not take place",
+        ),
         ({"metadata.creationTimestamp": "2026-11-01T01:00:00Z"}, ""),
         ({"spec.urgent": True, "spec.notifyBefore": "P1D"}, "urgent"),
         ({"spec.urgent": True}, ""),
@@ -187,7 +193,7 @@ def test_programs_get_every_time_in_utc() -> None:
         "suspend": False,
         "items": [
             {
-                "announcedTime": "2026-12-06T01:00:00Z",
+                "announcedTime": "2026-12-05T01:00:00Z",
                 "noticeIsShort": False,
                 "selfService": {
                     "startTime": "2027-01-05T01:00:00Z",

@@ -323,6 +323,15 @@ def test_a_domain_that_falls_meanwhile_is_asked_about() -> None:
     assert "asked for: web-1; not asked for: web-2\n" in refused
 
 
+@pytest.fixture
+def keyboard() -> Iterator[None]:
+    """Python's own handler of Ctrl-C, whatever other tests have left."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before or signal.SIG_DFL)
+
+
+@pytest.mark.usefixtures("keyboard")
 def test_who_interrupts_it_learns_what_was_asked_for() -> None:
     entrance = cluster(member(1), member(2), member(3))
 

@@ -10,6 +10,7 @@ from tests.contract.forged import START, Forger
 from tests.support import (
     auditor,
     auditor_books,
+    auditor_moves,
     auditor_notices,
     auditor_records,
     auditor_renewals,
@@ -17,7 +18,14 @@ from tests.support import (
     kube_api,
 )
 
-SHARED = ("auditor", "auditor_books", "auditor_notices", "auditor_renewals", "kube_api")
+SHARED = (
+    "auditor",
+    "auditor_books",
+    "auditor_moves",
+    "auditor_notices",
+    "auditor_renewals",
+    "kube_api",
+)
 
 
 @pytest.mark.parametrize(
@@ -25,6 +33,7 @@ SHARED = ("auditor", "auditor_books", "auditor_notices", "auditor_renewals", "ku
     [
         auditor,
         auditor_books,
+        auditor_moves,
         auditor_notices,
         auditor_records,
         auditor_renewals,

@@ -88,7 +88,7 @@ def test_nothing_is_granted_that_an_operator_should_never_have(
     for right, _, _ in granted(objects, NAME):
         assert right.resource not in NEVER
         assert right.verb not in {"*", "bind", "escalate", "impersonate", "deletecollection"}
-        assert right.subresource in {"", "status", "finalizers"}
+        assert right.subresource in {"", "status", "finalizers", "eviction"}
         assert "*" not in right
 
 

@@ -46,6 +46,11 @@ class Membership:
     pod: str = ""
     secret: str = ""
 
+    @classmethod
+    def of(cls, namespace: str, lease: str, pod: str, secret: str) -> "Membership":
+        """The same, each in its place."""
+        return cls(namespace=namespace, lease=lease, pod=pod, secret=secret)
+
 
 class OnlyReplica:
     """Without an election: this process leads from its first moment, and there is no other.

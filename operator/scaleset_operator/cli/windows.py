@@ -120,11 +120,13 @@ def _first(items: Iterator[Occurrence | LeftOut], count: int) -> Iterator[Occurr
 
 def _foreseen(window: MaintenanceWindow, occurrence: Occurrence, since: datetime) -> Foreseen:
     """One to come; only where instances start anew notice is due (M-01)."""
-    announced = announcement_of(occurrence, window.spec)
+    announced = max(announcement_of(occurrence, window.spec), since)
+    left = occurrence.start - announced
+    felt = window.spec.impact is Impact.REDEPLOY
     return Foreseen(
         occurrence=occurrence,
-        announced=max(announced, since),
-        short=announced < since and window.spec.impact is Impact.REDEPLOY,
+        announced=announced,
+        short=felt and left < window.spec.notify_before,
     )
 
 

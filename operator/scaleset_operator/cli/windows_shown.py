@@ -103,7 +103,9 @@ def _note(item: Foreseen, preview: Preview) -> str:
     if item.short:
         due = format_duration(preview.window.spec.notify_before)
         left = item.occurrence.start - item.announced
-        notes.append(f"{span(left)} of notice, not {due}" if left > NO_TIME else "no notice")
+        said = f"{span(left)} of notice, not {due}" if left > NO_TIME else "no notice"
+        lost = "" if preview.window.spec.urgent else ": it does not take place"
+        notes.append(f"{said}{lost}")
     return ", ".join(notes)
 
 

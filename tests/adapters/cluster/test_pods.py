@@ -46,6 +46,7 @@ def test_every_field_of_a_plain_pod_arrives() -> None:
         containers_ready=True,
         reports=(("Ready", HEALTHY, at(RAN)),),
         containers=Containers(names=("web",), images=("web:1",), image_ids=("",), restarts=(0,)),
+        own_labels=(("app", "web"),),
     )
 
 

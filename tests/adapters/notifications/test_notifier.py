@@ -315,6 +315,20 @@ async def test_apprise_has_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     held.set()
 
 
+async def test_whatever_goes_wrong_in_apprise_is_tried_again(
+    tmp_path: Path, notifier: FileNotifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> bool:
+        raise LookupError(SECRET)
+
+    monkeypatch.setattr(by_apprise, "_notify", broken)
+    (tmp_path / "default.apprise").write_text("json://127.0.0.1/x")
+    with pytest.raises(Unavailable, match=r"apprise failed on .*: LookupError") as caught:
+        await notifier.send("default", EVENT)
+    assert SECRET not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
 @pytest.mark.parametrize("line", ["nonsense", "nosuchservice://x/y", "json://"])
 async def test_a_line_that_apprise_does_not_know_is_told_by_its_number(
     tmp_path: Path, notifier: FileNotifier, line: str

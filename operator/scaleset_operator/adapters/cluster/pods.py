@@ -151,7 +151,6 @@ def _instance(pod: Json, labels: Json, instance_id: int) -> Instance:
     recorded = moment(annotations.get(ANNOTATION_STATE_CHANGE_TIME))
     mark = annotations.get(ANNOTATION_RENEWED_FROM)
     in_rotation = conditions.get(GATE_IN_ROTATION)
-    node = spec.get("nodeName")
     return Instance(
         name=metadata["name"],
         uid=metadata["uid"],
@@ -161,7 +160,7 @@ def _instance(pod: Json, labels: Json, instance_id: int) -> Instance:
         model=intern(labels.get(LABEL_MODEL, "")),
         created=created,
         ip=status.get("podIP") or None,
-        node=intern(node) if node else None,
+        node=intern(spec["nodeName"]) if spec.get("nodeName") else None,
         started=recorded or started(spec, status, mark),
         started_is_recorded=recorded is not None,
         over=status.get("phase") in _OVER,
@@ -181,7 +180,7 @@ def _instance(pod: Json, labels: Json, instance_id: int) -> Instance:
         operation=_request(annotations.get(ANNOTATION_OPERATION)),
         terminate_at=moment(annotations.get(ANNOTATION_TERMINATE_AT)),
         termination_approved=annotations.get(ANNOTATION_APPROVE_TERMINATION) == "true",
-        own_labels=_kept(frozenset(kv for kv in labels.items() if _is_kept(kv[0]))),
+        own_labels=_kept(labels),
         **_maintenance(annotations),
     )
 
@@ -285,8 +284,12 @@ def _is_kept(label: str) -> bool:
     return label in KEPT or not label.startswith(f"{LABEL_PREFIX}/")
 
 
+def _kept(labels: Json) -> tuple[tuple[str, str], ...]:
+    return _ordered(frozenset(kv for kv in labels.items() if _is_kept(kv[0])))
+
+
 @lru_cache(maxsize=4096)
-def _kept(labels: Labels) -> tuple[tuple[str, str], ...]:
+def _ordered(labels: Labels) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(labels)[:MAX_KEPT_LABELS])
 
 

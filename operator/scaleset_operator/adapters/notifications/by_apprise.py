@@ -37,6 +37,11 @@ async def notify(
     except TimeoutError:
         message = f"apprise has not told everybody of {_file(addresses)} within {within_s:g} s"
         raise Unavailable(message) from None
+    except Unavailable:
+        raise
+    except Exception as fault:  # noqa: BLE001 - of any of its hundred ways; its words hold addresses
+        message = f"apprise failed on {_file(addresses)}: {type(fault).__name__}"
+        raise Unavailable(message) from None
     if not told:
         message = f"apprise could not tell everybody of {_file(addresses)}"
         raise Unavailable(message)
