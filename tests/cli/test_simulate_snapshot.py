@@ -8,7 +8,9 @@ from typing import Any
 
 import yaml
 
-from scaleset_operator.cli.kinds import HEALTH_PROBES, NODES, PODS, SCALE_SETS
+from scaleset_operator.cli.kinds import HEALTH_PROBES, MAINTENANCE_WINDOWS, NODES, PODS, SCALE_SETS
+from scaleset_operator.rehearsal.rehearsal import Rehearsal
+from tests.rehearsal.moving import moving
 from tests.rehearsal.runs import KEY, rehearsal
 from tests.rehearsal.test_snapshot import photographed
 from tests.support.fake_clock import T0
@@ -17,14 +19,19 @@ from tests.support.fake_plugin import FakeEntrance
 WHERE = ("-n", KEY.namespace, "--start-after", "5s", "--until", "5m", "-o", "json")
 
 
-def cluster() -> FakeEntrance:
+def cluster(run: Rehearsal | None = None, minutes: float = 2) -> FakeEntrance:
     """One in which a set stands as a rehearsal left it."""
-    run = rehearsal(4)
-    asyncio.run(run.run(timedelta(minutes=2)))
+    run = run or rehearsal(4)
+    asyncio.run(run.run(timedelta(minutes=minutes)))
     scale_set, others = photographed(run)
-    entrance = FakeEntrance(at=T0 + timedelta(minutes=2))
+    entrance = FakeEntrance(at=T0 + timedelta(minutes=minutes))
     entrance.add(SCALE_SETS, scale_set)
-    kinds = {"HealthProbe": HEALTH_PROBES, "Pod": PODS, "Node": NODES}
+    kinds = {
+        "HealthProbe": HEALTH_PROBES,
+        "MaintenanceWindow": MAINTENANCE_WINDOWS,
+        "Pod": PODS,
+        "Node": NODES,
+    }
     for body in others:
         entrance.add(kinds[body["kind"]], body)
     return entrance
@@ -50,6 +57,17 @@ def test_what_was_kept_gives_the_same_run(tmp_path: Path) -> None:
     assert simulated(FakeEntrance(away="no"), "-f", file, *scenario) == first
     kept = yaml.safe_load(Path(file).read_text())
     assert kept["metadata"]["annotations"] == {"scaleset.dev/snapshot-time": "2026-11-21T08:02:00Z"}
+
+
+def test_a_maintenance_that_is_under_way_goes_on_in_the_rehearsal(tmp_path: Path) -> None:
+    """X-12: window, nodes and the place that is held are part of what is kept."""
+    file = str(tmp_path / "now.yaml")
+    entrance = cluster(moving(), 4.01)
+    first = simulated(entrance, "web", "--save-snapshot", file)
+    moved = [act["instance"] for act in first["acts"] if act["act"] == "Moved"]
+    assert len(moved) == 6
+    assert next(act["act"] for act in first["acts"] if act["instance"] == "web-3") != "Hold"
+    assert simulated(FakeEntrance(away="no"), "-f", file) == first
 
 
 def test_nodes_that_may_not_be_read_are_done_without() -> None:

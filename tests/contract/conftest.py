@@ -12,6 +12,7 @@ from scaleset_operator.__main__ import SteadyClock
 from scaleset_operator.adapters.cluster.connection import Connection
 from scaleset_operator.adapters.cluster.gateway import KubernetesCluster
 from scaleset_operator.adapters.cluster.policies import PolicyReader
+from scaleset_operator.adapters.cluster.relocations import KubernetesRelocations
 from scaleset_operator.adapters.cluster.revisions import RevisionStore
 from tests.contract.fake_world import FakeWorld
 from tests.contract.real_world import Client, RealWorld
@@ -20,6 +21,7 @@ from tests.support.kube_api import Api
 
 FAKE = "fake"
 REAL = "api server"
+PAUSE = "pause:1"
 TLS_ROUNDS = 10
 """Turns of the loop in which a TLS transport that was aborted lets go of its socket."""
 
@@ -41,7 +43,9 @@ async def world(where: LocalCluster | None) -> AsyncIterator[World]:
         return
     with namespace_of(where) as (api, namespace):
         async with client_of(where, namespace) as (client, clock):
-            yield RealWorld(api, namespace, client, clock)
+            real = RealWorld(api, namespace, client, clock)
+            yield real
+            real.unmark_nodes()
 
 
 @contextmanager
@@ -64,7 +68,9 @@ async def client_of(
     cluster = KubernetesCluster(connection, clock, lambda _: None, (namespace,))
     try:
         await cluster.start()
-        yield Client(cluster, RevisionStore(connection), PolicyReader(connection)), clock
+        moves = KubernetesRelocations(connection, cluster.view, clock, PAUSE)
+        parts = (RevisionStore(connection), PolicyReader(connection), moves)
+        yield Client(cluster, *parts), clock
         await cluster.close()
     finally:
         await connection.close()

@@ -14,8 +14,9 @@ from scaleset_operator.rehearsal.kubelet import FakeKubelet, PodScript
 from scaleset_operator.rehearsal.manifests import pod_manifest
 from scaleset_operator.rehearsal.objects import FakePod
 from scaleset_operator.rehearsal.pod_writes import controller_of
+from scaleset_operator.rehearsal.relocations import FakeRelocations
 from scaleset_operator.rehearsal.revisions import FakeRevisions, RevisionBook
-from tests.contract.worlds import NEVER_READY, SELECTOR, STUCK
+from tests.contract.worlds import NEVER_READY, SELECTOR, STUCK, WINDOW
 from tests.support.builders import TEMPLATE, raw_spec
 from tests.support.fake_clock import FakeClock
 from tests.support.fake_policies import FakePolicies
@@ -34,6 +35,7 @@ class FakeWorld:
         self.server = FakeApiServer(self.clock)
         self.kubelet = FakeKubelet(self.server, _script)
         self.cluster = FakeCluster(self.server, lag=LAG)
+        self.relocations = FakeRelocations(self.cluster)
         self.disruption = FakeDisruption(self.server)
         self.revisions = FakeRevisions(RevisionBook(), self.cluster.wire)
         self.policies = FakePolicies()
@@ -135,6 +137,19 @@ class FakeWorld:
     async def forbid_creates(self) -> None:
         """See `World`."""
         self.server.quota[NAMESPACE] = len(self.server.pods(NAMESPACE))
+
+    async def make_window(self, name: str) -> None:
+        """See `World`."""
+        self.server.apply("MaintenanceWindow", NAMESPACE, name, WINDOW)
+
+    async def mark_node(self) -> tuple[str, tuple[tuple[str, str], ...]]:
+        """See `World`."""
+        self.server.set_node("node-2", labels={"contract/updated": "yes"})
+        return "node-2", (("contract/updated", "yes"),)
+
+    async def moment(self) -> None:
+        """See `World`."""
+        self.clock.advance(STEP)
 
     async def until(self, told: Callable[[], bool]) -> None:
         """See `World`."""

@@ -10,14 +10,16 @@ from typing import Any, Final, NamedTuple
 from scaleset_operator.__main__ import SteadyClock
 from scaleset_operator.adapters.cluster.gateway import KubernetesCluster
 from scaleset_operator.adapters.cluster.policies import PolicyReader
+from scaleset_operator.adapters.cluster.relocations import KubernetesRelocations
 from scaleset_operator.adapters.cluster.revisions import RevisionStore
 from scaleset_operator.reconciler.ports import Key, Owner
-from tests.contract.worlds import SELECTOR
+from tests.contract.worlds import SELECTOR, WINDOW
 from tests.support.builders import TEMPLATE, raw_spec
 from tests.support.kube_api import Api, ApiError, path_of
 
 PATIENCE_S: Final = 20.0
 FORBIDDEN: Final = 403
+NODES: Final = "/api/v1/nodes"
 GATE: Final = {"conditionType": "scaleset.dev/InRotation"}
 
 
@@ -27,6 +29,7 @@ class Client(NamedTuple):
     cluster: KubernetesCluster
     revisions: RevisionStore
     policies: PolicyReader
+    relocations: KubernetesRelocations
 
 
 class RealWorld:
@@ -35,8 +38,9 @@ class RealWorld:
     def __init__(self, api: Api, namespace: str, client: Client, clock: SteadyClock) -> None:
         self.api = api
         self.namespace = namespace
-        self.cluster, self.revisions, self.policies = client
+        self.cluster, self.revisions, self.policies, self.relocations = client
         self.clock = clock
+        self._marked: dict[str, tuple[str, str]] = {}
 
     def now(self) -> datetime:
         """See `World`."""
@@ -159,6 +163,33 @@ class RealWorld:
         path = path_of("ResourceQuota", self.namespace, "full", "status")
         self.api.merge(path, {"status": {"hard": hard, "used": hard}})
         await self._until(self._is_full)
+
+    async def make_window(self, name: str) -> None:
+        """See `World`."""
+        body = {
+            "apiVersion": "scaleset.dev/v1alpha1",
+            "kind": "MaintenanceWindow",
+            "metadata": {"name": name},
+            "spec": WINDOW,
+        }
+        self.api.create(path_of("MaintenanceWindow", self.namespace), body)
+
+    async def mark_node(self) -> tuple[str, tuple[tuple[str, str], ...]]:
+        """See `World`; other tests see the same nodes, and none with this label."""
+        node: str = self.api.items(NODES)[-1]["metadata"]["name"]
+        label = (f"contract/{self.namespace}", "yes")
+        self.api.merge(f"{NODES}/{node}", {"metadata": {"labels": dict([label])}})
+        self._marked[node] = label
+        return node, (label,)
+
+    def unmark_nodes(self) -> None:
+        """Leave the nodes as they were."""
+        for node, (label, _) in self._marked.items():
+            self.api.merge(f"{NODES}/{node}", {"metadata": {"labels": {label: None}}})
+
+    async def moment(self) -> None:
+        """See `World`."""
+        await asyncio.sleep(0.1)
 
     async def until(self, told: Callable[[], bool]) -> None:
         """See `World`."""

@@ -13,6 +13,7 @@ from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.plan import CreateInstance, Purpose, RenewInstance
 from scaleset_operator.reconciler.outlook import Policies
 from scaleset_operator.reconciler.ports import Cluster, Owner
+from scaleset_operator.reconciler.relocations import Relocations
 from scaleset_operator.reconciler.revisions import Revisions
 from tests.support.builders import TEMPLATE
 
@@ -39,6 +40,11 @@ class World(Protocol):
     @property
     def policies(self) -> Policies:
         """The port of the NetworkPolicies, on the same connection."""
+        ...
+
+    @property
+    def relocations(self) -> Relocations:
+        """The port of moves, on the same connection."""
         ...
 
     def now(self) -> datetime:
@@ -115,9 +121,32 @@ class World(Protocol):
         """A quota of as many pods as there are now."""
         ...
 
+    async def make_window(self, name: str) -> None:
+        """Somebody creates a MaintenanceWindow over sets of the tier web."""
+        ...
+
+    async def mark_node(self) -> tuple[str, tuple[tuple[str, str], ...]]:
+        """Somebody labels a node as updated; its name, and labels that no other node has."""
+        ...
+
+    async def moment(self) -> None:
+        """Let a little time pass."""
+        ...
+
     async def until(self, told: Callable[[], bool]) -> None:
         """Wait until it holds; fails the test when it does not within seconds."""
         ...
+
+
+WINDOW: Final[dict[str, Any]] = {
+    "scaleSetSelector": {"matchLabels": {"tier": "web"}},
+    "impact": "Redeploy",
+    "updatedNodeSelector": {"matchLabels": {"maintenance/updated": "yes"}},
+    "once": {
+        "selfService": {"startTime": "2098-11-01T00:00:00Z", "endTime": "2098-12-31T00:00:00Z"},
+        "scheduled": {"startTime": "2099-01-01T00:00:00Z", "endTime": "2099-01-01T06:00:00Z"},
+    },
+}
 
 
 def creation(number: int = 1, *, set_name: str = "web", **fields: Any) -> CreateInstance:

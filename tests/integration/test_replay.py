@@ -1,4 +1,4 @@
-"""Three runs of the live operator, recorded, and replayed in virtual time with the same acts.
+"""Runs of the live operator, recorded, and replayed in virtual time with the same acts.
 
 Must not know: what any act should be; only that both do the same.
 """
@@ -14,7 +14,9 @@ import pytest
 from scaleset_operator.rehearsal.comparison import carried_out
 from scaleset_operator.rehearsal.recording import Recording, read_recording
 from scaleset_operator.rehearsal.replay import Replay
+from tests.integration.maintained import announce, ask, iteration, nodes_of, seven_names
 from tests.integration.operator_fixture import OperatorProcess
+from tests.integration.test_maintenance import old_sets, one_updated_node
 from tests.integration.waiting import eventually
 from tests.integration.world import VERDICT_S, names_of, new_world, template, uids_of
 
@@ -133,3 +135,17 @@ def test_a_bad_image_that_is_stopped_beside_a_repair_is_replayed(recorded: Recor
     world.change("web", template=template("web", image="web:bad"))
     world.await_word("web", "InstancesUpToDate", "False", "RolloutStopped")
     expect_same(recorded.recording(), Take=2, Delete=2)
+
+
+def test_a_window_that_moves_a_set_to_another_node_is_replayed(recorded: Recorded) -> None:
+    """X-12: with the places that were held and what an owner asked for."""
+    world = recorded.world
+    old_sets(world, "web", size=4, domains=2)
+    with one_updated_node(world) as new:
+        announce(world, "patch", "web", ask=8, work=600)
+        first = names_of(world.pods("web"))[0]
+        eventually(lambda: seven_names(world, first), "it is included")
+        ask(world, first, "patch")
+        eventually(lambda: nodes_of(world, "web") == {new}, "all are moved", seconds=120)
+        eventually(lambda: iteration(world, "web").get("completed") == 4, "all are done")
+    expect_same(recorded.recording(), Move=4, Hold=4, Evict=4, Free=4, Moved=4, Create=8)

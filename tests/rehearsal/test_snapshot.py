@@ -14,6 +14,7 @@ from scaleset_operator.rehearsal.manifests import pod_manifest, pod_of
 from scaleset_operator.rehearsal.rehearsal import Rehearsal
 from scaleset_operator.rehearsal.snapshot import answer_of, restore
 from scaleset_operator.rehearsal.summary import summary_of
+from tests.rehearsal.moving import moving, on_updated
 from tests.rehearsal.runs import KEY, acts, rehearsal
 
 
@@ -24,13 +25,18 @@ def photographed(run: Rehearsal) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     nodes = [
         {
             "kind": "Node",
-            "metadata": {"name": node.name},
+            "metadata": {"name": node.name, "labels": dict(node.labels)},
             "status": {"conditions": [{"type": "Ready", "status": str(node.ready)}]},
         }
         for node in run.server.nodes()
     ]
+    windows = [
+        body
+        for key, body in run.server.objects().items()
+        if key.kind == "MaintenanceWindow" and isinstance(body, dict)
+    ]
     # As it comes off the wire: plain words, and nothing shared.
-    scale_set, *rest = json.loads(json.dumps([run.scale_set, *others, *pods, *nodes]))
+    scale_set, *rest = json.loads(json.dumps([run.scale_set, *others, *windows, *pods, *nodes]))
     return scale_set, rest
 
 
@@ -111,3 +117,19 @@ async def test_one_that_is_well_answers() -> None:
     run = rehearsal(1)
     await run.run(timedelta(minutes=1))
     assert answer_of(run.instances()[0]) is None
+
+
+@pytest.mark.parametrize("seconds", [239.0, 240.5, 241.5, 244.0, 270.0])
+async def test_a_maintenance_goes_on_from_where_it_stood(seconds: float) -> None:
+    """X-12, M-26: with the places that are held, and what is said on each instance."""
+    first = moving()
+    await first.run(timedelta(seconds=seconds))
+    second = Rehearsal(KEY, first.clock.now(), nodes=0)
+    second.start_after = 5.0
+    restore(second, *photographed(first))
+    await second.run(timedelta(minutes=10))
+    await first.run(timedelta(seconds=seconds) + timedelta(minutes=10))
+    done = [act for act in first.acts if act.kind is ActKind.MOVED and act.at > second.begin]
+    assert [(a.instance, a.what) for a in done] == acts(second, ActKind.MOVED)
+    assert len(on_updated(second)) == 6
+    assert len(second.server.pods(KEY.namespace)) == 6

@@ -62,6 +62,8 @@ ANNOTATION_MAINTENANCE_ITERATION: Final = f"{LABEL_PREFIX}/maintenance-iteration
 """The one iteration that an instance is in (V-04): window, number, UID in short, end."""
 LABEL_PLACE_FOR: Final = f"{LABEL_PREFIX}/place-for"
 """On a pod that holds a place on an updated node: the instance that it is held for."""
+LABEL_PLACE_OF: Final = f"{LABEL_PREFIX}/place-of"
+"""On the same: the set."""
 ANNOTATION_NODE_MAINTENANCE: Final = f"{LABEL_PREFIX}/node-maintenance"
 """On a node that we cordoned: namespace/window/iteration; whoever finds it without need unwinds."""
 ANNOTATION_RESUME_REQUESTED_AT: Final = f"{LABEL_PREFIX}/repairs-resume-requested-at"

@@ -27,6 +27,8 @@ SNAPSHOT_TIME: Final = f"{GROUP}/snapshot-time"
 MAX_BYTES: Final = 64 * 1024 * 1024
 """A snapshot of a set of thousands of pods fits; an endless file does not."""
 KINDS: Final = ("ScaleSet", "HealthProbe", "PodDisruptionBudget", "Pod", "Node")
+WINDOW: Final = "MaintenanceWindow"
+"""Of a snapshot it counts, for it was announced; of manifests nobody announces it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,8 +111,9 @@ def sort_out(
     bodies = [_placed(body, namespace or "default") for body in found]
     chosen = _chosen([b for b in bodies if b["kind"] == "ScaleSet"], path, name, namespace)
     home = chosen["metadata"]["namespace"]
-    others = [b for b in bodies if b["kind"] in KINDS[1:] and _near(b, home)]
-    ignored = sorted({b["kind"] for b in bodies if b["kind"] not in KINDS})
+    kinds = (*KINDS, WINDOW) if chosen["metadata"].get("uid") else KINDS
+    others = [b for b in bodies if b["kind"] in kinds[1:] and _near(b, home)]
+    ignored = sorted({b["kind"] for b in bodies if b["kind"] not in kinds})
     for body in (chosen, *others):
         _check(body, path)
     return Manifests(scale_set=chosen, others=others, ignored=ignored)

@@ -32,6 +32,10 @@ WORDS: Final = {
     ActKind.DELETE: ("deleted", "{what}"),
     ActKind.RENEW: ("containers renewed", "{what}"),
     ActKind.NOTICE: ("notice given", ""),
+    ActKind.MOVE: ("maintenance begins", "{what}: {act.reason}"),
+    ActKind.MOVED: ("maintenance ends", "{what}: {act.detail}"),
+    ActKind.HOLD: ("place asked for", ""),
+    ActKind.EVICT: ("evicted", ""),
     ActKind.ADOPT: ("adopted", ""),
     ActKind.RELEASE: ("released", ""),
 }

@@ -10,12 +10,13 @@ from typing import Any
 
 import yaml
 
-from scaleset_operator.api.base import LABEL_NAME, format_time
+from scaleset_operator.api.base import LABEL_NAME, LABEL_PLACE_OF, format_time
 from scaleset_operator.cli.access import Access
 from scaleset_operator.cli.failures import Failure
 from scaleset_operator.cli.kinds import (
     DISRUPTION_BUDGETS,
     HEALTH_PROBES,
+    MAINTENANCE_WINDOWS,
     NODES,
     PODS,
     SCALE_SETS,
@@ -33,11 +34,13 @@ async def taken(access: Access, namespace: str, name: str, now: datetime) -> Man
     """
     scale_set = _slim(await access.scale_set(namespace, name), SCALE_SETS)
     pods = await access.items(PODS, namespace, labels=f"{LABEL_NAME}={name}")
+    places = await access.items(PODS, namespace, labels=f"{LABEL_PLACE_OF}={name}")
     others = [
         *await _items(access, HEALTH_PROBES, namespace),
         *await _items(access, DISRUPTION_BUDGETS, namespace),
         *await _items(access, NODES, None),
-        *(_slim(pod, PODS) for pod in pods),
+        *await _items(access, MAINTENANCE_WINDOWS, namespace),
+        *(_slim(pod, PODS) for pod in (*pods, *places)),
     ]
     return Manifests(scale_set=scale_set, others=others, taken=now)
 

@@ -151,11 +151,11 @@ class Actor:
                 await self._relocations.hold_place(owner, action, not_after)
             else:
                 await self._relocations.release_place(owner, action)
-        except Refused as refused:
+        except (Conflict, Refused) as no:
             whose = action.instance if isinstance(action, HoldPlace) else action.name
-            memory.refuse_eviction(whose, refused.message, self._clock.now())
-            return refused
-        except (Conflict, Gone, TooOld, Unavailable) as fault:
+            memory.refuse_eviction(whose, str(no), self._clock.now())
+            return no
+        except (Gone, TooOld, Unavailable) as fault:
             return fault
         return None
 
@@ -178,7 +178,10 @@ class Actor:
             else:
                 await self._cluster.renew(owner, action, not_after)
         except Refused as refused:
-            memory.refuse_touch(action.name, self._clock.now())
+            if isinstance(action, EvictInstance):
+                memory.refuse_eviction(action.name, refused.message, self._clock.now())
+            else:
+                memory.refuse_touch(action.name, self._clock.now())
             return refused
         except (Conflict, Gone, TooOld, Unavailable) as fault:
             return fault

@@ -1,50 +1,23 @@
 """What the loop does, act by act, as values: for whoever shows, records or compares it.
 
-A cluster behind this one is asked and told exactly as it would be without. Acts of one turn that go
-out together are numbered in the order in which they were begun, not in which they ended.
-Must not know: what becomes of an act that was noted.
+Must not know: who notes an act, or what becomes of it.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from itertools import count
-from typing import Any, TypeVar
 
+from scaleset_operator.api.maintenanceledger import MaintenanceEntry
+from scaleset_operator.api.maintenancestatus import RedeployStatus
 from scaleset_operator.api.scalesetstatus import ScaleSetStatus
-from scaleset_operator.core.disruption import Disruption
-from scaleset_operator.core.observed import Instance
-from scaleset_operator.core.plan import (
-    AdoptInstance,
-    AnswerRequest,
-    CreateInstance,
-    DeleteInstance,
-    GiveNotice,
-    Note,
-    PublishHealth,
-    ReleaseInstance,
-    RenewInstance,
-)
-from scaleset_operator.reconciler.ports import (
-    Clock,
-    Cluster,
-    Conflict,
-    Created,
-    Gone,
-    Key,
-    Owner,
-    Pods,
-    Refused,
-    TooOld,
-    Unavailable,
-)
-
-T = TypeVar("T")
+from scaleset_operator.core.maintenance_acts import PublishMaintenance
+from scaleset_operator.core.plan import PublishHealth
+from scaleset_operator.reconciler.ports import Key
 
 
 class ActKind(StrEnum):
-    """Kinds of acts: the first six are what a record of the status says, the others requests."""
+    """Kinds of acts: the first eight are what a record of the status says, the others requests."""
 
     BEGIN = "Begin"
     END = "End"
@@ -52,6 +25,8 @@ class ActKind(StrEnum):
     CERTAIN = "Certain"
     SERVICE = "Service"
     TAKE = "Take"
+    MOVE = "Move"
+    MOVED = "Moved"
     CREATE = "Create"
     DELETE = "Delete"
     RENEW = "Renew"
@@ -60,6 +35,10 @@ class ActKind(StrEnum):
     ANSWER = "Answer"
     ADOPT = "Adopt"
     RELEASE = "Release"
+    HOLD = "Hold"
+    FREE = "Free"
+    EVICT = "Evict"
+    MARK = "Mark"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,166 +71,29 @@ Said = tuple[ActKind, str, str, str, str]
 """Kind, instance, what, reason, detail."""
 
 
-class NotedCluster:
-    """The port `Cluster` over another one, telling each act once it is known how it ended."""
-
-    def __init__(
-        self,
-        cluster: Cluster,
-        clock: Clock,
-        status_of: Callable[[Key], ScaleSetStatus],
-        note: Callable[[Act], None],
-    ) -> None:
-        """Prepares it.
-
-        Args:
-            cluster: the one that is asked.
-            clock: dates the acts.
-            status_of: a set's status as it stood before the next record.
-            note: told of each act.
-        """
-        self._cluster = cluster
-        self._clock = clock
-        self._status_of = status_of
-        self._note = note
-        self._numbers = count()
-
-    # What is asked.
-
-    def pods(self, owner: Owner) -> Pods:
-        """See the port."""
-        return self._cluster.pods(owner)
-
-    def node_ready(self) -> Mapping[str, bool]:
-        """See the port."""
-        return self._cluster.node_ready()
-
-    def pods_on(self, node: str) -> tuple[Instance, ...]:
-        """See the port."""
-        return self._cluster.pods_on(node)
-
-    def disruption(self, owner: Owner, names: Collection[str]) -> Disruption:
-        """See the port."""
-        return self._cluster.disruption(owner, names)
-
-    async def read_instance(self, owner: Owner, name: str) -> Instance | None:
-        """See the port."""
-        return await self._cluster.read_instance(owner, name)
-
-    async def list_instances(self, owner: Owner) -> None:
-        """See the port."""
-        await self._cluster.list_instances(owner)
-
-    async def foreign_pods(self, owner: Owner) -> tuple[str, ...]:
-        """See the port."""
-        return await self._cluster.foreign_pods(owner)
-
-    async def dry_run(self, owner: Owner) -> None:
-        """See the port."""
-        await self._cluster.dry_run(owner)
-
-    async def tell(self, owner: Owner, note: Note) -> None:
-        """See the port."""
-        await self._cluster.tell(owner, note)
-
-    async def record_report(
-        self, kind: str, key: Key, resource_version: str, status: Mapping[str, Any]
-    ) -> str:
-        """See the port."""
-        return await self._cluster.record_report(kind, key, resource_version, status)
-
-    # What is done.
-
-    async def record_status(self, owner: Owner, status: Mapping[str, Any]) -> str:
-        """See the port."""
-        before, number = self._status_of(owner.key), next(self._numbers)
-        version = await self._cluster.record_status(owner, status)
-        for said in recorded(before, ScaleSetStatus.model_validate(status)):
-            self._tell_of(number, owner, said)
-        return version
-
-    async def create_instance(
-        self, owner: Owner, action: CreateInstance, not_after: int
-    ) -> Created:
-        """See the port."""
-        sent = self._cluster.create_instance(owner, action, not_after)
-        said = (ActKind.CREATE, action.name, "repair" if action.attempt else "", "", "")
-        return await self._noted(owner, said, sent)
-
-    async def delete_instance(self, owner: Owner, action: DeleteInstance, not_after: int) -> None:
-        """See the port."""
-        sent = self._cluster.delete_instance(owner, action, not_after)
-        await self._noted(owner, (ActKind.DELETE, action.name, action.purpose, "", ""), sent)
-
-    async def renew(self, owner: Owner, action: RenewInstance, not_after: int) -> None:
-        """See the port."""
-        sent = self._cluster.renew(owner, action, not_after)
-        await self._noted(owner, (ActKind.RENEW, action.name, action.purpose, "", ""), sent)
-
-    async def give_notice(self, owner: Owner, action: GiveNotice, not_after: int) -> None:
-        """See the port."""
-        sent = self._cluster.give_notice(owner, action, not_after)
-        await self._noted(owner, (ActKind.NOTICE, action.name, "", "", ""), sent)
-
-    async def publish(self, owner: Owner, action: PublishHealth) -> None:
-        """See the port."""
-        sent = self._cluster.publish(owner, action)
-        await self._noted(owner, _published(action), sent)
-
-    async def answer(self, owner: Owner, action: AnswerRequest) -> None:
-        """See the port."""
-        sent = self._cluster.answer(owner, action)
-        await self._noted(owner, (ActKind.ANSWER, action.name, "", "", ""), sent)
-
-    async def adopt(self, owner: Owner, action: AdoptInstance) -> None:
-        """See the port."""
-        sent = self._cluster.adopt(owner, action)
-        await self._noted(owner, (ActKind.ADOPT, action.name, "", "", ""), sent)
-
-    async def release(self, owner: Owner, action: ReleaseInstance) -> None:
-        """See the port."""
-        sent = self._cluster.release(owner, action)
-        await self._noted(owner, (ActKind.RELEASE, action.name, "", "", ""), sent)
-
-    # Inside.
-
-    async def _noted(self, owner: Owner, said: Said, sent: Awaitable[T]) -> T:
-        number = next(self._numbers)
-        try:
-            answer = await sent
-        except (Conflict, Gone, Refused, TooOld, Unavailable) as fault:
-            self._tell_of(number, owner, said, type(fault).__name__)
-            raise
-        self._tell_of(number, owner, said)
-        return answer
-
-    def _tell_of(self, number: int, owner: Owner, said: Said, failed: str = "") -> None:
-        kind, instance, what, reason, detail = said
-        self._note(
-            Act(
-                number=number,
-                at=self._clock.now(),
-                key=owner.key,
-                kind=kind,
-                instance=instance,
-                what=str(what),
-                reason=str(reason),
-                detail=detail,
-                failed=failed,
-            )
-        )
-
-
-def _published(action: PublishHealth) -> Said:
+def published(action: PublishHealth) -> Said:
+    """What a patch of a pod says."""
     gate = {None: "", True: "in rotation", False: "out of rotation"}[action.in_rotation]
     words = [action.health or "", gate, "started" if action.state_change_time else ""]
     what = ", ".join(str(word) for word in words if word)
     return (ActKind.PUBLISH, action.name, what, action.reason, action.message)
 
 
+def marked(action: PublishMaintenance) -> Said:
+    """What a patch of a pod says of its maintenance."""
+    said = RedeployStatus()
+    if action.status is not None:
+        said = RedeployStatus.model_validate_json(action.status)
+    allowed = "allowed" if said.is_customer_initiated_maintenance_allowed else ""
+    what = ", ".join(word for word in (action.mark or "", allowed) if word)
+    code = said.last_operation_result_code or ""
+    return (ActKind.MARK, action.name, what, code, said.last_operation_message or "")
+
+
 def recorded(before: ScaleSetStatus, after: ScaleSetStatus) -> Iterator[Said]:
     """What a record of the status says that the one before did not."""
     yield from _repairs(before, after)
+    yield from _moves(before, after)
     then = {d.group: d for d in before.repairs.doubts}
     now = {d.group: d for d in after.repairs.doubts}
     for group, doubt in now.items():
@@ -285,3 +127,19 @@ def _repairs(before: ScaleSetStatus, after: ScaleSetStatus) -> Iterator[Said]:
         if place not in then:
             said = (entry.cause_reason or "", entry.cause)
             yield (ActKind.BEGIN, entry.instance, entry.action, *said)
+
+
+def _moves(before: ScaleSetStatus, after: ScaleSetStatus) -> Iterator[Said]:
+    """Instances taken for maintenance, and how that ended; without a result nothing was done."""
+    then, now = _moving(before), _moving(after)
+    for place, entry in then.items():
+        if place not in now:
+            yield (ActKind.MOVED, entry.instance, entry.result or "", entry.window, entry.message)
+    for place, entry in now.items():
+        if place not in then:
+            yield (ActKind.MOVE, entry.instance, entry.origin, entry.window, "")
+
+
+def _moving(status: ScaleSetStatus) -> dict[tuple[str, str], MaintenanceEntry]:
+    ledger = status.maintenance
+    return {} if ledger is None else {(e.instance, e.uid): e for e in ledger.in_flight}

@@ -88,7 +88,7 @@ class Memory:
         self.refused_until[name] = now + _wait(self.refusals[name])
 
     def refuse_eviction(self, name: str, why: str, now: datetime) -> None:
-        """A budget has no room for it: wait, longer each time, and say why."""
+        """Its place or its eviction was refused: wait, longer each time, and say why."""
         self.evictions[name] = self.evictions.get(name, 0) + 1
         self.not_evicted[name] = (why, now + _wait(self.evictions[name]))
 

@@ -13,9 +13,11 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
+from scaleset_operator.api.base import Resource
 from scaleset_operator.core.disruption import Disruption
 from scaleset_operator.core.observed import Evidence, Instance, ProberView
 from scaleset_operator.core.policies import Policy, ProberPlace
+from scaleset_operator.core.windowview import Place
 from scaleset_operator.reconciler.acts import Act
 from scaleset_operator.reconciler.ports import Clock, Key
 from scaleset_operator.reconciler.resources import key_of
@@ -26,6 +28,7 @@ INSTANCE: Final = TypeAdapter(Instance)
 EVIDENCE: Final = TypeAdapter(Evidence)
 VIEW: Final = TypeAdapter(ProberView)
 ACT: Final = TypeAdapter(Act)
+HELD: Final = TypeAdapter(Place | None)
 BUDGETS: Final = TypeAdapter(Disruption)
 POLICIES: Final = TypeAdapter(tuple[Policy, ...] | None)
 PLACE: Final = TypeAdapter(ProberPlace)
@@ -118,6 +121,17 @@ class Recorder:
     def was_told(self, kind: str, place: Collection[str], value: object, data: Any) -> None:
         """What a turn asked for in between and decided on at once: known to it as it began."""
         self.saw(kind, place, value, data, _turn_began.get(self._moment))
+
+    def saw_windows(self, windows: Mapping[Key, Resource]) -> None:
+        """The windows as they are known: our own writes and live reads are news of them too."""
+        for key, window in windows.items():
+            if self._is_new(("window", *key), window.metadata.resource_version):
+                body = window.model_dump(mode="json", by_alias=True, exclude_none=True)
+                self.line("window", at=self._moment, of=list(key), value=body)
+        known = {Key(*place[1:]) for place in self._known if place[0] == "window"}
+        for key in sorted(known - windows.keys()):
+            del self._known["window", *key]
+            self.line("window", at=self._moment, of=list(key), value=None)
 
     def saw_vote(self, pod_uid: str, at: datetime | None) -> None:
         """When another prober heard a pod, under the instance's name; never is not written."""

@@ -6,12 +6,15 @@ Must not know: the form of a line.
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
+from scaleset_operator.api.maintenancewindow import MaintenanceWindow
 from scaleset_operator.api.scalesetstatus import ScaleSetStatus
 from scaleset_operator.core.disruption import Disruption
 from scaleset_operator.core.observed import Evidence, Neighbour, ProberView
 from scaleset_operator.core.policies import Policy, ProberPlace
-from scaleset_operator.reconciler.acts import Act, NotedCluster
+from scaleset_operator.core.windowview import Place
+from scaleset_operator.reconciler.acts import Act
 from scaleset_operator.reconciler.leadership import Leadership
+from scaleset_operator.reconciler.noting import NotedCluster, NotedRelocations
 from scaleset_operator.reconciler.outlook import Policies, Vantage
 from scaleset_operator.reconciler.ports import (
     Clock,
@@ -27,11 +30,13 @@ from scaleset_operator.reconciler.ports import (
 from scaleset_operator.reconciler.recorder import (
     ACT,
     BUDGETS,
+    HELD,
     PLACE,
     POLICIES,
     VIEW,
     Recorder,
 )
+from scaleset_operator.reconciler.relocations import Relocations
 from scaleset_operator.reconciler.resources import Resources
 from scaleset_operator.reconciler.turn import Reconciler
 
@@ -43,7 +48,10 @@ def record(loop: Reconciler, recorder: Recorder) -> None:
         loop: its ports are replaced by ones that write.
         recorder: is to be told of its turns by whoever takes them.
     """
-    loop.cluster = RecordingCluster(loop.cluster, loop.clock, loop.resources, recorder)
+    cluster = RecordingCluster(loop.cluster, loop.clock, loop.resources, recorder)
+    loop.cluster = cluster
+    moves = RecordingRelocations(loop.relocations, cluster, loop.resources, recorder)
+    loop.relocations = moves
     loop.probes = RecordingProbes(loop.probes, recorder)
     loop.vantage = RecordingVantage(loop.vantage, recorder)
     loop.policies = RecordingPolicies(loop.policies, recorder)
@@ -99,6 +107,50 @@ class RecordingCluster(NotedCluster):
             raise
         self._recorder.begin_observation()
         self._recorder.saw("template", owner.key, [], [])
+
+
+class RecordingRelocations(NotedRelocations):
+    """The port `Relocations`, writing what it gives, what it is told to do, and the windows."""
+
+    def __init__(
+        self,
+        relocations: Relocations,
+        noted: NotedCluster,
+        resources: Resources,
+        recorder: Recorder,
+    ) -> None:
+        super().__init__(relocations, noted)
+        self._resources = resources
+        self._recorder = recorder
+
+    def node_labels(self) -> Mapping[str, Mapping[str, str]]:
+        """See the port; of the labels only those are written that a window asks for."""
+        found = super().node_labels()
+        heard = self._resources.windows_heard
+        self._recorder.saw("heard", (), heard, heard)
+        windows = {key: self._resources.window(key) for key in self._resources.window_keys()}
+        known = {key: window for key, window in windows.items() if window is not None}
+        self._recorder.saw_windows(known)
+        asked = {label for window in known.values() for label in _labels_of(window)}
+        borne = {
+            node: {label: text for label, text in labels.items() if label in asked}
+            for node, labels in (found.items() if asked else ())
+        }
+        bearing = {node: labels for node, labels in borne.items() if labels}
+        self._recorder.saw("labels", (), bearing, bearing)
+        return found
+
+    async def read_place(self, owner: Owner, name: str) -> Place | None:
+        """See the port; each answer is written, for which one a turn had matters."""
+        found = await super().read_place(owner, name)
+        data = HELD.dump_python(found, mode="json")
+        self._recorder.line("held", of=[*owner.key, name], value=data)
+        return found
+
+
+def _labels_of(window: MaintenanceWindow) -> Collection[str]:
+    selector = window.spec.updated_node_selector
+    return () if selector is None else selector.match_labels
 
 
 class RecordingProbes:

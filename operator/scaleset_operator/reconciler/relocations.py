@@ -18,7 +18,7 @@ from scaleset_operator.reconciler.ports import Key, Owner, Unavailable
 
 
 class Disallowed(Unavailable):
-    """A PodDisruptionBudget does not allow the eviction now (429 with its cause)."""
+    """PodDisruptionBudgets do not allow the eviction now (429 with its cause, or more than one)."""
 
 
 class Relocations(Protocol):

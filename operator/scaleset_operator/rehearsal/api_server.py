@@ -22,6 +22,7 @@ from scaleset_operator.rehearsal.errors import (
     INVALID,
     NOT_FOUND,
     ServerError,
+    check_preconditions,
 )
 from scaleset_operator.rehearsal.manifests import pod_manifest
 from scaleset_operator.rehearsal.objects import FakeNode, FakePod, ObjectKey, whole_second
@@ -57,7 +58,8 @@ class Change:
         if isinstance(self.stored, FakePod):
             return pod_manifest(self.stored)
         if isinstance(self.stored, FakeNode):
-            return {"kind": "Node", "metadata": {"name": self.stored.name}}
+            labels = dict(self.stored.labels)
+            return {"kind": "Node", "metadata": {"name": self.stored.name, "labels": labels}}
         return self.stored
 
 
@@ -84,6 +86,7 @@ class FakeApiServer:
         self._keys: dict[str, ObjectKey] = {}
         self._others: dict[ObjectKey, Raw] = {}
         self._uids = count(1)
+        self._had: set[str] = set()
         self._listeners: list[Listener] = []
         self._telling = False
 
@@ -143,7 +146,7 @@ class FakeApiServer:
     ) -> FakePod:
         """Write fields of the pod that now has this name; ServerError 404, 409 on preconditions."""
         current = self.pod(pod.namespace, pod.name)
-        _preconditions(current, uid, version)
+        check_preconditions((current.uid, current.resource_version), uid, version)
         changed = replace(current, **fields)
         if not all(row["image"] for row in changed.spec.get("containers", ())):
             raise ServerError(INVALID, f"{pod.name}: spec.containers[].image: Required value")
@@ -158,7 +161,7 @@ class FakeApiServer:
     ) -> FakePod:
         """Accept a deletion: gone at once if over or on no node, else once its kubelet is done."""
         current = self.pod(namespace, name)
-        _preconditions(current, uid, version)
+        check_preconditions((current.uid, current.resource_version), uid, version)
         if current.over or current.node is None:
             self.remove_pod(current)
             return current
@@ -169,14 +172,16 @@ class FakeApiServer:
     def remove_pod(self, pod: FakePod) -> None:
         """Take the object away: kubelet's last word, or a forced deletion."""
         current = self.pod(pod.namespace, pod.name)
-        _preconditions(current, pod.uid, None)
+        check_preconditions((current.uid, current.resource_version), pod.uid)
         del self._objects[pod.key], self._keys[pod.uid]
         self._commit("DELETED", pod.key, replace(current, resource_version=self._next()))
 
-    def set_node(self, name: str, *, ready: bool) -> FakeNode:
-        """Make a node, or change whether it is Ready."""
-        verb = "MODIFIED" if ObjectKey("Node", "", name) in self._objects else "ADDED"
-        node = FakeNode(name=name, ready=ready, resource_version=self._next())
+    def set_node(self, name: str, **fields: Any) -> FakeNode:
+        """Make a node, or change what is said of it."""
+        known = self._objects.get(ObjectKey("Node", "", name))
+        verb = "ADDED" if known is None else "MODIFIED"
+        before = known if isinstance(known, FakeNode) else FakeNode(name=name)
+        node = replace(before, **fields, resource_version=self._next())
         self._objects[node.key] = node
         self._commit(verb, node.key, node)
         return node
@@ -257,7 +262,9 @@ class FakeApiServer:
     # Inside.
 
     def _uid(self) -> str:
-        return f"00000000-0000-4000-8000-{next(self._uids):012d}"
+        """One that nothing has or had, what was restored included."""
+        every = (f"00000000-0000-4000-8000-{number:012d}" for number in self._uids)
+        return next(uid for uid in every if uid not in self._had)
 
     def _next(self) -> int:
         self.version += 1
@@ -267,6 +274,7 @@ class FakeApiServer:
         stored = replace(pod, resource_version=self._next())
         self._objects[stored.key] = stored
         self._keys[stored.uid] = stored.key
+        self._had.add(stored.uid)
         self._commit(verb, stored.key, stored)
         return stored
 
@@ -290,11 +298,3 @@ class FakeApiServer:
         for listener in self._listeners:
             listener(change)
         self._telling = False
-
-
-def _preconditions(pod: FakePod, uid: str | None, version: str | None) -> None:
-    if uid is not None and uid != pod.uid:
-        raise ServerError(CONFLICT, f"the UID in the precondition: {uid}, of the object: {pod.uid}")
-    if version is not None and version != str(pod.resource_version):
-        message = f"the resourceVersion asked for is {version}, {pod.resource_version} is current"
-        raise ServerError(CONFLICT, message)

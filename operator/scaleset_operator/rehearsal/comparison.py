@@ -9,8 +9,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby, zip_longest
+from typing import Final
 
 from scaleset_operator.reconciler.acts import Act, ActKind
+
+PATCHES: Final = (ActKind.PUBLISH, ActKind.MARK)
 
 Gist = tuple[str, str, str, str, str]
 """Set, kind, instance, what, and the reason code."""
@@ -39,26 +42,26 @@ def carried_out(acts: Iterable[Act]) -> list[Act]:
 
     A patch of a pod that repeats the one before it changes nothing, and does not count. Patches
     that follow one another within a turn go out together, in no order: they stand by name here,
-    those of one pod as they were.
+    those of one pod by kind and then as they were.
     """
     found: list[Act] = []
-    published: dict[tuple[str, str], Gist] = {}
+    published: dict[tuple[str, str, str], Gist] = {}
     for act in sorted(acts, key=lambda act: (act.key, act.number)):
         if act.failed:
             continue
-        if act.kind is ActKind.PUBLISH:
+        if act.kind in PATCHES:
             gist = gist_of(act)
-            pod = (gist[0], act.instance)
+            pod = (gist[0], act.kind, act.instance)
             if published.get(pod) == gist:
                 continue
             published[pod] = gist
         found.append(act)
-    runs = groupby(found, key=lambda act: (act.key, act.turn, act.kind is ActKind.PUBLISH))
+    runs = groupby(found, key=lambda act: (act.key, act.turn, act.kind in PATCHES))
     return [act for (*_, patches), run in runs for act in (_by_name(run) if patches else run)]
 
 
 def _by_name(acts: Iterable[Act]) -> list[Act]:
-    return sorted(acts, key=lambda act: act.instance)
+    return sorted(acts, key=lambda act: (act.instance, act.kind))
 
 
 def first_difference(

@@ -13,6 +13,7 @@ from typing import Any
 
 from scaleset_operator.rehearsal.api_server import Change, FakeApiServer
 from scaleset_operator.rehearsal.objects import FakePod, PodCondition, Run, whole_second
+from scaleset_operator.rehearsal.scheduler import node_for
 
 Seconds = float
 
@@ -180,18 +181,16 @@ class FakeKubelet:
 
     def _schedule(self, uid: str) -> None:
         pod = self.server.find(uid)
-        ready = [node.name for node in self.server.nodes() if node.ready]
         if pod is None or not pod.live:
             return
-        if not ready:
+        node = node_for(pod, self.server.nodes(), self.server.pods())
+        if node is None:
+            if pod.wanted.must:
+                words = f"0/{len(self.server.nodes())} nodes are available"
+                self._write(uid, unschedulable=words)
             self._after(1.0, lambda: self._schedule(uid))
             return
-        load = dict.fromkeys(ready, 0)
-        for other in self.server.pods():
-            if other.node in load:
-                load[other.node] += 1
-        address = self._take_address(uid)
-        self._write(uid, node=min(load, key=lambda name: (load[name], name)), ip=address)
+        self._write(uid, node=node, ip=self._take_address(uid), unschedulable="")
         self._later(self._scripts[uid].start, lambda: self._start(uid))
 
     def _start(self, uid: str) -> None:
@@ -238,7 +237,8 @@ class FakeKubelet:
 
     def _collect(self, owner_uid: str) -> None:
         for pod in self.server.pods():
-            if pod.controller is not None and pod.controller.uid == owner_uid:
+            controller = "" if pod.controller is None else pod.controller.uid
+            if owner_uid in (controller, *pod.holders):
                 self.server.delete_pod(pod.namespace, pod.name, uid=pod.uid)
 
     def _write(self, uid: str, **fields: Any) -> None:
@@ -262,8 +262,8 @@ class FakeKubelet:
         if self.reuse_addresses and self._free:
             address = self._free.pop()
         else:
-            number = next(self._numbers)
-            address = f"127.16.{number // 250}.{number % 250 + 1}"
+            every = (f"127.16.{number // 250}.{number % 250 + 1}" for number in self._numbers)
+            address = next(one for one in every if one not in self._held)
         self._held[address] = uid
         return address
 

@@ -9,11 +9,13 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from scaleset_operator.api.scalesetstatus import ScaleSetStatus
-from scaleset_operator.reconciler.acts import Act, NotedCluster
+from scaleset_operator.reconciler.acts import Act
+from scaleset_operator.reconciler.noting import NotedCluster, NotedRelocations
 from scaleset_operator.reconciler.ports import Key, Probes, Unavailable
 from scaleset_operator.reconciler.resources import Resources
 from scaleset_operator.reconciler.turn import Reconciler
 from scaleset_operator.rehearsal.cluster import FakeCluster
+from scaleset_operator.rehearsal.relocations import FakeRelocations
 from scaleset_operator.rehearsal.resources import Raw
 from scaleset_operator.rehearsal.revisions import FakeRevisions, RevisionBook
 
@@ -32,8 +34,10 @@ class Loop:
     Attributes:
         turns: how many have been taken.
         turn: takes one.
+        noted: the cluster as its turns have it.
         arrived: called when time has come to a moment, before turns are taken.
         settled: called when all turns of a moment have been taken.
+        hear_windows: takes in the windows that the watches show.
     """
 
     def __init__(
@@ -54,17 +58,20 @@ class Loop:
         self.turns = 0
         self.arrived: Callable[[], None] = lambda: None
         self.settled: Callable[[], None] = lambda: None
+        self.hear_windows: Callable[[], None] = self._hear_windows
         self.resources = Resources()
         self._clock = client.server.clock
         self._next_change = next_change
         self._client = client
         client.view.wake = self.wake
+        self.noted = NotedCluster(self._client, self._clock, self._status, note)
         self.reconciler = Reconciler(
             resources=self.resources,
-            cluster=NotedCluster(self._client, self._clock, self._status, note),
+            cluster=self.noted,
             probes=probes,
             clock=self._clock,
             revisions=FakeRevisions(RevisionBook(), self._client.wire),
+            relocations=NotedRelocations(FakeRelocations(self._client), self.noted),
         )
         self.turn: Turn = self.reconciler.turn
         self._ready: dict[Key, None] = {}
@@ -144,6 +151,7 @@ class Loop:
             if known is None or known.metadata.resource_version != _version(body):
                 self.resources.put_probe(body)
                 self.wake_all()
+        self.hear_windows()
         there = view.scale_sets()
         for key in set(self.resources.keys()) - there.keys():
             self.resources.drop_scale_set(key)
@@ -153,6 +161,17 @@ class Loop:
             if heard is None or heard.resource.metadata.resource_version != _version(body):
                 self.resources.put_scale_set(body)
                 self.wake(key)
+
+    def _hear_windows(self) -> None:
+        there = self._client.view.windows()
+        for key in set(self.resources.window_keys()) - there.keys():
+            self.resources.drop_window(key)
+            self.wake_all()
+        for key, body in there.items():
+            known = self.resources.window(key)
+            if known is None or known.metadata.resource_version != _version(body):
+                self.resources.put_window(body)
+                self.wake_all()
 
     def _status(self, key: Key) -> ScaleSetStatus:
         known = self.resources.scale_set(key)

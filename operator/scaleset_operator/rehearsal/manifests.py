@@ -34,10 +34,12 @@ def pod_manifest(pod: FakePod) -> dict[str, Any]:
     }
     if pod.created is not None:
         metadata["creationTimestamp"] = format_time(pod.created)
+    owners: list[dict[str, Any]] = [{"uid": uid, "controller": False} for uid in pod.holders]
     if pod.controller is not None:
-        metadata["ownerReferences"] = [
-            {**pod.controller._asdict(), "apiVersion": base.API_VERSION, "controller": True}
-        ]
+        controller = {**pod.controller._asdict(), "apiVersion": base.API_VERSION}
+        owners.append({**controller, "controller": True})
+    if owners:
+        metadata["ownerReferences"] = owners
     if pod.deleted_at is not None:
         due = pod.deleted_at + timedelta(seconds=GRACE_SECONDS)
         metadata["deletionTimestamp"] = format_time(whole_second(due))
@@ -132,6 +134,9 @@ def pod_of(manifest: Mapping[str, Any]) -> FakePod:
         },
         spec={**spec, "containers": spec.get("containers") or []},
         runs=runs,
+        holders=tuple(
+            row["uid"] for row in meta.get("ownerReferences") or () if not row.get("controller")
+        ),
     )
 
 

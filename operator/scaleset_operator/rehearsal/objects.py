@@ -60,12 +60,30 @@ class Run(NamedTuple):
     before: datetime | None = None
 
 
+class Wanted(NamedTuple):
+    """The nodes that a pod asks for: labels that one must have, or should, and the best one."""
+
+    must: tuple[tuple[str, str], ...] = ()
+    should: tuple[tuple[str, str], ...] = ()
+    best: str | None = None
+
+
+ANYWHERE: Final = Wanted()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FakeNode:
-    """A node: whether its kubelet reports."""
+    """A node.
+
+    Attributes:
+        ready: whether its kubelet reports.
+        room: how many pods it takes; None for as many as come.
+    """
 
     name: str
     ready: bool = True
+    labels: Mapping[str, str] = field(default_factory=dict)
+    room: int | None = None
     resource_version: int = 0
 
     @property
@@ -84,6 +102,9 @@ class FakePod:
         deleted_at: when the API server accepted its deletion.
         conditions: those beyond kubelet's own; type -> condition.
         spec: of the template it was made from, raw.
+        holders: UIDs of owners that are not its controller.
+        unschedulable: the scheduler's words, where it has found no node.
+        unready: kubelet has not said yet what containers and gate amount to.
     """
 
     namespace: str
@@ -103,6 +124,10 @@ class FakePod:
     conditions: Mapping[str, PodCondition] = field(default_factory=dict)
     spec: Mapping[str, Any] = field(default_factory=dict)
     runs: tuple[Run, ...] = ()
+    holders: tuple[str, ...] = ()
+    wanted: Wanted = ANYWHERE
+    unschedulable: str = ""
+    unready: bool = False
 
     @property
     def key(self) -> ObjectKey:
@@ -132,8 +157,8 @@ class FakePod:
 
     @property
     def ready(self) -> bool:
-        """The condition Ready: the containers and our gate."""
-        return self.containers_ready and self.in_rotation is True
+        """The condition Ready: the containers and our gate, once kubelet has told it."""
+        return self.containers_ready and self.in_rotation is True and not self.unready
 
     @property
     def instance_id(self) -> int | None:
@@ -206,7 +231,17 @@ def instance_of(pod: FakePod) -> Instance:
         operation=pod.annotations.get(base.ANNOTATION_OPERATION, ""),
         terminate_at=_time(pod.annotations.get(base.ANNOTATION_TERMINATE_AT)),
         termination_approved=pod.annotations.get(base.ANNOTATION_APPROVE_TERMINATION) == "true",
+        mark=pod.annotations.get(base.ANNOTATION_MAINTENANCE_ITERATION, ""),
+        maintenance=pod.annotations.get(base.ANNOTATION_MAINTENANCE_STATUS, ""),
+        maintenance_asked=pod.annotations.get(base.ANNOTATION_PERFORM_MAINTENANCE, ""),
+        own_labels=tuple(sorted(row for row in pod.labels.items() if is_own(row[0]))),
     )
+
+
+def is_own(label: str) -> bool:
+    """Whether a label stays with an instance that is moved (V-21)."""
+    flags = (base.LABEL_PROTECT_FROM_SCALE_IN, base.LABEL_PROTECT_FROM_ACTIONS)
+    return label in flags or not label.startswith(f"{base.GROUP}/")
 
 
 def _containers(pod: FakePod) -> Containers:

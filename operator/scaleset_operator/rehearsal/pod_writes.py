@@ -6,6 +6,7 @@ has a bug, whatever the API server would have answered.
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -28,6 +29,7 @@ from scaleset_operator.rehearsal.objects import (
     Controller,
     FakePod,
     PodCondition,
+    Wanted,
     whole_second,
 )
 
@@ -84,9 +86,18 @@ def instance_body(owner: Owner, action: CreateInstance) -> FakePod:
     lineage = {
         base.ANNOTATION_REPLACES: action.replaces,
         base.ANNOTATION_REPAIR_ATTEMPT: str(action.attempt) if action.attempt else None,
+        base.ANNOTATION_MAINTENANCE_ITERATION: action.mark,
+        base.ANNOTATION_MAINTENANCE_STATUS: action.maintenance,
     }
     annotations = {key: text for key, text in lineage.items() if text is not None}
-    return body(owner, action.name, labels, annotations)
+    made = body(owner, action.name, labels, annotations)
+    return replace(made, labels={**dict(action.labels), **made.labels}, wanted=_wanted(action))
+
+
+def _wanted(action: CreateInstance) -> Wanted:
+    should, must = action.node_labels, action.node_labels
+    should, must = (should, ()) if action.may_go_anywhere else ((), must)
+    return Wanted(must=must, should=should, best=action.node)
 
 
 def is_instance(owner: Owner, pod: FakePod) -> bool:

@@ -3,7 +3,7 @@
 Must not know: when inputs are fed, or what is made of the answers.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -37,6 +37,7 @@ class Seen:
         refused: set -> why its template is refused, if it is.
         votes: name of an instance -> when another prober heard it.
         policies: namespace -> its NetworkPolicies; None where they could not be read.
+        labels: node -> of its labels those that windows ask for.
     """
 
     evidence: dict[str, Evidence] = field(default_factory=dict)
@@ -47,6 +48,7 @@ class Seen:
     votes: dict[str, datetime] = field(default_factory=dict)
     policies: dict[str, tuple[Policy, ...] | None] = field(default_factory=dict)
     place: ProberPlace = field(default_factory=ProberPlace)
+    labels: dict[str, dict[str, str]] = field(default_factory=dict)
     leads: bool = True
 
 
@@ -56,16 +58,23 @@ class RecordedClock:
     Attributes:
         looks: when the turn that is being taken looked again.
         asked: whether anything was since it looked last.
+        looked: how often it has looked again.
     """
 
     def __init__(self, clock: VirtualClock) -> None:
         self._clock = clock
         self.looks: list[datetime] = []
         self.asked = False
+        self.looked = 0
+
+    def begin(self, looks: Iterable[datetime]) -> None:
+        """Another turn is taken, which looks again at these times."""
+        self.looks, self.asked, self.looked = list(looks), False, 0
 
     def now(self) -> datetime:
         """See the port."""
         if self.asked and self.looks:
+            self.looked += 1
             self._clock.advance_to(max(self.looks.pop(0), self._clock.now()))
         self.asked = False
         return self._clock.now()

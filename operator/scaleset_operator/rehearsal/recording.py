@@ -5,18 +5,19 @@ Must not know: who wrote it, beyond the form of its lines, or how it is replayed
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from pydantic import ValidationError
 
+from scaleset_operator.core.windowview import Place
 from scaleset_operator.reconciler.acts import Act
 from scaleset_operator.reconciler.ports import Key
-from scaleset_operator.reconciler.recorder import ACT, FORMAT
+from scaleset_operator.reconciler.recorder import ACT, FORMAT, HELD
 
-NO_INPUTS: Final = ("begin", "act", "turn", "look")
+NO_INPUTS: Final = ("begin", "act", "turn", "look", "held")
 
 
 class BadRecordingError(ValueError):
@@ -45,6 +46,15 @@ class Turn(NamedTuple):
     looks: tuple[datetime, ...] = ()
 
 
+class Answer(NamedTuple):
+    """What was read of a placeholder; `moment` is the set's turn, and its look within that."""
+
+    key: Key
+    place: str
+    moment: tuple[int, int]
+    found: Place | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
     """One run of an operator.
@@ -54,6 +64,7 @@ class Recording:
         inputs: by time, and as written within it.
         turns: by time; what bears the time of a turn was known to it.
         acts: in the order in which they were begun.
+        answers: in the order in which they came.
     """
 
     operator: str
@@ -62,6 +73,7 @@ class Recording:
     inputs: tuple[Input, ...]
     turns: tuple[Turn, ...]
     acts: tuple[Act, ...]
+    answers: tuple[Answer, ...] = ()
 
 
 def read_recording(lines: Iterable[str]) -> Recording:
@@ -91,6 +103,7 @@ def read_recording(lines: Iterable[str]) -> Recording:
         inputs=tuple(sorted(map(_input, _others(rows)), key=lambda one: one.at)),
         turns=tuple(sorted(_turns(row for _, row in rows))),
         acts=tuple(sorted(_acts(rows), key=lambda act: act.number)),
+        answers=tuple(_answers(row for _, row in rows)),
     )
 
 
@@ -121,6 +134,20 @@ def _turns(rows: Iterable[Mapping[str, Any]]) -> list[Turn]:
             turn = found[last[key]]
             found[last[key]] = turn._replace(looks=(*turn.looks, row["at"]))
     return found
+
+
+def _answers(rows: Iterable[Mapping[str, Any]]) -> Iterator[Answer]:
+    moments: dict[Key, tuple[int, int]] = {}
+    for row in rows:
+        if row["is"] in ("turn", "look"):
+            key = Key(*row["set"])
+            turn, look = moments.get(key, (0, 0))
+            moments[key] = (turn + 1, 0) if row["is"] == "turn" else (turn, look + 1)
+        elif row["is"] == "held":
+            namespace, name, place = row["of"]
+            key = Key(namespace, name)
+            found = HELD.validate_python(row["value"])
+            yield Answer(key, place, moments.get(key, (0, 0)), found)
 
 
 def _input(row: Mapping[str, Any]) -> Input:

@@ -19,6 +19,7 @@ from scaleset_operator.api.base import (
 )
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.reconciler.acts import Act, ActKind
+from scaleset_operator.reconciler.noting import NotedRelocations
 from scaleset_operator.reconciler.ports import Key
 from scaleset_operator.reconciler.recorder import (
     BUDGETS,
@@ -41,6 +42,7 @@ from scaleset_operator.rehearsal.recorded import (
     RecordedProbes,
     Seen,
 )
+from scaleset_operator.rehearsal.recorded_moves import RecordedRelocations
 from scaleset_operator.rehearsal.recording import Input, Recording
 from scaleset_operator.rehearsal.restoring import as_seen, pod_of
 
@@ -62,15 +64,18 @@ class Replay:
         self._lives: dict[tuple[str, str], Instance] = {}
         self._ended: set[tuple[str, str]] = set()
         done = [act for act in recording.acts if not act.failed]
-        self._made = _names(done, ActKind.CREATE)
-        self._deleted = _names(done, ActKind.DELETE)
+        self._made = _first_made(done)
+        self._deleted = _names(done, ActKind.DELETE) | _names(done, ActKind.EVICT)
         client = RecordedCluster(self.server)
         client.seen, client.refusals = self._seen, _refusals(recording.acts)
         self._time = client.time = RecordedClock(self.clock)
         probes = RecordedProbes(self.server, self._seen)
         self.loop = Loop(client, probes, lambda: None, self._note)
+        self.loop.hear_windows = lambda: None  # They are told as they were known.
         loop, outlook = self.loop.reconciler, RecordedOutlook(self.server, self._seen)
         loop.clock = self._time
+        moves = RecordedRelocations(client, self.loop.resources, recording, self._turns)
+        loop.relocations = NotedRelocations(moves, self.loop.noted)
         loop.vantage = loop.policies = loop.leadership = outlook
         self.server.subscribe(self._see)
 
@@ -81,7 +86,7 @@ class Replay:
             self.clock.at(at, lambda rows=together: self._take(rows))  # type: ignore[misc]
         for turn in self._recording.turns:
             self.clock.advance_to(max(turn.at, self.clock.now()))
-            self._time.looks, self._time.asked = list(turn.looks), False
+            self._time.begin(turn.looks)
             self._turns[turn.key] += 1
             await self.loop.take(turn.key)
         self.acts.sort(key=lambda act: act.number)
@@ -115,6 +120,9 @@ class Replay:
             "policies": self._policies,
             "place": self._place,
             "leads": self._leads,
+            "window": self._window,
+            "labels": self._labels,
+            "heard": self._heard,
         }
         take = takes.get(kind)
         if take is not None:
@@ -157,6 +165,18 @@ class Replay:
     def _leads(self, said: Mapping[str, Any]) -> None:
         self._seen.leads = said["value"]
 
+    def _window(self, said: Mapping[str, Any]) -> None:
+        if said["value"] is None:
+            self.loop.resources.drop_window(Key(*said["of"]))
+        else:
+            self.loop.resources.put_window(said["value"])
+
+    def _labels(self, said: Mapping[str, Any]) -> None:
+        self._seen.labels = said["value"]
+
+    def _heard(self, said: Mapping[str, Any]) -> None:
+        self.loop.resources.windows_heard = said["value"]
+
     def _resource(self, said: Mapping[str, Any]) -> None:
         kind, meta = said["of"], said["body"]["metadata"]
         if said["gone"]:
@@ -170,10 +190,12 @@ class Replay:
             seen = INSTANCE.validate_python(row)
             place = (key.namespace, seen.name)
             self._lives[place] = seen
+            self._ended.discard(place)
             pod = self._pod(place)
+            made = self._made.get(place)
             if pod is not None:
                 self._live_on(pod, seen)
-            elif place not in self._made:
+            elif made is None or seen.created < made.replace(microsecond=0):
                 self.server.restore_pod(pod_of(seen, self.server.resource("ScaleSet", *key)))
         for name in said["gone"]:
             place = (key.namespace, name)
@@ -221,6 +243,15 @@ def _is_renewing(pod: FakePod) -> bool:
     """Whether it was told to renew its containers, and their start does not stand on it yet."""
     marks = pod.annotations
     return ANNOTATION_RENEWED_FROM in marks and ANNOTATION_STATE_CHANGE_TIME not in marks
+
+
+def _first_made(acts: Collection[Act]) -> dict[tuple[str, str], datetime]:
+    """When each name was first made here; a pod of it that is older had been there before."""
+    found: dict[tuple[str, str], datetime] = {}
+    for act in acts:
+        if act.kind is ActKind.CREATE:
+            found.setdefault((act.key.namespace, act.instance), act.at)
+    return found
 
 
 def _names(acts: Collection[Act], kind: ActKind) -> set[tuple[str, str]]:

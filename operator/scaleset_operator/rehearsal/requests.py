@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 
 class Verb(StrEnum):
-    """Every kind of request that the port `Cluster` makes."""
+    """Every kind of request that the ports make."""
 
     READ = "read"
     LIST = "list"
@@ -27,6 +27,13 @@ class Verb(StrEnum):
     ADOPT = "adopt"
     RELEASE = "release"
     EVENT = "event"
+    READ_WINDOW = "read window"
+    READ_SET = "read set"
+    READ_PLACE = "read place"
+    HOLD = "hold place"
+    FREE = "release place"
+    EVICT = "evict"
+    MARK = "publish maintenance"
     REVISIONS = "list revisions"
     REVISION = "write revision"
 
@@ -42,6 +49,10 @@ WRITES: Final = frozenset(
         Verb.PUBLISH,
         Verb.ADOPT,
         Verb.RELEASE,
+        Verb.HOLD,
+        Verb.FREE,
+        Verb.EVICT,
+        Verb.MARK,
         Verb.REVISION,
     }
 )

@@ -56,6 +56,8 @@ def _annotations(seen: Instance) -> dict[str, str]:
         base.ANNOTATION_TERMINATE_AT: base.format_time(seen.terminate_at)
         if seen.terminate_at is not None
         else None,
+        base.ANNOTATION_MAINTENANCE_ITERATION: seen.mark or None,
+        base.ANNOTATION_MAINTENANCE_STATUS: seen.maintenance or None,
     }
     return {key: text for key, text in marks.items() if text is not None}
 
@@ -92,20 +94,22 @@ def as_seen(pod: FakePod, seen: Instance) -> dict[str, Any]:
         "started": started,
         "phase": "Failed" if seen.over else "Running" if seen.started else "Pending",
         "containers_ready": seen.containers_ready,
+        "unready": seen.containers_ready and seen.in_rotation is True and not seen.ready,
         "conditions": {**reported, **ours},
-        "labels": _with_protection(pod, seen),
+        "labels": _with_own(pod, seen),
         "annotations": _with_requests(pod, seen),
         "runs": _runs(seen),
     }
 
 
-def _with_protection(pod: FakePod, seen: Instance) -> dict[str, str]:
+def _with_own(pod: FakePod, seen: Instance) -> dict[str, str]:
+    """Protection, and what other labels people gave it; older recordings tell only the former."""
     flags = {
         base.LABEL_PROTECT_FROM_SCALE_IN: seen.protected_from_scale_in,
         base.LABEL_PROTECT_FROM_ACTIONS: seen.protected_from_actions,
     }
     rest = {key: text for key, text in pod.labels.items() if key not in flags}
-    return {**rest, **{key: "true" for key, stands in flags.items() if stands}}
+    return {**rest, **dict(seen.own_labels), **{k: "true" for k, stands in flags.items() if stands}}
 
 
 def _with_requests(pod: FakePod, seen: Instance) -> dict[str, str]:
@@ -113,6 +117,7 @@ def _with_requests(pod: FakePod, seen: Instance) -> dict[str, str]:
         base.ANNOTATION_REPAIR: seen.repair_request,
         base.ANNOTATION_OPERATION: seen.operation,
         base.ANNOTATION_APPROVE_TERMINATION: "true" if seen.termination_approved else "",
+        base.ANNOTATION_PERFORM_MAINTENANCE: seen.maintenance_asked,
     }
     rest = {key: text for key, text in pod.annotations.items() if key not in marks}
     return {**rest, **{key: text for key, text in marks.items() if text}}

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from scaleset_operator.api.base import CONDITION_HEALTHY, LABEL_NAME, Reason
+from scaleset_operator.api.base import LABEL_PLACE_OF as PLACE
 from scaleset_operator.core.causes import CAUSE
 from scaleset_operator.core.observed import Outcome
 from scaleset_operator.rehearsal.endpoints import Answer
@@ -27,7 +28,7 @@ def restore(run: Rehearsal, scale_set: Json, others: Iterable[Json]) -> None:
     """Put a snapshot there, before the first moment of the rehearsal."""
     bodies = list(others)
     pods = [pod_of(body) for body in bodies if body["kind"] == "Pod"]
-    ours = [pod for pod in pods if pod.labels.get(LABEL_NAME) == run.key.name]
+    ours = [pod for pod in pods if run.key.name in (_named(pod, LABEL_NAME), _named(pod, PLACE))]
     _restore_nodes(run, [b for b in bodies if b["kind"] == "Node"], ours)
     for body in (*bodies, scale_set):
         if body["kind"] not in ("Pod", "Node"):
@@ -41,14 +42,18 @@ def restore(run: Rehearsal, scale_set: Json, others: Iterable[Json]) -> None:
 
 def _restore_nodes(run: Rehearsal, nodes: Iterable[Json], pods: Iterable[FakePod]) -> None:
     """Those that are known, and those on which there are pods."""
-    ready = {pod.node: True for pod in pods if pod.node is not None}
+    known: dict[str, dict[str, Any]] = {pod.node: {} for pod in pods if pod.node is not None}
     for node in nodes:
         rows = (node.get("status") or {}).get("conditions") or ()
-        ready[node["metadata"]["name"]] = all(
-            row["status"] == "True" for row in rows if row["type"] == "Ready"
-        )
-    for name, stands in sorted(ready.items()):
-        run.server.set_node(name, ready=stands)
+        ready = all(row["status"] == "True" for row in rows if row["type"] == "Ready")
+        labels = node["metadata"].get("labels") or {}
+        known[node["metadata"]["name"]] = {"ready": ready, "labels": labels}
+    for name, fields in sorted(known.items()):
+        run.server.set_node(name, **fields)
+
+
+def _named(pod: FakePod, label: str) -> str | None:
+    return pod.labels.get(label)
 
 
 def answer_of(pod: FakePod) -> Answer | None:

@@ -4,7 +4,7 @@ The sets are woken for what a cache takes in. It must not know requests, beyond 
 client's own writes and live reads.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -23,6 +23,7 @@ EXPECTED_FOR: Final = timedelta(minutes=5)
 """After so long an own write that never showed is given up, as a ReplicaSet does."""
 CUT_OFF: Final = timedelta(seconds=10)
 """A view that has been cut off for longer is not fresh."""
+RESOURCES: Final = ("ScaleSet", "HealthProbe", "MaintenanceWindow")
 
 
 class Expected(NamedTuple):
@@ -38,7 +39,7 @@ class FakeView:
 
     Attributes:
         cache: pods and nodes; its `lag` may be set at any time.
-        resources: ScaleSets and HealthProbes, with a lag of their own.
+        resources: ScaleSets, HealthProbes and MaintenanceWindows, with a lag of their own.
         budgets: PodDisruptionBudgets.
         budgets_forbidden: whether the client may not read them (403).
         wake: called for each set that news concerns.
@@ -49,7 +50,7 @@ class FakeView:
     ) -> None:
         self.server = server
         self.cache = LaggingCache(server, ("Pod", "Node"), lag)
-        self.resources = LaggingCache(server, ("ScaleSet", "HealthProbe"), resource_lag)
+        self.resources = LaggingCache(server, RESOURCES, resource_lag)
         self.budgets = LaggingCache(server, ("PodDisruptionBudget",), lag)
         self.wake = wake
         self.budgets_forbidden = False
@@ -94,6 +95,15 @@ class FakeView:
     def health_probes(self) -> dict[Key, Raw]:
         """The HealthProbes, raw, as the cache has them."""
         return self._raw("HealthProbe")
+
+    def windows(self) -> dict[Key, Raw]:
+        """The MaintenanceWindows, raw, as the cache has them."""
+        return self._raw("MaintenanceWindow")
+
+    def node_labels(self) -> dict[str, Mapping[str, str]]:
+        """Node name -> its labels."""
+        nodes = self.cache.objects().values()
+        return {node.name: node.labels for node in nodes if isinstance(node, FakeNode)}
 
     def node_ready(self) -> dict[str, bool]:
         """Node name -> whether it is Ready."""

@@ -17,6 +17,8 @@ LONGEST_MESSAGE: Final = 256
 """Characters of a server's message that are kept: it may quote a whole object."""
 LONGEST_RETRY_AFTER_S: Final = 300.0
 _BUDGET: Final = "DisruptionBudget"
+_SEVERAL: Final = "more than one PodDisruptionBudget"
+"""In an eviction's answer, whose code is 500: the API server is well, and will never do it."""
 
 
 class Expired(Exception):  # noqa: N818 - a state of a watch or of a list, not a fault
@@ -81,7 +83,8 @@ def _causes(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def _is_of_a_budget(answer: Mapping[str, Any]) -> bool:
     """Whether a PodDisruptionBudget says no; any other 429 is a server that wants to be left."""
-    return any(cause.get("reason") == _BUDGET for cause in _causes(answer))
+    several = _SEVERAL in str(answer.get("message") or "")
+    return several or any(cause.get("reason") == _BUDGET for cause in _causes(answer))
 
 
 def _budget_in_words(answer: Mapping[str, Any], message: str) -> str:

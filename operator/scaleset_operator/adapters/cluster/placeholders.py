@@ -1,16 +1,18 @@
 """The pod that holds a place for an instance: as large and as choosy, and nothing else. Pure.
 
 It bears none of the set's labels, so that no Service, budget or set counts it; what it runs does
-not matter, for only the scheduler's answer is wanted (M-26).
+not matter, for only the scheduler's answer is wanted (M-26). So it need not get past its init
+containers either, whose size counts as the instance's own does.
 """
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from scaleset_operator.adapters.cluster.companions import repelling
 from scaleset_operator.adapters.cluster.placing import only_on
 from scaleset_operator.adapters.cluster.pods import SCALE_SET
-from scaleset_operator.api.base import API_VERSION, LABEL_PLACE_FOR
+from scaleset_operator.api.base import API_VERSION, LABEL_PLACE_FOR, LABEL_PLACE_OF
 from scaleset_operator.core.maintenance_acts import HoldPlace
 from scaleset_operator.core.windowview import Place
 from scaleset_operator.reconciler.ports import Owner
@@ -23,11 +25,13 @@ CHOOSY: Final = (
     "tolerations",
     "topologySpreadConstraints",
     "priorityClassName",
+    "preemptionPolicy",
     "runtimeClassName",
     "schedulerName",
     "imagePullSecrets",
     "overhead",
     "resources",
+    "resourceClaims",
 )
 """What of a pod's spec decides where it may go."""
 NOBODY: Final = 65_535
@@ -46,19 +50,21 @@ def placeholder(owner: Owner, action: HoldPlace, image: str) -> Body:
     template = owner.template.get("spec") or {}
     spec = {key: template[key] for key in CHOOSY if key in template}
     claims = [v for v in template.get("volumes") or () if "persistentVolumeClaim" in v]
+    first = template.get("initContainers") or ()
+    on_host = template.get("hostNetwork") is True
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
             "name": action.name,
             "namespace": owner.key.namespace,
-            "labels": {LABEL_PLACE_FOR: action.instance},
+            "labels": {LABEL_PLACE_FOR: action.instance, LABEL_PLACE_OF: owner.key.name},
             "ownerReferences": [_reference(owner)],
         },
         "spec": {
-            **only_on(spec, action.node_labels),
-            "containers": [_container(one, image) for one in template["containers"]],
-            "initContainers": [_container(one, image) for one in _sidecars(template)],
+            **only_on(repelling(spec, owner), action.node_labels),
+            "containers": [_container(one, image, on_host) for one in template["containers"]],
+            "initContainers": [_container(one, image, on_host) for one in first],
             "volumes": claims,
             "terminationGracePeriodSeconds": 0,
             "automountServiceAccountToken": False,
@@ -94,14 +100,9 @@ def place_of(owner: Owner, pod: Mapping[str, Any]) -> Place | None:
     )
 
 
-def _sidecars(template: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Init containers that go on running: they need their share as long as the pod is there."""
-    return [c for c in template.get("initContainers") or () if c.get("restartPolicy") == "Always"]
-
-
-def _container(one: Mapping[str, Any], image: str) -> Body:
-    """As large as the instance's own, and harmless."""
-    ports = [port for port in one.get("ports") or () if port.get("hostPort")]
+def _container(one: Mapping[str, Any], image: str, on_host: bool) -> Body:  # noqa: FBT001 - one of three facts
+    """As large as the instance's own, with its ports of the node, and harmless."""
+    ports = [_taken(port) for port in one.get("ports") or () if on_host or port.get("hostPort")]
     kept = {key: one[key] for key in ("resources", "restartPolicy") if key in one}
     return {
         "name": one["name"],
@@ -115,6 +116,11 @@ def _container(one: Mapping[str, Any], image: str) -> Body:
         **kept,
         **({"ports": ports} if ports else {}),
     }
+
+
+def _taken(port: Mapping[str, Any]) -> Body:
+    """A port of the node; on the node's network each port of a container is one."""
+    return {"hostPort": port["containerPort"], **port}
 
 
 def _reference(owner: Owner) -> Body:

@@ -6,6 +6,7 @@ Must not know: what is written to the cluster, or why.
 import asyncio
 from collections.abc import Callable, Collection, Mapping
 from sys import intern
+from typing import Final
 
 from scaleset_operator.adapters.cluster.budgets import BudgetView
 from scaleset_operator.adapters.cluster.connection import Connection
@@ -17,6 +18,9 @@ from scaleset_operator.api.base import LABEL_NAME
 from scaleset_operator.core.disruption import Disruption
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.reconciler.ports import Key, Owner, Pods, Wake
+
+RELABEL_SETTLE_S: Final = 0.5
+"""How long a change of a node's labels waits for others."""
 
 
 class ClusterView:
@@ -65,6 +69,7 @@ class ClusterView:
 
     async def close(self) -> None:
         """Ends every watch, and returns once it has ended."""
+        self._nodes.hush()
         await self._budgets.close()
         for task in self._tasks:
             task.cancel()
@@ -112,7 +117,7 @@ class ClusterView:
         return self._nodes.labels
 
     def on_relabelled(self, tell: Callable[[], None]) -> None:
-        """Have it told when the labels of any node have changed."""
+        """Have it told when labels of nodes have changed: once for all that change together."""
         self._nodes.relabelled = tell
 
     def pods_on(self, node: str) -> tuple[Instance, ...]:
@@ -159,13 +164,14 @@ class _Nodes:
         self.ready: dict[str, bool] = {}
         self.labels: dict[str, Mapping[str, str]] = {}
         self.relabelled: Callable[[], None] = lambda: None
+        self._told_soon: asyncio.TimerHandle | None = None
 
     def put(self, node: Json) -> None:
         name = node["metadata"]["name"]
         labels = {intern(k): intern(v) for k, v in (node["metadata"].get("labels") or {}).items()}
         if self.labels.get(name) != labels:
             self.labels[name] = labels
-            self.relabelled()
+            self._relabel()
         conditions = (node.get("status") or {}).get("conditions") or ()
         ready = any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
         if self.ready.get(name) is not ready:
@@ -174,7 +180,8 @@ class _Nodes:
 
     def drop(self, node: Json) -> None:
         name = node["metadata"]["name"]
-        self.labels.pop(name, None)
+        if self.labels.pop(name, None) is not None:
+            self._relabel()
         if self.ready.pop(name, None) is not None:
             self._tell(name)
 
@@ -185,6 +192,7 @@ class _Nodes:
         for name in [name for name in self.ready if ("", name) not in names]:
             del self.ready[name]
             self.labels.pop(name, None)
+            self._relabel()
             self._tell(name)
 
     def reached(self, version: int) -> None:
@@ -192,6 +200,21 @@ class _Nodes:
 
     def in_touch(self) -> None:
         pass
+
+    def hush(self) -> None:
+        """Tell nobody any more."""
+        if self._told_soon is not None:
+            self._told_soon.cancel()
+
+    def _relabel(self) -> None:
+        """Whoever labels one node labels many: all sets look again once, not once for each."""
+        if self._told_soon is None:
+            loop = asyncio.get_running_loop()
+            self._told_soon = loop.call_later(RELABEL_SETTLE_S, self._tell_of_labels)
+
+    def _tell_of_labels(self) -> None:
+        self._told_soon = None
+        self.relabelled()
 
     def _tell(self, node: str) -> None:
         for key in self._cache.sets_on(node):
