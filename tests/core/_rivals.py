@@ -77,7 +77,9 @@ class Rivals(UpkeepStory):
         status = self.seen.status
         return Eye(dict(self.pods), status, self.version, list(self.windows))
 
-    def take_turn(self, eye: Eye, *, lost: Iterable[int] = (), delay: timedelta | None = None) -> None:
+    def take_turn(
+        self, eye: Eye, *, lost: Iterable[int] = (), delay: timedelta | None = None
+    ) -> None:
         """One turn of one operator, as its reconciler takes it.
 
         Args:
@@ -99,19 +101,20 @@ class Rivals(UpkeepStory):
                     return
                 step += 1
                 self._record(eye, plan)
-            if plan.record is Record.NOW:
-                continue
-            for act in plan.actions:
-                if step in dead:
-                    return
-                step += 1
-                if delay is None or isinstance(act, UNFENCED):
-                    self.send(act)
-                    self.hear(eye, [act.name])
-                else:
-                    self.late.append((self.now + min(delay, ACT_LIFETIME), act))
-            return
-        raise AssertionError("a turn did not settle")
+            if plan.record is not Record.NOW:
+                acts = plan.actions[: min((n - step for n in dead if n >= step), default=None)]
+                self._carry_all(eye, acts, delay)
+                return
+        message = "a turn did not settle"
+        raise AssertionError(message)
+
+    def _carry_all(self, eye: Eye, acts: Iterable[Action], delay: timedelta | None) -> None:
+        for act in acts:
+            if delay is None or isinstance(act, UNFENCED):
+                self.send(act)
+                self.hear(eye, [act.name])
+            else:
+                self.late.append((self.now + min(delay, ACT_LIFETIME), act))
 
     def _through(self, eye: Eye) -> Observed:
         known = self.pods, self.windows, self.seen
@@ -197,10 +200,9 @@ class Rivals(UpkeepStory):
                 pass
             case PublishHealth():
                 pod = self.pods.get(act.name)
-                fenced = act.resource_version is not None
-                if pod is not None and pod.uid == act.uid:
-                    if not fenced or act.resource_version == pod.resource_version:
-                        self._carry_out(act)
+                same = pod is not None and pod.uid == act.uid
+                if same and pod and act.resource_version in (None, pod.resource_version):
+                    self._carry_out(act)
             case _:
                 self._carry_out(act)
 
@@ -263,9 +265,7 @@ class Rivals(UpkeepStory):
 
     def next_moment(self, longest: timedelta) -> datetime:
         """When something happens by itself next, at most that far ahead."""
-        booting = (
-            pod.created + BOOT for pod in self.pods.values() if pod.started is None
-        )
+        booting = (pod.created + BOOT for pod in self.pods.values() if pod.started is None)
         moments = [*self.gone_at.values(), *booting]
         ahead = [at for at in moments if at > self.now]
         return min([*ahead, self.now + longest])
