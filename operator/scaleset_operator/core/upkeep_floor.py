@@ -30,7 +30,12 @@ def available(scene: Scene, away: Collection[str]) -> int:
         scene: what this decision looks at.
         away: UIDs that do not count any more.
     """
-    return sum(scene.is_available(i) and i.uid not in away for i in scene.live)
+    return sum(is_up(scene, i) and i.uid not in away for i in scene.live)
+
+
+def is_up(scene: Scene, instance: Instance) -> bool:
+    """Whether it serves: available, and Ready as its Services see it."""
+    return instance.ready and scene.is_available(instance)
 
 
 def about_to_go(entries: Collection[MaintenanceEntry]) -> set[str]:
