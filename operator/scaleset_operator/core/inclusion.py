@@ -70,7 +70,8 @@ def include(scene: Scene, in_flight: list[MaintenanceEntry]) -> Inclusion:
     views = [v for v in scene.observed.windows if v.impact is Impact.REDEPLOY and not v.deleted]
     coming = [v for v in views if scene.now < v.announced.end_time]
     marks = {str(mark_of(view)): view for view in views}
-    chosen = _chosen(scene, coming, marks, in_flight)
+    away = [entry for entry in in_flight if scene.move_owes(entry)]
+    chosen = _chosen(scene, coming, marks, away)
     busy = {entry.instance for entry in in_flight}
     for instance in scene.live:
         view = chosen.get(instance.uid) or marks.get(instance.mark)
@@ -88,16 +89,17 @@ def _chosen(
     scene: Scene,
     coming: list[WindowView],
     marks: dict[str, WindowView],
-    in_flight: list[MaintenanceEntry],
+    away: list[MaintenanceEntry],
 ) -> dict[str, WindowView]:
-    """UID -> the iteration that an instance is newly included in."""
+    """UID -> the iteration that an instance is newly included in.
+
+    One that is away comes again with its mark: its share is not given to another meanwhile.
+    """
     chosen: dict[str, WindowView] = {}
     for view in coming:
         mark = str(mark_of(view))
-        room = -(-view.announced.share_percent * len(scene.live) // 100)
-        room -= sum(i.mark == mark for i in scene.live)
-        # Those between their two pods bear no mark, and are no less included.
-        room -= sum(scene.move_owes(entry) for entry in in_flight if entry.mark == mark)
+        room = -(-view.announced.share_percent * (len(scene.live) + len(away)) // 100)
+        room -= sum(i.mark == mark for i in scene.live) + sum(e.mark == mark for e in away)
         free = (
             i
             for i in sorted(scene.live, key=lambda i: i.instance_id)

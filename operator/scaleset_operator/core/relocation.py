@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Final
 
 from scaleset_operator.api.maintenanceledger import MaintenanceEntry, MaintenancePhase
+from scaleset_operator.core.ledger import may_create
 from scaleset_operator.core.maintenance_acts import EvictInstance, HoldPlace
 from scaleset_operator.core.objections import CANCEL_AFTER, CLOCKS_DIFFER, RECORD_LIFETIME
 from scaleset_operator.core.observed import Instance
@@ -22,7 +23,13 @@ from scaleset_operator.core.returning import (
     resolved,
 )
 from scaleset_operator.core.scene import Scene
-from scaleset_operator.core.upkeep_floor import available, floor
+from scaleset_operator.core.upkeep_floor import (
+    available,
+    costs_nothing,
+    floor,
+    past_eviction,
+)
+from scaleset_operator.core.windowview import Place
 
 PLACE_WAIT: Final = timedelta(minutes=2)
 """How long a node with room is sought: time enough for a cluster that adds one by itself."""
@@ -151,10 +158,8 @@ class _Mover:
             kept = {"node": place.node, "labels": dict(victim.own_labels)}
             self.moves.open.append(placed.model_copy(update=kept))
             return
-        if self.scene.now >= entry.phase_time + PLACE_WAIT:
-            held = self.scene.observed.not_evicted.get(entry.instance)
-            words = held[0] if held else "none within 2 minutes"
-            why = (place.refused if place is not None else "") or words
+        why = self._not_placed(entry, place)
+        if why:
             self.moves.open.append(resolved(self.scene, entry, ABORTED, f"no updated node: {why}"))
             return
         self.moves.again.append(self.scene.now + LOOK_AGAIN)
@@ -165,6 +170,20 @@ class _Mover:
                 HoldPlace(name=name, instance=entry.instance, node_labels=labels)
             )
 
+    def _not_placed(self, entry: MaintenanceEntry, place: Place | None) -> str:
+        """Why there is no place, once one was asked for long enough; empty before.
+
+        Time in which no operator ran, and so none was asked for, does not count.
+        """
+        since = entry.phase_time
+        if place is not None:
+            since = max(since, self.scene.since(place.since))
+        held = self.scene.observed.not_evicted.get(entry.instance)
+        refused = place.refused if place is not None else (held[0] if held else "")
+        if self.scene.now < since + PLACE_WAIT or (place is None and not held):
+            return ""
+        return refused or "none within 2 minutes"
+
     def _evict(self, entry: MaintenanceEntry, victim: Instance) -> None:
         """Send it away: out of rotation, with its place held, on a live read and a fresh record."""
         scene, moves = self.scene, self.moves
@@ -174,13 +193,15 @@ class _Mover:
             moves.again.append(held[1])
             moves.open.append(entry)
             return
-        if victim.in_rotation or not self._has_room(entry):
+        if victim.in_rotation or not self._can_come_again() or not self._has_room(entry):
             moves.again.append(scene.now + LOOK_AGAIN)
             moves.open.append(entry)
             return
-        if name not in scene.observed.places or entry.instance not in scene.observed.live_reads:
+        # Another operator may have evicted any of them: the floor is asked of what is there now.
+        victims = {e.instance for e in scene.moves if e.phase is MaintenancePhase.PLACED}
+        if name not in scene.observed.places or victims - scene.observed.live_reads:
             moves.places.add(name)
-            moves.reads.add(entry.instance)
+            moves.reads |= victims
             moves.open.append(entry)
             return
         place = scene.observed.places[name]
@@ -203,10 +224,15 @@ class _Mover:
     def _has_room(self, entry: MaintenanceEntry) -> bool:
         """The floor, asked again: others may have failed since the record (rule 22)."""
         scene = self.scene
-        victim = scene.by_uid[entry.uid]
-        if not scene.is_available(victim):
+        if costs_nothing(scene, scene.by_uid[entry.uid]):
             return True
-        return available(scene, self.others | self.gone | {entry.uid}) >= floor(scene)
+        going = self.others | self.repaired | self.gone | past_eviction(scene.moves)
+        return available(scene, going | {entry.uid}) >= floor(scene)
+
+    def _can_come_again(self) -> bool:
+        """Whether a pod of the template would be made: else the eviction would only take one."""
+        template = self.scene.observed.template
+        return template.checked and template.fault is None and may_create(self.scene)
 
 
 def _dated(scene: Scene, entry: MaintenanceEntry) -> MaintenanceEntry:

@@ -15,6 +15,7 @@ from scaleset_operator.core.ledger import may_create, stands_healthy
 from scaleset_operator.core.maintenance_acts import PublishMaintenance, ReleasePlace
 from scaleset_operator.core.marks import ahead, mark_of, result, said_of, written
 from scaleset_operator.core.naming import Names
+from scaleset_operator.core.objections import CANCEL_AFTER
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.plan import Action, CreateInstance
 from scaleset_operator.core.scene import Scene
@@ -141,6 +142,10 @@ class Returner:
             return
         code = entry.result or RETRY
         pod = scene.by_name.get(entry.instance)
+        stays = pod is not None and pod.live and pod.uid not in self.leaving
+        if code is RETRY and not stays:
+            moves.dropped.append(entry)
+            return
         if pod is not None and pod.live and not _stands(pod, entry):
             moves.open.append(entry)
             moves.acts.append(self._publication(entry, pod))
@@ -163,10 +168,7 @@ class Returner:
 
     def drop(self, entry: MaintenanceEntry) -> None:
         """Nothing is left to do for it but to give its place up."""
-        if self._holds_place(entry):
-            self.moves.open.append(entry)
-        else:
-            self.moves.dropped.append(entry)
+        self.moves.open.append(resolved(self.scene, entry, RETRY, "it is not wanted any more"))
 
     def _holds_place(self, entry: MaintenanceEntry) -> bool:
         """Whether its placeholder is still there, or is not known to be gone; lets go of it."""
@@ -177,7 +179,11 @@ class Returner:
             return True
         place = self.scene.observed.places[entry.placeholder]
         if place is None or place.terminating:
-            return False
+            # Another operator that has not heard of the end may still be about to hold it.
+            until = entry.phase_time + CANCEL_AFTER
+            late = entry.successor_uid is not None or self.scene.now >= until
+            self.moves.again += [] if late else [until]
+            return not late
         self.moves.acts.append(ReleasePlace(name=place.name, uid=place.uid))
         self.moves.again.append(self.scene.now + LOOK_AGAIN)
         return True

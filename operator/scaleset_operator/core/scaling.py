@@ -50,7 +50,7 @@ class Scaling:
         creating: names owed, recorded before their create.
         removing: victims, recorded before their DELETE.
         entries: repairs that go on; those no longer wanted are in `closed`.
-        moves: instances under maintenance that go on; those no longer wanted are left out.
+        moves: instances under maintenance that go on; those no longer wanted end.
         list_live: what goes or comes must be chosen on a live LIST that is not there yet.
         missing: instances that are wanted and neither live nor owed by a repair.
         held: recorded victims of a rollout that stay until the floor has room for them.
@@ -239,9 +239,9 @@ def _give_up_owed(
         _give_up(scene, result, entry)
         surplus -= 1
     for move in away[: max(0, surplus)]:
-        # Its place is still held for it.
-        place = result.moves.index(move)
-        result.moves[place] = resolved(scene, move, RETRY, "fewer instances are wanted")
+        # Its place may still be held: the entry stays until that is given up.
+        at = result.moves.index(move)
+        result.moves[at] = resolved(scene, move, RETRY, "fewer instances are wanted")
         surplus -= 1
     return surplus
 

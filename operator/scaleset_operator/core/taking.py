@@ -140,7 +140,7 @@ class Taking:
     def no_room(self, instance: Instance) -> No | None:
         """Whether one more away would be too many, or break the floor (X-02)."""
         scene, busy, entries = self.scene, self.busy, self.upkeep.entries
-        going = busy.rolled | busy.leaving | about_to_go(entries) | self.wanted
+        going = busy.rolled | busy.leaving | busy.repaired | about_to_go(entries) | self.wanted
         away = len(entries) + len(self.wanted) + len(busy.rolled) + busy.missing
         most = batch(scene)
         if away >= most or len(entries) >= MAX_IN_FLIGHT:

@@ -8,6 +8,7 @@ from collections.abc import Collection
 
 from scaleset_operator.api.maintenanceledger import MaintenanceEntry, MaintenancePhase
 from scaleset_operator.core.observed import Instance
+from scaleset_operator.core.rollout_limits import is_lost
 from scaleset_operator.core.scene import Scene
 
 
@@ -38,6 +39,19 @@ def is_up(scene: Scene, instance: Instance) -> bool:
 
 
 def about_to_go(entries: Collection[MaintenanceEntry]) -> set[str]:
-    """UIDs of those that are still there and will be evicted: no longer counted on."""
-    phases = (MaintenancePhase.RECORDED, MaintenancePhase.PLACED)
-    return {e.uid for e in entries if e.phase in phases and e.result is None}
+    """UIDs of the pods that will be evicted or have been: no longer counted on.
+
+    A view that is behind may show one as it was before its eviction.
+    """
+    return {e.uid for e in entries if e.result is None or e.successor_uid is not None}
+
+
+def past_eviction(entries: Collection[MaintenanceEntry]) -> set[str]:
+    """UIDs of the pods that have been evicted, whatever a view still shows of them."""
+    gone = (MaintenancePhase.MOVING, MaintenancePhase.RETURNING)
+    return {e.uid for e in entries if e.phase in gone or e.successor_uid is not None}
+
+
+def costs_nothing(scene: Scene, instance: Instance) -> bool:
+    """Whether one that is out of rotation by our own doing is none that the floor counts on."""
+    return is_lost(scene, instance) if scene.has_source else not instance.containers_ready
