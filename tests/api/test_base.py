@@ -129,5 +129,5 @@ def test_every_key_of_ours_begins_with_the_one_prefix() -> None:
         for name, value in vars(base).items()
         if name.startswith(("LABEL_", "ANNOTATION_", "CONDITION_", "GATE_")) and "/" in str(value)
     ]
-    assert len(keys) == len(set(keys)) == 24
+    assert len(keys) == len(set(keys)) == 25
     assert all(key.startswith(f"{base.LABEL_PREFIX}/") for key in keys)

@@ -122,7 +122,7 @@ def test_what_the_replicas_share_comes_from_a_file_of_ones_own_by_kustomize(
     found = kustomized(kinds, mine)
     (secret,) = (one for (kind, _, _), one in found.items() if kind == "Secret")
     pod = found["Deployment", NAMESPACE, "scaleset-operator"]["spec"]["template"]["spec"]
-    (mounted,) = (one["secret"]["secretName"] for one in pod["volumes"] if "secret" in one)
+    (mounted,) = (one["secret"]["secretName"] for one in pod["volumes"] if one["name"] == "vantage")
     assert (secret["metadata"]["name"], secret["metadata"]["namespace"]) == (mounted, NAMESPACE)
     assert base64.b64decode(secret["data"]["secret"]) == b"0123456789abcdef"
 
@@ -153,7 +153,7 @@ def test_the_chart_makes_what_the_replicas_share_unless_told_otherwise(
 ) -> None:
     found = by_identity(objects({"vantage": values}))
     pod = found["Deployment", NAMESPACE, "scaleset-operator"]["spec"]["template"]["spec"]
-    (secret,) = (one["secret"] for one in pod["volumes"] if "secret" in one)
+    (secret,) = (one["secret"] for one in pod["volumes"] if one["name"] == "vantage")
     assert secret["secretName"] == mounted
     variables = {one["name"]: one.get("value") for one in pod["containers"][0]["env"]}
     assert variables["SCALESET_RUN_VANTAGE_SECRET_FILE"] == told
