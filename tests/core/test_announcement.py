@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scaleset_operator.api.base import Reason
@@ -273,17 +273,16 @@ def test_what_comes_next_is_told_as_announced_then_as_planned(book: Book) -> Non
     steps=st.lists(
         st.tuples(
             st.integers(min_value=-40, max_value=300),
-            st.sampled_from(
-                ["0 2 * * TUE", "0 1 * * *", "30 1 L * *", "0 2 29 2 *", "0 */12 * * *"]
-            ),
+            st.sampled_from(["0 2 * * TUE", "0 1 * * *", "30 1 L * *"]),
             st.booleans(),
             st.sampled_from(["2026-11", "2026-12"]),
             st.booleans(),
         ),
         min_size=1,
-        max_size=12,
+        max_size=6,
     )
 )
+@settings(deadline=None)
 def test_whatever_is_done_to_a_plan_what_is_announced_keeps_its_promises(
     steps: list[tuple[int, str, bool, str, bool]],
 ) -> None:
@@ -292,7 +291,8 @@ def test_whatever_is_done_to_a_plan_what_is_announced_keeps_its_promises(
     for hours, schedule, urgent, selector, unfinished in steps:
         now += timedelta(hours=hours)
         lead = {"schedule": schedule, "selfServiceLead": "PT2H", "timeZone": "Europe/Amsterdam"}
-        spec = weekly(urgent=urgent, selector=selector, **lead)
+        notice = {"notifyBefore": "P5D"} if urgent else {}
+        spec = weekly(urgent=urgent, selector=selector, **lead, **notice)
         held = [one.iteration for one in book.status.announced[:1]] if unfinished else []
         try:
             found = book.turn(spec, now, held)
