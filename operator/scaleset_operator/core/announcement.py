@@ -193,8 +193,10 @@ def _whole(span: timedelta) -> timedelta:
 
 
 def _noted(missed: list[MissedOccurrence], one: Occurrence, why: str) -> list[MissedOccurrence]:
+    """Told once: later than any that was, for the list forgets the oldest."""
     start = one.scheduled.start
-    if any(m.start_time == start for m in missed):
+    told = (m.start_time for m in missed if m.reason == Reason.NOTICE_TOO_SHORT)
+    if any(start <= other for other in told):
         return missed
     note = MissedOccurrence(start_time=start, reason=Reason.NOTICE_TOO_SHORT, message=why)
     return [note, *missed]
