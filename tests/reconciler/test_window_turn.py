@@ -166,6 +166,16 @@ async def test_it_is_written_on_a_change_only() -> None:
     assert windows.writes() == 1
 
 
+async def test_many_that_are_too_near_are_told_of_once() -> None:
+    """G9, V-01: the list is short, and must not be filled anew in each turn."""
+    windows = Windows(schedule="0 2 * * *", duration="PT1H", selfServiceLead="PT12H")
+    for _ in range(5):
+        await windows.turn()
+        windows.stage.clock.advance(1)
+    assert windows.writes() == 1
+    assert len(windows.status()["missed"]) == 5
+
+
 async def test_it_is_looked_at_at_every_edge_and_at_least_every_hour() -> None:
     """V-11: a clock that is put right is noticed."""
     windows = Windows(urgent=True)
