@@ -15,7 +15,7 @@ from scaleset_operator.adapters.notifications.notifier import FileNotifier, Nobo
 from scaleset_operator.reconciler.leadership import Leadership
 from scaleset_operator.reconciler.node_turn import NodeKeeper
 from scaleset_operator.reconciler.notifying import Notifying
-from scaleset_operator.reconciler.ports import Clock, Key
+from scaleset_operator.reconciler.ports import Clock
 from scaleset_operator.reconciler.queue import KeyQueue
 from scaleset_operator.reconciler.resources import Resources
 from scaleset_operator.reconciler.window_turn import WindowReporter
@@ -61,9 +61,8 @@ class Windowing:
         self._keeper = NodeKeeper(gateway, cluster, resources, clock, leadership)
         notifier = FileNotifier(Path(self._folder), clock.now) if self._folder else Nobody()
         telling = Notifying(resources, cluster, clock, notifier, leadership, cluster.tell_window)
-        notices = KeyQueue[Key](turn=telling.turn, clock=clock, workers=1)
         sweeps = KeyQueue[str](turn=self._sweep, clock=clock, workers=1)
-        self.queues = {"notices": notices, "node sweeps": sweeps}
+        self.queues = {"notices": telling.queue, "node sweeps": sweeps}
         return WindowReporter(
             resources,
             cluster,
@@ -72,7 +71,7 @@ class Windowing:
             self.relocations,
             cluster.tell_window,
             keeper=self._keeper,
-            wake_notices=notices.wake,
+            wake_notices=telling.wake,
         )
 
     def sweep_soon(self) -> None:

@@ -24,7 +24,8 @@ from scaleset_operator.api.base import (
 MAX_UPCOMING: Final = 5
 MAX_ANNOUNCED: Final = 60
 """Two a day with the usual notice, or one a week with the longest."""
-MAX_NOTICES: Final = 20
+MAX_NOTICES: Final = 100
+"""Room for as many as may be announced at once, and for what becomes of those that are held."""
 MAX_AUDIENCES: Final = 5
 MAX_NODE_RECORDS: Final = 100
 MAX_WORDS: Final = 256
