@@ -26,9 +26,12 @@ from scaleset_operator.api.windowledger import (
 from scaleset_operator.core.announcement import Announcements
 from scaleset_operator.core.calendar import active_window, occurrence_of
 from scaleset_operator.core.conditions import Word
+from scaleset_operator.core.nodeview import NodePlan
 from scaleset_operator.core.plan import Note
 
 TRUE, FALSE = ConditionStatus.TRUE, ConditionStatus.FALSE
+NODE_WORK = "NodeWork"
+"""The condition of windows that work on nodes."""
 PAUSE_LATER = "impact Pause needs the node agent, which this version does not have"
 
 
@@ -140,6 +143,14 @@ def _completed(present: Present | None) -> Word:
     if counts.targeted and not left:
         return Word(kind, TRUE, Reason.NOTHING_TO_DO, done)
     return Word(kind, FALSE, Reason.ANNOUNCED, f"{done}, {counts.aborted} left out")
+
+
+def node_word(plan: NodePlan) -> Word:
+    """Which node is worked on and how far it is, or why none is."""
+    work = plan.work
+    if work is None:
+        return Word(NODE_WORK, FALSE, plan.reason, plan.words)
+    return Word(NODE_WORK, TRUE, Reason.NODE_CORDONED, plan.words or f"{work.node}: {work.phase}")
 
 
 def due(

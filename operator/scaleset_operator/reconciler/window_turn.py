@@ -93,7 +93,7 @@ class WindowReporter:
         now = self._clock.now()
         turn = await self._pairs.turn_of(window, now)
         nodes = NodeTurn() if self._keeper is None else await self._keeper.turn(window)
-        desk = _Desk(window, self._resources, now, nodes.fault)
+        desk = _Desk(window, self._resources, now, nodes.said)
         parts = {"pair_turn": turn, **nodes.parts}
         status = desk.status().model_copy(update=parts)
         again = [now + LOOK_AGAIN, *desk.again, *([nodes.again] if nodes.again else [])]
@@ -120,9 +120,13 @@ class _Desk:
     """One decision over one window."""
 
     def __init__(
-        self, window: MaintenanceWindow, resources: Resources, now: datetime, fault: Word | None
+        self,
+        window: MaintenanceWindow,
+        resources: Resources,
+        now: datetime,
+        of_nodes: tuple[Word, ...],
     ) -> None:
-        self.window, self.now, self.fault = window, now, fault
+        self.window, self.now, self.of_nodes = window, now, of_nodes
         self.sets = [known.resource.status for known in resources.sets_of(window)]
         named = partner_of(window)
         self.no_pair = objection(window, named and resources.window(Key(*named)))
@@ -231,8 +235,8 @@ class _Desk:
 
     def _told(self, said: tuple[Word, ...], fields: dict[str, object]) -> MaintenanceWindowStatus:
         generation = self.window.metadata.generation
-        if self.fault is not None:
-            said = (*(word for word in said if word.type != self.fault.type), self.fault)
+        told = {word.type for word in self.of_nodes}
+        said = (*(word for word in said if word.type not in told), *self.of_nodes)
         shown = timed(said, self.window.status.conditions, generation, self.now)
         more = {"observed_generation": generation, "conditions": shown}
         return self.window.status.model_copy(update=fields | more)
