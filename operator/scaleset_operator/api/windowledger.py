@@ -101,9 +101,10 @@ class PairState(StrEnum):
 class PairTurn(Model):
     """Whose turn it is in a pair (M-17); it stands in that window of the two whose name is first.
 
-    The holder gives it up in two steps: Releasing is recorded, its sets are read live, and only
-    when none has an instance under maintenance is it taken away. A set acts only on a live read of
-    this that is later than its own record and says Held. So one of the two always sees the other.
+    It is taken only when the other window has no instance under maintenance, read live; the holder
+    gives it up in two steps: Releasing is recorded, and it is taken away once the same holds for
+    the holder. A set acts only on a live read of this that is later than its own record and says
+    Held. So one of the two always sees the other.
     """
 
     holder: Annotated[str, Field(min_length=1, max_length=320)] = Field(
@@ -112,6 +113,11 @@ class PairTurn(Model):
     """The window whose turn it is, as namespace/name."""
     state: PairState = Field(examples=["Held"])
     """Held or Releasing."""
+    pair: Annotated[str, Field(max_length=MAX_LABEL_LENGTH)] = Field(
+        default="", examples=["9f86d081884c7d65"]
+    )
+    """Which pair it was taken for: a hash of the UIDs and generations of both windows. After an
+    edit of either it is nobody's, and is taken anew."""
     time: Time = Field(examples=["2026-11-27T02:00:00Z"])
     """Since when."""
 

@@ -49,6 +49,7 @@ KIND: Final = "MaintenanceWindow"
 RETRY: Final = timedelta(seconds=1)
 SOON: Final = timedelta(milliseconds=100)
 """A turn that was taken or is being given up is looked at again at once."""
+PAIR_RETRY: Final = timedelta(seconds=10)
 LOOK_AGAIN: Final = timedelta(hours=1)
 """At the latest: an appointment weeks ahead would not notice that the clock was put right."""
 
@@ -90,12 +91,15 @@ class WindowReporter:
         if window is None or not self._leadership.leads():
             return None  # Everybody is woken when that changes.
         now = self._clock.now()
-        turn = await self._pairs.turn_of(window, now)
+        if self._pairs.unheard(window):
+            return now + RETRY
+        pair = await self._pairs.look(window, now)
         nodes = NodeTurn() if self._keeper is None else await self._keeper.turn(window)
         desk = _Desk(window, self._resources, now, nodes.fault)
-        parts = {"pair_turn": turn, **nodes.parts}
+        parts = {"pair_turn": pair.turn, **nodes.parts}
         status = desk.status().model_copy(update=parts)
-        again = [now + LOOK_AGAIN, *desk.again, *([nodes.again] if nodes.again else [])]
+        again = [now + (PAIR_RETRY if pair.waits else LOOK_AGAIN), *desk.again]
+        again += [nodes.again] if nodes.again else []
         if status == window.status:
             if status.notices:
                 self._wake_notices(key)
@@ -113,7 +117,7 @@ class WindowReporter:
         told = [Note(reason=EVENTS[one.kind], message=desk.event(one)) for one in desk.new]
         for note in (*told, *nodes.notes):
             self._tell(key, window.metadata.uid, note)
-        return min(again) if turn == window.status.pair_turn else now + SOON
+        return min(again) if pair.turn == window.status.pair_turn else now + SOON
 
 
 class _Desk:
