@@ -41,11 +41,18 @@ class Windows:
         )
         self.edit(**changes)
 
-    def edit(self, *, urgent: bool = False, selector: str = "2026-11", **changes: Any) -> None:
+    def edit(
+        self,
+        *,
+        urgent: bool = False,
+        selector: str = "2026-11",
+        notify: str = "P30D",
+        **changes: Any,
+    ) -> None:
         weekly = {"schedule": "0 2 * * TUE"} | changes
         spec = manifest(WINDOW, changes=recurring(**weekly))["spec"]
         spec["updatedNodeSelector"] = {"matchLabels": {"maintenance/updated": selector}}
-        spec["urgent"] = urgent
+        spec |= {"urgent": urgent, "notifyBefore": notify}
         self.stage.server.apply(WINDOW, *PATCH, spec)
 
     async def turn(self) -> float | None:
@@ -225,6 +232,41 @@ async def test_a_schedule_that_cannot_be_used_is_told_with_what_is_allowed(
     assert message.startswith(said)
     assert windows.status()["upcoming"] == []
     assert windows.condition("Ready")[:2] == ("False", Reason.INVALID_SCHEDULE)
+
+
+@pytest.mark.parametrize("broken", [{"schedule": "0 25 * * *"}, {"timeZone": "Mars/X"}])
+async def test_what_was_announced_goes_on_to_its_end_when_its_schedule_can_no_more_be_used(
+    broken: dict[str, Any],
+) -> None:
+    """M-23, V-23: absolute from its announcement on; nothing new is announced."""
+    windows = Windows(urgent=True, notify="P3D")
+    await windows.turn()
+    before = windows.status()["announced"]
+    assert [row["startTime"] for row in before] == STARTS[:2]
+    windows.edit(urgent=True, notify="P3D", **broken)
+    windows.pass_time("2026-11-24T00:59:50")
+    assert await windows.turn() == pytest.approx(10)
+    assert windows.condition("Accepted")[:2] == ("False", Reason.INVALID_SCHEDULE)
+    assert windows.condition("Announced")[:2] == ("True", Reason.ANNOUNCED)
+    assert windows.status()["upcoming"] == STARTS[1:2]
+    windows.pass_time("2026-11-24T01:00:00")
+    await windows.turn()
+    assert windows.status()["activeWindow"] == "Scheduled"
+    assert windows.condition("ScheduledOpen")[0] == "True"
+    windows.pass_time("2026-11-24T05:00:00")
+    await windows.turn()
+    status = windows.status()
+    assert status["announced"] == before[1:]
+    assert (status["iteration"], status["maintenanceWindowStartTime"]) == (2, STARTS[1])
+    windows.pass_time("2026-12-01T05:00:00")
+    await windows.turn()
+    status = windows.status()
+    assert (status["announced"], status["lastIteration"]) == ([], 2)
+    assert not status.keys() & FOUR
+    assert windows.condition("Announced")[:2] == ("False", Reason.INVALID_SCHEDULE)
+    kinds = [(row["kind"], row["iteration"]) for row in status["notices"]]
+    assert {("ScheduledOpened", 1), ("Ended", 1), ("Ended", 2)} <= set(kinds)
+    assert len(kinds) == len(set(kinds))
 
 
 async def test_a_window_that_is_mended_is_accepted_and_its_time_moves_with_the_status() -> None:

@@ -70,43 +70,53 @@ def announce(
         ScheduleError: nothing can be made of the spec.
     """
     plan = tuple(islice(occurrences(spec, now), MAX_ANNOUNCED + MAX_UPCOMING))
+    state = _campaign(spec, standing(status, now, unfinished), now)
+    state = _add(spec, state, plan, now)
+    return replace(state, upcoming=_upcoming(state, plan, now))
+
+
+def standing(
+    status: MaintenanceWindowStatus, now: datetime, unfinished: Sequence[int] = ()
+) -> Announcements:
+    """What was announced and goes on to its end, whatever became of its plan; nothing is added.
+
+    Args:
+        status: as recorded.
+        now: time of the decision.
+        unfinished: iterations of which an instance is still under way: not over before (M-25).
+    """
     over = tuple(a for a in status.announced if _is_over(a, now, unfinished))
     kept = tuple(a for a in status.announced if a not in over)
-    state = _campaign(spec, status, kept, now)
-    state = _add(spec, state, plan, now)
-    upcoming = _upcoming(state, plan, now)
-    return replace(state, over=over, upcoming=upcoming)
+    return Announcements(
+        occurrences=kept,
+        over=over,
+        last_iteration=status.last_iteration,
+        campaign=status.campaign,
+        campaign_iteration=status.campaign_iteration,
+        missed=status.missed,
+        upcoming=tuple(a.start_time for a in kept[1 : MAX_UPCOMING + 1]),
+    )
 
 
 def _is_over(one: AnnouncedOccurrence, now: datetime, unfinished: Sequence[int]) -> bool:
     return now >= one.end_time and one.iteration not in unfinished
 
 
-def _campaign(
-    spec: MaintenanceWindowSpec,
-    status: MaintenanceWindowStatus,
-    kept: tuple[AnnouncedOccurrence, ...],
-    now: datetime,
-) -> Announcements:
+def _campaign(spec: MaintenanceWindowSpec, state: Announcements, now: datetime) -> Announcements:
     """Another updatedNodeSelector begins small again, with what has not opened yet (V-06)."""
     name = campaign_of(spec)
-    first = status.campaign_iteration
-    if name != status.campaign:
-        waiting = [a.iteration for a in kept if now < (a.pre_start_time or a.start_time)]
-        first = min(waiting, default=status.last_iteration + 1)
-        kept = tuple(
-            a
-            if a.iteration not in waiting
-            else a.model_copy(update={"share_percent": share(spec, a.iteration - first)})
-            for a in kept
-        )
-    return Announcements(
-        occurrences=kept,
-        last_iteration=status.last_iteration,
-        campaign=name,
-        campaign_iteration=first,
-        missed=status.missed,
+    if name == state.campaign:
+        return state
+    kept = state.occurrences
+    waiting = [a.iteration for a in kept if now < (a.pre_start_time or a.start_time)]
+    first = min(waiting, default=state.last_iteration + 1)
+    kept = tuple(
+        a
+        if a.iteration not in waiting
+        else a.model_copy(update={"share_percent": share(spec, a.iteration - first)})
+        for a in kept
     )
+    return replace(state, occurrences=kept, campaign=name, campaign_iteration=first)
 
 
 def campaign_of(spec: MaintenanceWindowSpec) -> str:
