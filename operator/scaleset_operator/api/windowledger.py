@@ -22,9 +22,10 @@ from scaleset_operator.api.base import (
 )
 
 MAX_UPCOMING: Final = 5
-MAX_ANNOUNCED: Final = 60
-"""Two a day with the usual notice, or one a week with the longest."""
-MAX_NOTICES: Final = 20
+MAX_ANNOUNCED: Final = 64
+"""Two a day with the usual notice and the day before it, or one a week with the longest."""
+MAX_NOTICES: Final = 2 * MAX_ANNOUNCED
+"""All that can be announced at once, and as many of the phases that open meanwhile."""
 MAX_AUDIENCES: Final = 5
 MAX_NODE_RECORDS: Final = 100
 MAX_WORDS: Final = 256

@@ -216,9 +216,9 @@ def _phases(present: Present) -> Iterator[tuple[NoticeKind, str]]:
 def waiting(
     before: Sequence[PendingNotice], new: Sequence[PendingNotice]
 ) -> tuple[PendingNotice, ...]:
-    """Those that somebody has not had yet, oldest first, bounded."""
+    """Those that somebody has not had yet, oldest first; beyond the bound Events alone tell."""
     found = [one for one in (*before, *new) if one.audiences]
-    return tuple(found[-MAX_NOTICES:])
+    return tuple(found[:MAX_NOTICES])
 
 
 EVENTS = {
