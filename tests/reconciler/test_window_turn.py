@@ -94,6 +94,8 @@ async def test_what_is_too_near_is_not_held_and_what_is_far_is_announced_in_time
     assert status["maintenanceWindowStartTime"] == "2026-12-29T01:00:00Z"
     assert status.keys() >= FOUR
     assert (status["iteration"], status["lastIteration"]) == (1, 1)
+    assert status["upcoming"][0] == "2027-01-05T01:00:00Z", "what is not held is not to come"
+    assert len(status["upcoming"]) == 5
     assert status["announced"][0]["sharePercent"] == 10, "the first one is small (V-06)"
 
 
@@ -167,7 +169,11 @@ async def test_what_was_announced_is_not_moved_by_an_edit() -> None:
 
 async def test_of_many_that_are_announced_at_once_every_one_is_made_known() -> None:
     """V-23, V-24: the earliest too, each once and in order."""
-    often = {"schedule": "0 2,14 * * *", "duration": "PT1H", "selfServiceLead": "PT1H"}
+    often: dict[str, Any] = {
+        "schedule": "0 2,14 * * *",
+        "duration": "PT1H",
+        "selfServiceLead": "PT1H",
+    }
     windows = Windows(urgent=True, **often)
     await windows.turn()
     status = windows.status()
@@ -189,6 +195,27 @@ async def test_it_is_written_on_a_change_only() -> None:
         await windows.turn()
         windows.stage.clock.advance(60)
     assert windows.writes() == 1
+
+
+async def test_behind_very_many_that_are_too_near_the_first_with_notice_is_announced() -> None:
+    """V-01: however many of them there are."""
+    hours: dict[str, Any] = {"schedule": "0,10,20,30,40,50 8-17 1 * *", "duration": "PT5M"}
+    windows = Windows(selfServiceLead="PT1H", **hours)
+    await windows.turn()
+    assert windows.condition("Announced")[1] == Reason.NOTICE_TOO_SHORT
+    assert windows.status()["upcoming"][0] == "2027-01-01T07:00:00Z"
+    windows.pass_time("2026-12-01T20:00:00")
+    await windows.turn()
+    starts = [row["startTime"] for row in windows.status()["announced"]]
+    assert (len(starts), starts[0]) == (60, "2027-01-01T07:00:00Z")
+
+
+async def test_too_many_for_the_notice_are_refused_from_the_beginning() -> None:
+    """V-01: not weeks later, once some were announced."""
+    windows = Windows(schedule="0 */8 * * *", duration="PT1H", selfServiceLead="PT1H")
+    await windows.turn()
+    assert windows.condition("Accepted")[:2] == ("False", Reason.INVALID_SCHEDULE)
+    assert "64 times" in windows.condition("Accepted")[2]
 
 
 async def test_many_that_are_too_near_are_told_of_once() -> None:
