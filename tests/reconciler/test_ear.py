@@ -113,6 +113,37 @@ def test_a_window_wakes_those_that_say_they_are_paired_with_it(heard: Heard) -> 
     assert heard.of_window(spec, gone=True) == [other]
 
 
+def test_other_nodes_wake_the_windows_that_work_on_some_and_the_sets_of_windows(
+    heard: Heard,
+) -> None:
+    """M-07, M-26: whoever only moves instances does not care who is cordoned."""
+    spec = manifest(WINDOW)["spec"]
+    moving, working = Key("shop", "moving"), Key("shop", "working")
+    template = {"spec": {"template": {"spec": {"containers": [{"name": "patch"}]}}}}
+    by_name = {moving: spec, working: spec | {"nodeMaintenance": {"jobTemplate": template}}}
+    for key, one in by_name.items():
+        heard.ear.heard_of_window(key, gone=False, body=body(key, "MaintenanceWindow", one))
+    heard.of_set(WEB)
+    for wake, woken in (
+        (heard.ear.wake_node_work, {working}),
+        (heard.ear.wake_maintained, set()),
+    ):
+        heard.windows.clear()
+        wake()
+        assert set(heard.windows) == woken
+
+
+def test_a_window_that_has_a_node_to_unwind_hears_of_nodes(heard: Heard) -> None:
+    """M-09: also where it is no longer to work on any."""
+    work = {"node": "n0", "iteration": 1, "phase": "Unwinding", "time": "2026-11-28T02:00:00Z"}
+    written = body(PATCH, "MaintenanceWindow", manifest(WINDOW)["spec"])
+    written["status"] = {"nodeWork": work}
+    heard.ear.heard_of_window(PATCH, gone=False, body=written)
+    heard.windows.clear()
+    heard.ear.wake_node_work()
+    assert heard.windows == [PATCH]
+
+
 def test_a_set_that_goes_wakes_its_probes_and_is_known_no_more(heard: Heard) -> None:
     heard.of_probe()
     heard.of_set(WEB)

@@ -152,6 +152,9 @@ class NodeWork(Model):
     """Which Job it is, once it was seen; one that is gone is not made again."""
     failed: bool = Field(default=False, examples=[False])
     """Whether it is unwound without being updated."""
+    work_failed: bool = Field(default=False, examples=[False])
+    """Whether that is for its Job, which failed or did not end, or for a node that did not come
+    back from it."""
     message: Words = Field(default="", examples=["3 instances are still on it"])
     """The state in words."""
 
@@ -165,7 +168,10 @@ class NodeRecord(Model):
     """In which iteration."""
     updated: bool = Field(examples=[True])
     """Whether it is updated now; one that is not is left alone until the next iteration."""
-    message: Words = Field(default="", examples=["the Job has failed"])
+    work_failed: bool = Field(default=False, examples=[False])
+    """Whether its Job failed or did not end, or it did not come back from it: then no further node
+    is taken in this iteration (M-16)."""
+    message: Words = Field(default="", examples=["its Job failed"])
     """The outcome in words."""
     time: Time = Field(examples=["2026-11-27T02:31:00Z"])
     """When it ended."""

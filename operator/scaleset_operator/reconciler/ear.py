@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from scaleset_operator.core.noderecord import works_on_nodes
 from scaleset_operator.core.pairing import first_of_pair, name_of
 from scaleset_operator.reconciler.ports import Key, Wake
 from scaleset_operator.reconciler.resources import KnownSet, Resources
@@ -84,6 +85,13 @@ class Ear:
         for key in self._resources.keys():  # noqa: SIM118 - no mapping
             if any(self._resources.windows_of(key)):
                 self._wake(key)
+
+    def wake_node_work(self) -> None:
+        """Something is new of nodes: every window that works on some looks again."""
+        for key in self._resources.window_keys():
+            window = self._resources.window(key)
+            if window is not None and works_on_nodes(window):
+                self._wake_window(key)
 
     def _sets_of(self, key: Key) -> set[Key]:
         window = self._resources.window(key)

@@ -6,7 +6,7 @@ Reads what was heard and chooses nothing.
 from collections.abc import Collection, Mapping
 
 from scaleset_operator.api.maintenancewindow import MaintenanceWindow
-from scaleset_operator.core.nodework import emptied_node
+from scaleset_operator.core.noderecord import emptied_node
 from scaleset_operator.core.pairing import name_of, objection, partner_of
 from scaleset_operator.core.pairturn import pair_of, turn_for, turn_of_another
 from scaleset_operator.core.windowview import WindowView
