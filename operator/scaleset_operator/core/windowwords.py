@@ -6,6 +6,7 @@ Adds nothing to what was announced and done.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from scaleset_operator.api.base import ConditionStatus, Reason, format_time
 from scaleset_operator.api.maintenanceledger import SetIteration
@@ -74,23 +75,33 @@ def last_operation(
     return max(found, key=lambda one: (one.time, one.instance), default=None)
 
 
+class Refused(NamedTuple):
+    """Why a window is not accepted; what was announced goes on all the same."""
+
+    reason: Reason
+    message: str
+
+
 def words(
-    window: MaintenanceWindow, plan: Announcements, present: Present | None, no_pair: str | None
+    window: MaintenanceWindow, plan: Announcements, present: Present | None, no: Refused | None
 ) -> Iterator[Word]:
-    """The conditions of a window whose plan can be used."""
-    if no_pair is not None:
-        yield Word("Accepted", FALSE, Reason.INVALID_PAIR, no_pair)
+    """The conditions of a window."""
+    if no is not None:
+        yield Word("Accepted", FALSE, *no)
     else:
         yield Word("Accepted", TRUE, Reason.VALID, "")
-    yield _announced(window, plan, present)
+    if no is not None and no.reason is Reason.INVALID_SCHEDULE and present is None:
+        yield Word("Announced", FALSE, *no)
+    else:
+        yield _announced(window, plan, present)
     yield _open("SelfServiceOpen", present, ActiveWindow.SELF_SERVICE)
     yield _open("ScheduledOpen", present, ActiveWindow.SCHEDULED)
     yield _progressing(window, present)
     yield _completed(present)
-    if window.spec.impact is Impact.PAUSE:
+    if no is not None:
+        yield Word("Ready", FALSE, *no)
+    elif window.spec.impact is Impact.PAUSE:
         yield Word("Ready", FALSE, Reason.NOT_YET_SUPPORTED, PAUSE_LATER)
-    elif no_pair is not None:
-        yield Word("Ready", FALSE, Reason.INVALID_PAIR, no_pair)
     else:
         yield Word("Ready", TRUE, Reason.VALID, "urgent" if window.spec.urgent else "")
 
