@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from scaleset_operator.api.base import Reason
+from scaleset_operator.api.scalesetstatus import ScaleSetStatus
 from scaleset_operator.api.windowledger import MAX_NOTICES
 from scaleset_operator.reconciler.ports import Key
 from scaleset_operator.reconciler.window_turn import LOOK_AGAIN, WindowReporter
@@ -15,7 +16,7 @@ from scaleset_operator.rehearsal.requests import Fault, Verb
 from tests.api.manifests import ABSENT, ONCE, WINDOW, manifest
 from tests.api.refused_others import recurring
 from tests.reconciler.stage import Stage
-from tests.simulation.world import NAMESPACE
+from tests.simulation.world import KEY, NAMESPACE
 from tests.support.fake_clock import T0
 from tests.support.fake_leadership import FakeLeadership
 
@@ -418,3 +419,27 @@ async def test_a_standby_writes_nothing_and_catches_up_once_it_leads() -> None:
     await windows.turn()
     assert windows.writes() == 1
     assert windows.stage.clock.now() == T0 + timedelta(0)
+
+
+@pytest.mark.parametrize(("uid", "counted"), [("mine", 4), ("another", 0)])
+async def test_what_was_done_under_a_window_of_the_same_name_before_is_not_its_own(
+    uid: str, counted: int
+) -> None:
+    """V-24: a result is of this window's instances."""
+    windows = Windows(urgent=True)
+    await windows.turn()
+    meta = windows.stage.server.resource(WINDOW, *PATCH)["metadata"]
+    shown = meta["uid"][:8] if uid == "mine" else "deadbeef"
+    row = {"window": PATCH.name, "iteration": 1, "targeted": 4, "completed": 4}
+    row["mark"] = f"{PATCH.name}/1/{shown}/2026-11-24T05:00:00Z"
+    body = windows.stage.server.resource("ScaleSet", *KEY)
+    tier = {"labels": {"tier": "web"}}
+    windows.stage.server.restore("ScaleSet", {**body, "metadata": body["metadata"] | tier})
+    body = windows.stage.server.resource("ScaleSet", *KEY)
+    said = ScaleSetStatus.model_validate({**body["status"], "maintenance": {"iterations": [row]}})
+    status = said.model_dump(mode="json", by_alias=True, exclude_none=True)
+    version = body["metadata"]["resourceVersion"]
+    windows.stage.server.apply_status(*KEY, version, status)
+    windows.resources.put_scale_set(windows.stage.server.resource("ScaleSet", *KEY))
+    await windows.turn()
+    assert windows.status()["instances"]["completed"] == counted

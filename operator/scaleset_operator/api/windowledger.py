@@ -75,6 +75,21 @@ class NoticeKind(StrEnum):
     ENDED = "Ended"
 
 
+class InstanceCounts(Model):
+    """The included instances, by how far each is."""
+
+    targeted: Count = Field(default=0, examples=[40])
+    """Instances included in this iteration."""
+    pending: Count = Field(default=0, examples=[28])
+    """Of these, not yet begun."""
+    in_progress: Count = Field(default=0, examples=[1])
+    """Of these, begun."""
+    completed: Count = Field(default=0, examples=[10])
+    """Of these, done."""
+    aborted: Count = Field(default=0, examples=[1])
+    """Of these, left out after an error until a later iteration (M-09)."""
+
+
 class PendingNotice(Model):
     """A notification that is due, with the audiences that have not had it yet (V-24)."""
 
@@ -86,6 +101,8 @@ class PendingNotice(Model):
     """When it became due."""
     message: Words = Field(default="", examples=["8 of 40 instances were moved"])
     """The same in words."""
+    instances: InstanceCounts | None = None
+    """The instances of this iteration as it became due; left out where none were counted yet."""
     audiences: tuple[LabelName, ...] = Field(
         default=(), max_length=MAX_AUDIENCES, examples=[["default"]]
     )

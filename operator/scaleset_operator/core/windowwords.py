@@ -13,7 +13,6 @@ from scaleset_operator.api.maintenanceledger import SetIteration
 from scaleset_operator.api.maintenancestatus import (
     ActiveWindow,
     Impact,
-    InstanceCounts,
     LastOperation,
 )
 from scaleset_operator.api.maintenancewindow import MaintenanceWindow
@@ -21,6 +20,7 @@ from scaleset_operator.api.windowledger import (
     MAX_NOTICES,
     MAX_WORDS,
     AnnouncedOccurrence,
+    InstanceCounts,
     NoticeKind,
     PendingNotice,
 )
@@ -183,27 +183,33 @@ def due(
     Returns:
         New notices, and the kinds that the present iteration has had.
     """
-    new: list[PendingNotice] = []
-    audiences = window.spec.audiences
-
-    def add(kind: NoticeKind, iteration: int, message: str) -> None:
-        notice = PendingNotice(kind=kind, iteration=iteration, time=now, audiences=audiences)
-        new.append(notice.model_copy(update={"message": message[:MAX_WORDS]}))
-
-    for one in plan.new:
-        add(NoticeKind.ANNOUNCED, one.iteration, f"from {format_time(opening(one))}")
+    found: list[_Said] = [
+        (NoticeKind.ANNOUNCED, one.iteration, f"from {format_time(opening(one))}", None)
+        for one in plan.new
+    ]
     for one, counts in ended:
         result = f"{counts.completed} of {counts.targeted} done, {counts.aborted} aborted"
-        add(NoticeKind.ENDED, one.iteration, result)
-    if present is None:
-        return tuple(new), ()
-    same = window.status.iteration == present.occurrence.iteration
-    had = list(window.status.last_notices) if same else [NoticeKind.ANNOUNCED]
-    for kind, message in _phases(present):
-        if kind not in had:
-            had.append(kind)
-            add(kind, present.occurrence.iteration, message)
-    return tuple(new), tuple(had)
+        found.append((NoticeKind.ENDED, one.iteration, result, counts))
+    had: list[NoticeKind] = []
+    if present is not None:
+        number = present.occurrence.iteration
+        same = window.status.iteration == number
+        had = list(window.status.last_notices) if same else [NoticeKind.ANNOUNCED]
+        fresh = [said for said in _phases(present) if said[0] not in had]
+        had += [kind for kind, _ in fresh]
+        found += [(kind, number, message, present.counts) for kind, message in fresh]
+    return tuple(_notice(window, now, said) for said in found), tuple(had)
+
+
+_Said = tuple[NoticeKind, int, str, InstanceCounts | None]
+"""What is told, of which iteration, in words, and with which counts."""
+
+
+def _notice(window: MaintenanceWindow, now: datetime, said: _Said) -> PendingNotice:
+    kind, iteration, message, counts = said
+    who = window.spec.audiences
+    notice = PendingNotice(kind=kind, iteration=iteration, time=now, audiences=who)
+    return notice.model_copy(update={"message": message[:MAX_WORDS], "instances": counts})
 
 
 def opening(one: AnnouncedOccurrence) -> datetime:

@@ -12,13 +12,13 @@ from scaleset_operator.api.base import Reason
 from scaleset_operator.api.maintenanceledger import SetIteration
 from scaleset_operator.api.maintenancestatus import (
     ActiveWindow,
-    InstanceCounts,
     MaintenanceWindowStatus,
 )
 from scaleset_operator.api.maintenancewindow import MaintenanceWindow
 from scaleset_operator.api.windowledger import (
     MAX_UPCOMING,
     AnnouncedOccurrence,
+    InstanceCounts,
     MissedOccurrence,
     NoticeKind,
     PendingNotice,
@@ -26,6 +26,7 @@ from scaleset_operator.api.windowledger import (
 from scaleset_operator.core.announcement import Announcements, announce, standing
 from scaleset_operator.core.calendar import next_transition, occurrence_of
 from scaleset_operator.core.conditions import Word, timed
+from scaleset_operator.core.marks import is_of
 from scaleset_operator.core.pairing import objection, partner_of
 from scaleset_operator.core.plan import Note
 from scaleset_operator.core.schedule import ScheduleError
@@ -151,13 +152,14 @@ class _Desk:
         return self._following(plan, no)
 
     def _rows(self, iteration: int | None = None) -> tuple[SetIteration, ...]:
-        """What the sets say of this window, of one iteration or of all."""
+        """What the sets say of this window, of one iteration or of all; not of one before it."""
+        meta = self.window.metadata
         found = (s.maintenance.iterations for s in self.sets if s.maintenance is not None)
         return tuple(
             row
             for rows in found
             for row in rows
-            if row.window == self.window.metadata.name and iteration in (None, row.iteration)
+            if is_of(row.mark, meta.name, meta.uid) and iteration in (None, row.iteration)
         )
 
     def _unfinished(self) -> list[int]:
