@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from scaleset_operator.api.base import Reason
+from scaleset_operator.api.windowledger import MAX_NOTICES
 from scaleset_operator.reconciler.ports import Key
 from scaleset_operator.reconciler.window_turn import LOOK_AGAIN, WindowReporter
 from scaleset_operator.rehearsal.requests import Fault, Verb
@@ -17,6 +18,9 @@ from tests.reconciler.stage import Stage
 from tests.simulation.world import NAMESPACE
 from tests.support.fake_clock import T0
 from tests.support.fake_leadership import FakeLeadership
+
+if TYPE_CHECKING:
+    from scaleset_operator.core.plan import Note
 
 PATCH: Final = Key(NAMESPACE, "patch")
 FOUR: Final = {
@@ -36,8 +40,13 @@ class Windows:
     def __init__(self, leadership: FakeLeadership | None = None, **changes: Any) -> None:
         self.stage = Stage()
         self.resources = self.stage.operator.resources
+        self.notes: list[Note] = []
         self.reporter = WindowReporter(
-            self.resources, self.stage.cluster, self.stage.clock, leadership
+            self.resources,
+            self.stage.cluster,
+            self.stage.clock,
+            leadership,
+            tell=lambda _key, _uid, note: self.notes.append(note),
         )
         self.edit(**changes)
 
@@ -140,6 +149,28 @@ async def test_an_urgent_window_is_announced_with_what_notice_is_left() -> None:
     assert len(kinds) == len(set(kinds)), "nothing is told twice"
     assert ("ScheduledOpened", 1) in kinds
     assert ("Ended", 1) in kinds
+
+
+async def test_what_nobody_is_told_any_more_is_told() -> None:
+    """V-24: room for so many, the oldest go, and an Event says whom they have not reached."""
+    windows = Windows()
+    await windows.turn()
+    body = windows.stage.server.resource(WINDOW, *PATCH)
+    old = {"kind": "Ended", "time": "2026-01-01T00:00:00Z", "audiences": ["shop"]}
+    rows = [old | {"iteration": number} for number in range(MAX_NOTICES)]
+    status, version = body["status"] | {"notices": rows}, body["metadata"]["resourceVersion"]
+    windows.stage.server.apply_status(*PATCH, version, status, kind=WINDOW)
+    windows.edit(urgent=True)
+    await windows.turn()
+    kept = windows.status()["notices"]
+    new = [row for row in kept if row["audiences"] == ["default"]]
+    assert new
+    assert len(kept) == MAX_NOTICES
+    said = [n.message for n in windows.notes if n.reason is Reason.NOTIFICATION_FAILED]
+    assert len(said) == len(new)
+    why = f"{MAX_NOTICES} newer notifications of this window wait"
+    assert said[0] == f"shop was not told of 0/Ended: {why}"
+    assert all(n.warning for n in windows.notes if n.reason is Reason.NOTIFICATION_FAILED)
 
 
 async def test_what_was_announced_is_not_moved_by_an_edit() -> None:

@@ -191,4 +191,5 @@ class MaintenanceWindowStatus(Model):
     node_records: tuple[NodeRecord, ...] = Field(default=(), max_length=MAX_NODE_RECORDS)
     """The latest nodes that were worked on, newest first."""
     conditions: tuple[Condition, ...] = Field(default=(), max_length=10)
-    """Accepted, Announced, SelfServiceOpen, ScheduledOpen, Progressing, Completed, Ready."""
+    """Accepted, Announced, SelfServiceOpen, ScheduledOpen, Progressing, Completed, Ready; with
+    nodeMaintenance NodeWork, too."""

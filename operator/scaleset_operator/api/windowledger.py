@@ -24,7 +24,8 @@ from scaleset_operator.api.base import (
 MAX_UPCOMING: Final = 5
 MAX_ANNOUNCED: Final = 60
 """Two a day with the usual notice, or one a week with the longest."""
-MAX_NOTICES: Final = 20
+MAX_NOTICES: Final = 100
+"""Room for as many as may be announced at once, and for what becomes of those that are held."""
 MAX_AUDIENCES: Final = 5
 MAX_NODE_RECORDS: Final = 100
 MAX_WORDS: Final = 256
@@ -145,6 +146,9 @@ class NodeWork(Model):
     """Which Job it is, once it was seen; one that is gone is not made again."""
     failed: bool = Field(default=False, examples=[False])
     """Whether it is unwound without being updated."""
+    work_failed: bool = Field(default=False, examples=[False])
+    """Whether that is for its Job, which failed or did not end, or for a node that did not come
+    back from it."""
     message: Words = Field(default="", examples=["3 instances are still on it"])
     """The state in words."""
 
@@ -158,7 +162,10 @@ class NodeRecord(Model):
     """In which iteration."""
     updated: bool = Field(examples=[True])
     """Whether it is updated now; one that is not is left alone until the next iteration."""
-    message: Words = Field(default="", examples=["the Job has failed"])
+    work_failed: bool = Field(default=False, examples=[False])
+    """Whether its Job failed or did not end, or it did not come back from it: then no further node
+    is taken in this iteration (M-16)."""
+    message: Words = Field(default="", examples=["its Job failed"])
     """The outcome in words."""
     time: Time = Field(examples=["2026-11-27T02:31:00Z"])
     """When it ended."""

@@ -3,6 +3,7 @@
 One for an audience and a phase, not one for an instance (V-24). Must not know who is told, or how.
 """
 
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 from scaleset_operator.api.base import GROUP, format_time
@@ -53,8 +54,27 @@ def _times(one: AnnouncedOccurrence | None) -> dict[str, str]:
     return {name: format_time(at) for name, at in times.items() if at is not None}
 
 
+def audiences_of(notices: Iterable[PendingNotice]) -> tuple[str, ...]:
+    """Whoever has not had all of them, each once."""
+    return tuple(dict.fromkeys(a for one in notices for a in one.audiences))
+
+
+def next_for(
+    audience: str, notices: Iterable[PendingNotice], done: Collection[tuple[str, str]]
+) -> PendingNotice | None:
+    """What an audience is told next: the oldest that it has not had; None where it had all.
+
+    Args:
+        audience: whoever is asked for.
+        notices: as recorded, oldest first.
+        done: (what `name_of` gives, audience) of those that were told, or given up.
+    """
+    waits = (one for one in notices if audience in one.audiences)
+    return next((one for one in waits if (name_of(one), audience) not in done), None)
+
+
 def delivered(
-    notices: tuple[PendingNotice, ...], done: set[tuple[str, str]]
+    notices: tuple[PendingNotice, ...], done: Collection[tuple[str, str]]
 ) -> tuple[PendingNotice, ...]:
     """What is still to be told.
 

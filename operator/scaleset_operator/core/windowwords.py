@@ -26,8 +26,12 @@ from scaleset_operator.api.windowledger import (
 from scaleset_operator.core.announcement import Announcements
 from scaleset_operator.core.calendar import active_window, occurrence_of
 from scaleset_operator.core.conditions import Word
+from scaleset_operator.core.nodeview import NodePlan
+from scaleset_operator.core.plan import Note
 
 TRUE, FALSE = ConditionStatus.TRUE, ConditionStatus.FALSE
+NODE_WORK = "NodeWork"
+"""The condition of windows that work on nodes."""
 PAUSE_LATER = "impact Pause needs the node agent, which this version does not have"
 
 
@@ -141,6 +145,14 @@ def _completed(present: Present | None) -> Word:
     return Word(kind, FALSE, Reason.ANNOUNCED, f"{done}, {counts.aborted} left out")
 
 
+def node_word(plan: NodePlan) -> Word:
+    """Which node is worked on and how far it is, or why none is."""
+    work = plan.work
+    if work is None:
+        return Word(NODE_WORK, FALSE, plan.reason, plan.words)
+    return Word(NODE_WORK, TRUE, Reason.NODE_CORDONED, plan.words or f"{work.node}: {work.phase}")
+
+
 def due(
     window: MaintenanceWindow,
     plan: Announcements,
@@ -204,10 +216,21 @@ def _phases(present: Present) -> Iterator[tuple[NoticeKind, str]]:
 
 def waiting(
     before: Sequence[PendingNotice], new: Sequence[PendingNotice]
-) -> tuple[PendingNotice, ...]:
-    """Those that somebody has not had yet, oldest first, bounded."""
-    found = [one for one in (*before, *new) if one.audiences]
-    return tuple(found[-MAX_NOTICES:])
+) -> tuple[tuple[PendingNotice, ...], tuple[PendingNotice, ...]]:
+    """Those that somebody has not had yet, oldest first, and those that are one too many.
+
+    Whatever an audience is not told has that many newer ones waiting for it, or for others.
+    """
+    found = tuple(one for one in (*before, *new) if one.audiences)
+    return found[-MAX_NOTICES:], found[:-MAX_NOTICES]
+
+
+def dropped(notice: PendingNotice) -> Note:
+    """Said of a notice that nobody is told of any more."""
+    who = ", ".join(notice.audiences)
+    why = f"{MAX_NOTICES} newer notifications of this window wait"
+    message = f"{who} was not told of {notice.iteration}/{notice.kind}: {why}"
+    return Note(reason=Reason.NOTIFICATION_FAILED, message=message, warning=True)
 
 
 EVENTS = {

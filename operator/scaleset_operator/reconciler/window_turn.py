@@ -33,6 +33,7 @@ from scaleset_operator.core.windowwords import (
     EVENTS,
     Present,
     counted,
+    dropped,
     due,
     last_operation,
     waiting,
@@ -92,7 +93,7 @@ class WindowReporter:
         now = self._clock.now()
         turn = await self._pairs.turn_of(window, now)
         nodes = NodeTurn() if self._keeper is None else await self._keeper.turn(window)
-        desk = _Desk(window, self._resources, now, nodes.fault)
+        desk = _Desk(window, self._resources, now, nodes.said)
         parts = {"pair_turn": turn, **nodes.parts}
         status = desk.status().model_copy(update=parts)
         again = [now + LOOK_AGAIN, *desk.again, *([nodes.again] if nodes.again else [])]
@@ -110,8 +111,7 @@ class WindowReporter:
             return None
         self._resources.put_window_status(key, status, version)
         self._wake_notices(key)
-        told = [Note(reason=EVENTS[one.kind], message=desk.event(one)) for one in desk.new]
-        for note in (*told, *nodes.notes):
+        for note in (*desk.notes(), *nodes.notes):
             self._tell(key, window.metadata.uid, note)
         return min(again) if turn == window.status.pair_turn else now + SOON
 
@@ -120,13 +120,18 @@ class _Desk:
     """One decision over one window."""
 
     def __init__(
-        self, window: MaintenanceWindow, resources: Resources, now: datetime, fault: Word | None
+        self,
+        window: MaintenanceWindow,
+        resources: Resources,
+        now: datetime,
+        of_nodes: tuple[Word, ...],
     ) -> None:
-        self.window, self.now, self.fault = window, now, fault
+        self.window, self.now, self.of_nodes = window, now, of_nodes
         self.sets = [known.resource.status for known in resources.sets_of(window)]
         named = partner_of(window)
         self.no_pair = objection(window, named and resources.window(Key(*named)))
         self.new: tuple[PendingNotice, ...] = ()
+        self.dropped: tuple[PendingNotice, ...] = ()
         self.again: list[datetime] = []
 
     def status(self) -> MaintenanceWindowStatus:
@@ -164,6 +169,7 @@ class _Desk:
         ended = [(one, counted(self._rows(one.iteration))) for one in plan.over]
         self.new, had = due(self.window, plan, present, ended, self.now)
         before = self.window.status
+        kept, self.dropped = waiting(before.notices, self.new)
         fields: dict[str, object] = {
             **self._times(present),
             "announced": plan.occurrences,
@@ -172,7 +178,7 @@ class _Desk:
             "campaign_iteration": plan.campaign_iteration,
             "missed": self._missed(plan, ended),
             "upcoming": plan.upcoming,
-            "notices": waiting(before.notices, self.new),
+            "notices": kept,
             "last_notices": had,
             "last_operation": last_operation(self._rows(), before.last_operation),
         }
@@ -229,14 +235,18 @@ class _Desk:
 
     def _told(self, said: tuple[Word, ...], fields: dict[str, object]) -> MaintenanceWindowStatus:
         generation = self.window.metadata.generation
-        if self.fault is not None:
-            said = (*(word for word in said if word.type != self.fault.type), self.fault)
+        told = {word.type for word in self.of_nodes}
+        said = (*(word for word in said if word.type not in told), *self.of_nodes)
         shown = timed(said, self.window.status.conditions, generation, self.now)
         more = {"observed_generation": generation, "conditions": shown}
         return self.window.status.model_copy(update=fields | more)
 
-    def event(self, notice: PendingNotice) -> str:
-        """The Event's text."""
+    def notes(self) -> list[Note]:
+        """The Events: what is made known now, and whatever somebody will never be told."""
+        told = [Note(reason=EVENTS[one.kind], message=self._event(one)) for one in self.new]
+        return [*told, *(dropped(one) for one in self.dropped)]
+
+    def _event(self, notice: PendingNotice) -> str:
         urgent = "urgent; " if self.window.spec.urgent else ""
         return f"{urgent}iteration {notice.iteration}: {notice.message}"
 

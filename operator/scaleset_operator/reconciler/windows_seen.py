@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from scaleset_operator.api.maintenancewindow import MaintenanceWindow
 from scaleset_operator.api.windowledger import PairState
-from scaleset_operator.core.nodework import emptied_node
+from scaleset_operator.core.noderecord import emptied_node
 from scaleset_operator.core.pairing import first_of_pair, name_of, objection, partner_of
 from scaleset_operator.core.windowview import WindowView
 from scaleset_operator.reconciler.ports import Key
