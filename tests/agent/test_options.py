@@ -91,3 +91,21 @@ def test_a_bad_variable_is_refused_like_an_option(capsys: pytest.CaptureFixture[
     with pytest.raises(SystemExit):
         read(NODE_NAME="worker", SCALESET_AGENT_PORT="many")
     assert "'many' is no port" in capsys.readouterr().err
+
+
+def test_the_guards_homes_are_found_on_either_version(tmp_path: Path) -> None:
+    """Where nobody ends what is in the container's own groups (M-02)."""
+    for name in ("v1/freezer", "v1/memory", "v1/none", "v2/init.scope", "bare"):
+        (tmp_path / name).mkdir(parents=True)
+        if not name.endswith(("none", "init.scope")):
+            (tmp_path / name / "cgroup.procs").touch()
+    (tmp_path / "v1" / "alias").symlink_to(tmp_path / "v1" / "memory")
+    (tmp_path / "v2" / "cgroup.procs").touch()
+
+    def homes(root: str) -> tuple[Path, ...]:
+        words = ("--guard-homes", "auto", "--cgroup-root", str(tmp_path / root))
+        return read(*words, NODE_NAME="worker").homes
+
+    assert homes("v1") == (tmp_path / "v1/freezer", tmp_path / "v1/memory")
+    assert homes("v2") == (tmp_path / "v2/init.scope",)
+    assert homes("bare") == (tmp_path / "bare",)

@@ -11,6 +11,8 @@ from ipaddress import AddressValueError, IPv4Network, NetmaskValueError, ip_addr
 from pathlib import Path
 from typing import Final
 
+from scaleset_operator.agent.podgroups import guard_homes
+
 PREFIX: Final = "SCALESET_AGENT_"
 DEFAULT_PORT: Final = 8083
 """The agent shares the node's ports; those of the operator may be taken there too."""
@@ -21,6 +23,7 @@ PRIVATE: Final = "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,100.64.0.0/10,169.254.
 nodes, and what answers on the node itself."""
 ALWAYS_INSIDE: Final = (IPv4Network("127.0.0.0/8"), IPv4Network("224.0.0.0/4"))
 _HIGHEST_PORT: Final = 65_535
+AUTO: Final = "auto"
 LEVELS: Final = ("debug", "info", "warning", "error")
 
 
@@ -123,11 +126,11 @@ def _add_pause_options(parser: argparse.ArgumentParser, environment: Mapping[str
     )
     parser.add_argument(
         "--guard-homes",
-        type=_paths,
         default=_told(environment, "GUARD_HOMES"),
         metavar="PATHS",
         help="control groups, with commas, that the guard of a pause moves into, so that nobody "
-        "who ends the agent's container ends the guard (default: none)",
+        "who ends the agent's container ends the guard; auto for such as the node itself has "
+        "(default: none)",
     )
 
 
@@ -170,7 +173,7 @@ def from_agent_arguments(arguments: argparse.Namespace) -> AgentOptions:
         inside=(*ALWAYS_INSIDE, *arguments.inside),
         state=arguments.state_dir,
         cgroups=arguments.cgroup_root,
-        homes=arguments.guard_homes,
+        homes=_homes(arguments.guard_homes, arguments.cgroup_root),
         address=arguments.metrics_address,
         port=arguments.port,
         log_level=arguments.log_level,
@@ -187,7 +190,9 @@ def _networks(text: str) -> tuple[IPv4Network, ...]:
         raise argparse.ArgumentTypeError(message) from error
 
 
-def _paths(text: str) -> tuple[Path, ...]:
+def _homes(text: str, root: Path) -> tuple[Path, ...]:
+    if text.strip() == AUTO:
+        return guard_homes(root)
     return tuple(Path(part.strip()) for part in text.split(",") if part.strip())
 
 

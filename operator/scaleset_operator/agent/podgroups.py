@@ -1,4 +1,4 @@
-"""Where the control group of a pod is that freezes all of it, by the pod's UID.
+"""Where the control group of a pod is that freezes all of it, by its UID, and groups that outlive it.
 
 kubelet names it by either of two drivers: `pod<uid>` below `kubepods/...`, or
 `kubepods-...-pod<uid with underscores>.slice` some slices deep; what stands above differs from
@@ -36,6 +36,18 @@ def group_of(root: Path, uid: str) -> Path | None:
             elif found[1].replace("-", "_") == wanted:
                 return folder / name
     return None
+
+
+def guard_homes(root: Path) -> tuple[Path, ...]:
+    """Groups of the node, one of each hierarchy, that outlive any container.
+
+    The roots, for version 1; version 2 lets no process into a group with others below it unless
+    that is the machine's root, so there it is the group of the machine's first process, if any.
+    """
+    first = root / "init.scope"
+    if (root / "cgroup.procs").exists():
+        return (first if first.is_dir() else root,)
+    return tuple(root / name for name in _folders(root) if (root / name / "cgroup.procs").exists())
 
 
 def _folders(folder: Path) -> list[str]:
