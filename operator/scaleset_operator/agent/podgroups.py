@@ -1,4 +1,4 @@
-"""Where the control group of a pod is that freezes all of it, by its UID, and groups that outlive it.
+"""Where the control group of a pod is, by its UID, and groups of the node that outlive it.
 
 kubelet names it by either of two drivers: `pod<uid>` below `kubepods/...`, or
 `kubepods-...-pod<uid with underscores>.slice` some slices deep; what stands above differs from
