@@ -11,7 +11,6 @@ from scaleset_operator.api.base import ConditionStatus, Reason, format_time
 from scaleset_operator.api.maintenanceledger import SetIteration
 from scaleset_operator.api.maintenancestatus import (
     ActiveWindow,
-    Impact,
     InstanceCounts,
     LastOperation,
 )
@@ -28,7 +27,6 @@ from scaleset_operator.core.calendar import active_window, occurrence_of
 from scaleset_operator.core.conditions import Word
 
 TRUE, FALSE = ConditionStatus.TRUE, ConditionStatus.FALSE
-PAUSE_LATER = "impact Pause needs the node agent, which this version does not have"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,9 +81,7 @@ def words(
     yield _open("ScheduledOpen", present, ActiveWindow.SCHEDULED)
     yield _progressing(window, present)
     yield _completed(present)
-    if window.spec.impact is Impact.PAUSE:
-        yield Word("Ready", FALSE, Reason.NOT_YET_SUPPORTED, PAUSE_LATER)
-    elif no_pair is not None:
+    if no_pair is not None:
         yield Word("Ready", FALSE, Reason.INVALID_PAIR, no_pair)
     else:
         yield Word("Ready", TRUE, Reason.VALID, "urgent" if window.spec.urgent else "")
