@@ -12,7 +12,6 @@ from scaleset_operator.api.base import ConditionStatus, Reason, format_time
 from scaleset_operator.api.maintenanceledger import SetIteration
 from scaleset_operator.api.maintenancestatus import (
     ActiveWindow,
-    Impact,
     LastOperation,
 )
 from scaleset_operator.api.maintenancewindow import MaintenanceWindow
@@ -33,7 +32,6 @@ from scaleset_operator.core.plan import Note
 TRUE, FALSE = ConditionStatus.TRUE, ConditionStatus.FALSE
 NODE_WORK = "NodeWork"
 """The condition of windows that work on nodes."""
-PAUSE_LATER = "impact Pause needs the node agent, which this version does not have"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +98,6 @@ def words(
     yield _completed(present)
     if no is not None:
         yield Word("Ready", FALSE, *no)
-    elif window.spec.impact is Impact.PAUSE:
-        yield Word("Ready", FALSE, Reason.NOT_YET_SUPPORTED, PAUSE_LATER)
     else:
         yield Word("Ready", TRUE, Reason.VALID, "urgent" if window.spec.urgent else "")
 

@@ -39,6 +39,8 @@ class ActKind(StrEnum):
     FREE = "Free"
     EVICT = "Evict"
     MARK = "Mark"
+    PAUSE = "Pause"
+    UNPAUSE = "Unpause"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

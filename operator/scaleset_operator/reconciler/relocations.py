@@ -1,12 +1,16 @@
-"""What a move to an updated node needs of the cluster, as a Protocol; the adapters fill it.
+"""What moves to updated nodes and pauses need of the cluster, as a Protocol; the adapters fill it.
 
 As in `ports`, nothing here knows a client. The default knows no windows and moves nobody.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
+from scaleset_operator.api.agentreport import AgentReport
 from scaleset_operator.core.maintenance_acts import (
+    AskPause,
+    ClearPause,
     EvictInstance,
     HoldPlace,
     PublishMaintenance,
@@ -20,8 +24,20 @@ class Disallowed(Unavailable):
     """PodDisruptionBudgets do not allow the eviction now (429 with its cause, or more than one)."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reported:
+    """A node's agent's report as it was read.
+
+    Attributes:
+        version: another one with every renewal of the Lease that it stands on.
+    """
+
+    version: str
+    report: AgentReport
+
+
 class Relocations(Protocol):
-    """The API server, as far as moves go; every call raises as those of `Cluster` do.
+    """The API server, as far as maintenance goes; every call raises as those of `Cluster` do.
 
     `not_after` is a CLOCK_BOOTTIME in nanoseconds, checked right before sending.
     """
@@ -76,6 +92,24 @@ class Relocations(Protocol):
         """
         ...
 
+    async def read_report(self, node: str) -> Reported | None:
+        """What the agent of a node reports, live; None where there is none that can be read."""
+        ...
+
+    async def ask_pause(self, owner: Owner, action: AskPause, not_after: int) -> None:
+        """Write the request for a pause onto exactly the pod that was read.
+
+        Raises:
+            Conflict: the pod has changed since it was read.
+            Gone: it is not there, or another pod.
+            TooOld: not sent.
+        """
+        ...
+
+    async def clear_pause(self, owner: Owner, action: ClearPause, not_after: int) -> None:
+        """Take the request off exactly the pod that was read; raises as `ask_pause`."""
+        ...
+
 
 def at_work(scale_sets: Iterable[Mapping[str, Any]]) -> frozenset[str]:
     """Names of the windows under which ScaleSets, as the server sent them, have an instance."""
@@ -115,4 +149,14 @@ class NoRelocations:
         """See the port."""
 
     async def publish_maintenance(self, owner: Owner, action: PublishMaintenance) -> None:
+        """See the port."""
+
+    async def read_report(self, node: str) -> Reported | None:  # noqa: ARG002 - as above
+        """See the port."""
+        return None
+
+    async def ask_pause(self, owner: Owner, action: AskPause, not_after: int) -> None:
+        """See the port."""
+
+    async def clear_pause(self, owner: Owner, action: ClearPause, not_after: int) -> None:
         """See the port."""

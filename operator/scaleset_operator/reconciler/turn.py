@@ -19,6 +19,7 @@ from scaleset_operator.core.plan import Plan, PublishHealth, Record
 from scaleset_operator.reconciler.account import Account, NoAccount
 from scaleset_operator.reconciler.act import Actor
 from scaleset_operator.reconciler.acts import ended_moves
+from scaleset_operator.reconciler.agents import Inquirer
 from scaleset_operator.reconciler.closer import Closer, Round
 from scaleset_operator.reconciler.leadership import Alone, Leadership
 from scaleset_operator.reconciler.memory import FleetBook, Memory
@@ -145,6 +146,8 @@ class Reconciler:
             if await closer.look(known, plan, state):
                 continue
             if await Lookout(self.policies, self.clock).look(known, plan, memory):
+                continue
+            if await Inquirer(self.relocations, self.clock).look(plan, memory):
                 continue
             if plan.record is Record.NOW:
                 await self._record(known, plan, memory, state)

@@ -34,6 +34,9 @@ class Verb(StrEnum):
     FREE = "release place"
     EVICT = "evict"
     MARK = "publish maintenance"
+    READ_REPORT = "read report"
+    PAUSE = "ask for pause"
+    UNPAUSE = "clear pause"
     REVISIONS = "list revisions"
     REVISION = "write revision"
 
@@ -53,6 +56,8 @@ WRITES: Final = frozenset(
         Verb.FREE,
         Verb.EVICT,
         Verb.MARK,
+        Verb.PAUSE,
+        Verb.UNPAUSE,
         Verb.REVISION,
     }
 )

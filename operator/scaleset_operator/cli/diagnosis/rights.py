@@ -64,6 +64,8 @@ NODE_JOBS: Final = _each("get create delete", "batch", "jobs")
 """Likewise in the windows' namespaces."""
 ELECTION: Final = _each("get create update", "coordination.k8s.io", "leases")
 """What `--leader-elect` asks beyond that, in the namespace of the Lease alone."""
+REPORTS: Final = _each("get", "coordination.k8s.io", "leases")
+"""What windows with impact Pause read there as well: what nodes' agents report, under any name."""
 OWN_PLACE: Final = (*_each("get", "", "namespaces"), *_each("get", "", "pods"))
 """What it reads in its own namespace where it may: which labels and addresses a NetworkPolicy in
 its way would have to admit."""
