@@ -158,7 +158,7 @@ class PauseStory(UpkeepStory):
 
     def _thaw(self, name: str) -> None:
         del self.frozen[name]
-        self.tell(Outcome.OK, name)
+        self.tell(Outcome.WRONG_STATUS if name in self.sick else Outcome.OK, name)
 
     @property
     def bearing(self) -> list[str]:

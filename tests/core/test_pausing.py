@@ -8,7 +8,7 @@ import pytest
 
 from scaleset_operator.api.agentreport import PauseState
 from scaleset_operator.api.maintenancestatus import OperationResultCode
-from scaleset_operator.core.observed import Containers, Outcome
+from scaleset_operator.core.observed import Containers
 from scaleset_operator.core.pause import Watch
 from tests.core._pauses import SECOND, PauseStory, opened, pause_view
 from tests.core._upkeep import MINUTE, SCHEDULED
@@ -160,10 +160,9 @@ def test_one_that_does_not_turn_healthy_after_its_pause_stops_the_iteration() ->
     while not story.frozen:
         story.run(SECOND, SECOND)
     (name, *_) = story.frozen
-    story.run(35 * SECOND, SECOND)
-    story.tell(Outcome.WRONG_STATUS, name)
+    story.sick = {name}
     thawed = min(until for who, _, _, until in story.stood if who == name)
-    story.run(40 * MINUTE, 5 * SECOND)
+    story.run(35 * MINUTE, 15 * SECOND)
     first = min(at for at, who in story.worst if who == name)
     assert first >= thawed + 11 * SECOND
     (row,) = story.maintenance.iterations

@@ -166,9 +166,7 @@ class KubernetesRelocations:
             path = f"{place.collection}/{place.name}"
             lease = await self._connection.read(Call(method="GET", path=path))
         except (Gone, Refused):
-            return (
-                None  # What may not be read is not there: no reason to stop the set's other work.
-            )
+            return None  # What is not granted holds up no other work of the set.
         metadata = lease["metadata"]
         report = AgentReport.of(metadata.get("annotations") or {})
         if report is None or report.node != node:
