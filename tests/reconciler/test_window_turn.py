@@ -212,7 +212,7 @@ async def test_of_many_that_are_announced_at_once_every_one_is_made_known() -> N
     assert made == list(range(1, 61))
     told = [row["iteration"] for row in status["notices"] if row["kind"] == "Announced"]
     assert told == made
-    for _ in range(90):
+    for _ in range(70):
         windows.stage.clock.advance(12 * 3600)
         await windows.turn()
         assert windows.condition("Accepted")[0] == "True", "two a day are not too many"
