@@ -12,6 +12,7 @@ from manifests.generator.sources import LABELS, NAME, NAMESPACE
 from scaleset_operator.api.base import GROUP
 from scaleset_operator.api.kinds import KINDS
 from scaleset_operator.cli.diagnosis.rights import (
+    AGENTS,
     CLUSTER_WIDE,
     ELECTION,
     NODE_JOBS,
@@ -39,7 +40,7 @@ def operators_roles() -> list[Json]:
     instances = [right for right in OPERATOR if right.resource not in CLUSTER_WIDE]
     created = [right for right in ELECTION if right.verb == "create"]
     named = [right for right in ELECTION if right.verb != "create"]
-    own = rules_of(created) + rules_of(named, names=[LEASE]) + rules_of(OWN_PLACE)
+    own = rules_of([*created, *AGENTS]) + rules_of(named, names=[LEASE]) + rules_of(OWN_PLACE)
     return [
         _role("ClusterRole", NAME, rules_of(instances)),
         _role("ClusterRole", f"{NAME}-nodes", rules_of(nodes)),

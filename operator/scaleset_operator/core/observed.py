@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from scaleset_operator.api.base import Reason, VMHealth
-from scaleset_operator.api.scalesetstatus import ScaleSetStatus
+from scaleset_operator.api.base import Condition, Reason, VMHealth
+from scaleset_operator.api.scalesetstatus import OutboundSummary, ScaleSetStatus
 from scaleset_operator.core.disruption import Disruption
 from scaleset_operator.core.evidence import Evidence, Neighbour, Outcome
 from scaleset_operator.core.policies import Surroundings
@@ -82,6 +82,7 @@ class Instance:
         mark: the iteration of a maintenance that it is in, as its annotation has it.
         maintenance: the JSON of its seven names, as its annotation has it.
         maintenance_asked: the window under which its owner asks for maintenance now.
+        on_host: it is on its node's network, so that its address is the node's.
         own_labels: its labels that the template does not give and that are not the operator's,
             protection included.
     """
@@ -118,6 +119,7 @@ class Instance:
     maintenance: str = ""
     maintenance_asked: str = ""
     own_labels: tuple[tuple[str, str], ...] = ()
+    on_host: bool = False
 
     @property
     def live(self) -> bool:
@@ -218,6 +220,8 @@ class Observed:
             window is over stay while the set has an entry of theirs.
         windows_unheard: whether there may be windows that were not heard of yet since the start.
         places: placeholder name -> what a live read since the last record found; None: no such pod.
+        outbound: of the OutboundRule that the set belongs to: in short, and its word on whether
+            ports suffice.
         not_evicted: instance name -> why a budget refuses its eviction, and until when we wait.
     """
 
@@ -256,4 +260,5 @@ class Observed:
     windows: tuple[WindowView, ...] = ()
     windows_unheard: bool = False
     places: Mapping[str, Place | None] = field(default_factory=dict)
+    outbound: tuple[OutboundSummary, Condition] | None = None
     not_evicted: Mapping[str, tuple[str, datetime]] = field(default_factory=dict)
