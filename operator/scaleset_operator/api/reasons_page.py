@@ -3,9 +3,14 @@
 Must not know: when a reason applies; that is decided in `core`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from scaleset_operator.api.outboundreasons import (
+    OUTBOUND_ADVICE,
+    OUTBOUND_REASON_TEXT,
+    OutboundReason,
+)
 from scaleset_operator.api.reasons import REASON_TEXT, Reason
 
 REASONS_FILE: Final = "reasons.md"
@@ -224,9 +229,15 @@ ADVICE: Final[dict[Reason, str]] = {
 """What a person can do about each code."""
 
 
+_OUTBOUND: Final = tuple(
+    (code, OUTBOUND_REASON_TEXT[code], OUTBOUND_ADVICE[code]) for code in OutboundReason
+)
+
+
 def reasons_page() -> str:
     """The whole page: the codes in their groups, each with its meaning (X-11)."""
-    return "\n".join([_OPENING, *(_section(title, codes) for title, codes in groups())])
+    outbound = _table("Reasons of conditions on an OutboundRule", _OUTBOUND)
+    return "\n".join([_OPENING, *(_section(title, codes) for title, codes in groups()), outbound])
 
 
 def groups() -> Iterator[tuple[str, tuple[Reason, ...]]]:
@@ -238,8 +249,12 @@ def groups() -> Iterator[tuple[str, tuple[Reason, ...]]]:
 
 
 def _section(title: str, codes: Sequence[Reason]) -> str:
+    return _table(title, [(code, REASON_TEXT[code], ADVICE[code]) for code in codes])
+
+
+def _table(title: str, rows: Iterable[tuple[str, str, str]]) -> str:
     lines = [f"## {title}", "", _row("Code", "Meaning", "What to do"), _row("---", "---", "---")]
-    lines += [_row(f"`{code}`", REASON_TEXT[code], ADVICE[code]) for code in codes]
+    lines += [_row(f"`{code}`", text, advice) for code, text, advice in rows]
     return "\n".join([*lines, ""])
 
 

@@ -226,7 +226,7 @@ class Turn:
             }
         )
         told = scheduled_events.incarnation(before, status, scene.now)
-        more = upkeep_words.condition(status.maintenance)
+        more = (*upkeep_words.condition(status.maintenance), *summary.outbound(scene))
         words = conditions(scene, status, more)
         reports = {"conditions": words, "scheduled_events_incarnation": told}
         return status.model_copy(update=reports)

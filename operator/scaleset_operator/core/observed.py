@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from scaleset_operator.api.base import Reason, VMHealth
-from scaleset_operator.api.scalesetstatus import ScaleSetStatus
+from scaleset_operator.api.base import Condition, Reason, VMHealth
+from scaleset_operator.api.scalesetstatus import OutboundSummary, ScaleSetStatus
 from scaleset_operator.core.agentview import AgentView
 from scaleset_operator.core.disruption import Disruption
 from scaleset_operator.core.evidence import Evidence, Neighbour, Outcome
@@ -87,6 +87,7 @@ class Instance:
         maintenance: the JSON of its seven names, as its annotation has it.
         maintenance_asked: the window under which its owner asks for maintenance now.
         pause_request: the id of the pause that is asked for on it; UNREADABLE for what names none.
+        on_host: it is on its node's network, so that its address is the node's.
         own_labels: its labels that the template does not give and that are not the operator's,
             protection included.
     """
@@ -124,6 +125,7 @@ class Instance:
     maintenance_asked: str = ""
     pause_request: str = ""
     own_labels: tuple[tuple[str, str], ...] = ()
+    on_host: bool = False
 
     @property
     def live(self) -> bool:
@@ -224,6 +226,8 @@ class Observed:
             window is over stay while the set has an entry of theirs.
         windows_unheard: whether there may be windows that were not heard of yet since the start.
         places: placeholder name -> what a live read since the last record found; None: no such pod.
+        outbound: of the OutboundRule that the set belongs to: in short, and its word on whether
+            ports suffice.
         not_evicted: instance name -> why a budget refuses its eviction, and until when we wait.
         agents: node -> what was last read of its agent; those that were not asked are not there.
     """
@@ -263,5 +267,6 @@ class Observed:
     windows: tuple[WindowView, ...] = ()
     windows_unheard: bool = False
     places: Mapping[str, Place | None] = field(default_factory=dict)
+    outbound: tuple[OutboundSummary, Condition] | None = None
     not_evicted: Mapping[str, tuple[str, datetime]] = field(default_factory=dict)
     agents: Mapping[str, AgentView] = field(default_factory=dict)
