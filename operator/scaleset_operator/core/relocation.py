@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Final
 
 from scaleset_operator.api.maintenanceledger import MaintenanceEntry, MaintenancePhase
+from scaleset_operator.core.draining import shortage
 from scaleset_operator.core.ledger import may_create
 from scaleset_operator.core.maintenance_acts import EvictInstance, HoldPlace
 from scaleset_operator.core.objections import CANCEL_AFTER, CLOCKS_DIFFER, RECORD_LIFETIME
@@ -133,7 +134,8 @@ class _Mover:
             return "it is under repair"
         if self.scene.now >= entry.start_time + LONGEST_WAIT:
             held = self.scene.observed.not_evicted.get(entry.instance)
-            return held[0] if held else "the floor had no room for it"
+            short = shortage(self.scene, entry)
+            return held[0] if held else short or "the floor had no room for it"
         return ""
 
     def _give_up(self, entry: MaintenanceEntry, why: str) -> None:
