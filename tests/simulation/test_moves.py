@@ -7,10 +7,12 @@ floor is kept, each is attempted once, and no place is left behind.
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from scaleset_operator.core.disruption import Disruption
 from scaleset_operator.reconciler.account import EvictionEnd, NoAccount
 from scaleset_operator.rehearsal.requests import Fault, Verb
 from tests.simulation.test_maintenance import (
@@ -19,6 +21,7 @@ from tests.simulation.test_maintenance import (
     UPDATED,
     Watched,
     announced,
+    owners_ask,
     settled,
 )
 from tests.simulation.world import KEY, NAMESPACE, World
@@ -127,6 +130,7 @@ async def test_moves_are_counted_once_and_evictions_by_what_was_said() -> None:
     world = await announced(3)
     book = Book()
     world.operators[0].reconciler.account = book
+    world.operators[0].cluster.view.disruption = lambda *_: Disruption(fault="not to be read")  # type: ignore[method-assign]
     world.disruption.make("all", NAMESPACE, minAvailable=SIZE + 1)
     await until(world, lambda: book.ends[EvictionEnd.DISRUPTION_BUDGET])
     world.disruption.make("all", NAMESPACE, minAvailable=FLOOR)
@@ -236,4 +240,48 @@ async def test_updated_nodes_that_are_not_updated_any_more_leave_everybody_servi
     assert not entries(world)
     assert watched.places() == []
     assert {name: len(uids) for name, uids in watched.pods.items() if len(uids) > 2} == {}
+    await world.close()
+
+
+@pytest.mark.parametrize("lag", [0.5, 10.0])
+@pytest.mark.parametrize("always", [False, True])
+async def test_two_that_their_owners_ask_for_never_take_a_budget_below_what_it_wants(
+    lag: float, *, always: bool
+) -> None:
+    """X-02: neither by leaving rotation nor by an eviction on numbers that are old."""
+    world = await announced(8)
+    rules: dict[str, Any] = {"unhealthyPodEvictionPolicy": "AlwaysAllow"} if always else {}
+    world.disruption.make("all", NAMESPACE, minAvailable=SIZE - 1, **rules)
+    await world.run(2.0)
+    world.disruption.lag = timedelta(seconds=lag)
+    watched = Watched(world)
+    watched.look()
+    most = 0
+    for second in range(900):
+        owners_ask(world, second + 2)
+        await world.step(1.0)
+        watched.look()
+        most = max(most, len(entries(world)))
+        assert sum(pod.ready for pod in world.live()) >= SIZE - 1, second
+        if settled(world, watched):
+            break
+    assert settled(world, watched)
+    assert most == 2, "both were wanted at once"
+    assert {len(uids) for uids in watched.pods.values()} == {2}
+    await world.close()
+
+
+async def test_a_budget_without_room_keeps_whoever_is_to_be_moved_in_rotation() -> None:
+    """X-02, V-19: nothing is lost while it waits, and the reason is told."""
+    world = await announced(9)
+    world.disruption.make("all", NAMESPACE, minAvailable=SIZE)
+    key = "scaleset.dev/maintenance-redeploy-status"
+    said: set[str] = set()
+    for _ in range(500):
+        await world.step(1.0)
+        assert world.serving() == SIZE
+        assert all(pod.ready for pod in world.live())
+        said |= {pod.annotations.get(key, "") for pod in world.live()}
+    assert any("PodDisruptionBudget all: 0 disruptions allowed" in one for one in said)
+    assert any("RetryLater" in one for one in said)
     await world.close()

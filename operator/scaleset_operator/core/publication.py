@@ -11,6 +11,7 @@ from typing import Final
 from scaleset_operator.api.base import Reason, VMHealth
 from scaleset_operator.api.maintenanceledger import MaintenancePhase
 from scaleset_operator.core.adviser import first_healthy
+from scaleset_operator.core.draining import shortage
 from scaleset_operator.core.health import RotationWord, Verdict
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.plan import PublishHealth
@@ -63,7 +64,8 @@ def _kept_out(scene: Scene, instance: Instance) -> Verdict:
     verdict, due = scene.verdicts[instance.uid], instance.terminate_at
     if instance.uid in scene.noticed:
         return replace(verdict, in_rotation=False, rotation=TOLD)
-    if any(e.uid == instance.uid and e.phase is MaintenancePhase.PLACED for e in scene.moves):
+    placed = (e for e in scene.moves if e.phase is MaintenancePhase.PLACED)
+    if any(e.uid == instance.uid and not shortage(scene, e) for e in placed):
         return replace(verdict, in_rotation=False, rotation=MOVES)
     if any(e.uid == instance.uid and keeps_out(e) for e in scene.moves):
         return replace(verdict, in_rotation=False, rotation=STANDS_STILL)

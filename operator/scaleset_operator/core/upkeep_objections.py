@@ -6,7 +6,8 @@ The same for every impact. Must not know what follows from it.
 from datetime import timedelta
 from typing import Final
 
-from scaleset_operator.api.maintenanceledger import MaintenanceEntry
+from scaleset_operator.api.maintenanceledger import MaintenanceEntry, MaintenancePhase
+from scaleset_operator.core.draining import shortage
 from scaleset_operator.core.scene import Scene
 from scaleset_operator.core.windowview import WindowView
 
@@ -38,5 +39,7 @@ def objection(scene: Scene, view: WindowView | None, entry: MaintenanceEntry) ->
         return "it is under repair"
     if scene.now >= entry.start_time + LONGEST_WAIT:
         held = scene.observed.not_evicted.get(entry.instance)
-        return held[0] if held else "the floor had no room for it"
+        placed = entry.phase is MaintenancePhase.PLACED
+        short = shortage(scene, entry) if placed else ""
+        return held[0] if held else short or "the floor had no room for it"
     return ""

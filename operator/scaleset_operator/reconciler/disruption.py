@@ -1,6 +1,6 @@
 """Which PodDisruptionBudgets are asked about for one set, and who else spends them.
 
-Chooses nothing. With Ignore, or with repairs off, no budget is ever looked at.
+Chooses nothing. With Ignore, or with repairs off, budgets are looked at for moves alone.
 """
 
 from dataclasses import replace
@@ -16,21 +16,26 @@ from scaleset_operator.reconciler.resources import KnownSet, Resources
 def disruption_over(
     known: KnownSet, instances: tuple[Instance, ...], cluster: Cluster, resources: Resources
 ) -> Disruption | None:
-    """What is known of the budgets over the instances that may be repaired; None with Ignore.
+    """What is known of the budgets over the instances that may be repaired, or are moved.
+
+    None with Ignore while nobody is moved.
 
     Args:
         known: the set.
-        instances: its pods; only those that stand as Unhealthy are asked about.
+        instances: its pods; those that stand as Unhealthy are asked about, and those under
+            maintenance, for the Eviction API heeds budgets whatever the policy of repairs is.
         cluster: has the budgets.
         resources: have the other sets' ledgers.
     """
     policy = known.resource.spec.automatic_repairs_policy
-    if policy is None or not policy.enabled:
+    ledger = known.resource.status.maintenance
+    asked = [] if ledger is None else [move.instance for move in ledger.in_flight]
+    repairs = policy is not None and policy.enabled
+    if policy is not None and repairs and policy.disruption_budgets is not DisruptionBudgets.IGNORE:
+        asked += [i.name for i in instances if i.live and _stands_unhealthy(i)]
+    elif not asked:
         return None
-    if policy.disruption_budgets is DisruptionBudgets.IGNORE:
-        return None
-    sick = [i.name for i in instances if i.live and _stands_unhealthy(i)]
-    seen = cluster.disruption(known.owner, sick)
+    seen = cluster.disruption(known.owner, asked)
     if not any(seen.over.values()):
         return seen
     keys = set(resources.keys()) - {known.key}

@@ -32,7 +32,7 @@ class FakeDisruption:
         server.subscribe(self._see)
 
     def make(
-        self, name: str, namespace: str, *, labels: dict[str, str] | None = None, **spec: int
+        self, name: str, namespace: str, *, labels: dict[str, str] | None = None, **spec: int | str
     ) -> None:
         """Create or change a budget over pods with these labels; `minAvailable` and the like."""
         wanted: dict[str, Any] = {"selector": {"matchLabels": labels or {"app": "web"}}, **spec}

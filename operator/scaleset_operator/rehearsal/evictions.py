@@ -45,7 +45,8 @@ def _spend(server: FakeApiServer, pod: FakePod) -> None:
 def _take_one(server: FakeApiServer, pod: FakePod, budget: Raw) -> None:
     meta, status = budget["metadata"], budget["status"]
     healthy, desired = status.get("currentHealthy", 0), status.get("desiredHealthy", 0)
-    if not pod.ready and healthy >= desired > 0:
+    anyway = budget["spec"].get("unhealthyPodEvictionPolicy") == "AlwaysAllow"
+    if not pod.ready and (anyway or healthy >= desired > 0):
         return
     allowed = status.get("disruptionsAllowed", 0)
     if allowed < 1 or status.get("observedGeneration") != meta["generation"]:
