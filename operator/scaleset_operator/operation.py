@@ -111,11 +111,10 @@ class Operation:
         frequent = Starts.on(connection.server).note(self._clock.now())
         self._probes = ProberProbes(self._clock, self._wake, frequent_restarts=frequent)
         self._exits.push_async_callback(self._probes.close)
-        self._cluster = KubernetesCluster(
-            connection, self._clock, self._wake, self._settings.namespaces
-        )
+        given = self._settings
+        self._cluster = KubernetesCluster(connection, self._clock, self._wake, given.namespaces)
         self._exits.push_async_callback(self._cluster.close)
-        of_windows = (self._settings.placeholder_image, self._settings.notifications_dir)
+        of_windows = (given.placeholder_image, given.notifications_dir, given.lease_namespace)
         self._windowing = Windowing(connection, self._cluster, self._clock, *of_windows)
         self._reconciler = self._loop(connection)
         self._line_up()

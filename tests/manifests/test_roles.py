@@ -19,6 +19,7 @@ from scaleset_operator.cli.diagnosis.rights import (
     OPERATOR,
     OWN_PLACE,
     READING,
+    REPORTS,
     WRITING,
     Right,
 )
@@ -38,7 +39,8 @@ NEVER: Final = {
     "*",
 }
 IN_ITS_NAMESPACE: Final = {
-    *(Grant(right, NAMESPACE, () if right.verb == "create" else (LEASE,)) for right in ELECTION),
+    *(Grant(right, NAMESPACE, () if right.verb != "update" else (LEASE,)) for right in ELECTION),
+    *(Grant(right, NAMESPACE) for right in REPORTS),
     *(Grant(right, NAMESPACE) for right in OWN_PLACE),
 }
 

@@ -17,7 +17,7 @@ from scaleset_operator.reconciler.ear import Ear
 from scaleset_operator.reconciler.leadership import Leadership
 from scaleset_operator.reconciler.node_turn import NodeKeeper
 from scaleset_operator.reconciler.notifying import Notifying
-from scaleset_operator.reconciler.ports import Clock, Key
+from scaleset_operator.reconciler.ports import Clock
 from scaleset_operator.reconciler.queue import KeyQueue
 from scaleset_operator.reconciler.resources import Resources
 from scaleset_operator.reconciler.window_turn import WindowReporter
@@ -41,6 +41,7 @@ class Windowing:
         clock: Clock,
         placeholder_image: str,
         notifications_dir: str,
+        agents: str,
     ) -> None:
         """Prepares them; nothing is sent before a turn.
 
@@ -50,10 +51,12 @@ class Windowing:
             clock: the operator's own.
             placeholder_image: of pods that hold a place.
             notifications_dir: where audiences are looked up; empty for nobody.
+            agents: the namespace in which nodes' agents report.
         """
         self._connection, self._cluster, self._clock = connection, cluster, clock
         self._folder = notifications_dir
-        self.relocations = KubernetesRelocations(connection, cluster.view, clock, placeholder_image)
+        parts = (connection, cluster.view, clock)
+        self.relocations = KubernetesRelocations(*parts, placeholder_image, agents)
         self.queues: dict[str, KeyQueue[Any]] = {}
 
     def reporter(self, resources: Resources, leadership: Leadership) -> WindowReporter:
@@ -63,9 +66,8 @@ class Windowing:
         self._keeper = NodeKeeper(gateway, cluster, resources, clock, leadership)
         notifier = FileNotifier(Path(self._folder), clock.now) if self._folder else Nobody()
         telling = Notifying(resources, cluster, clock, notifier, leadership, cluster.tell_window)
-        notices = KeyQueue[Key](turn=telling.turn, clock=clock, workers=1)
         sweeps = KeyQueue[str](turn=self._sweep, clock=clock, workers=1)
-        self.queues = {"notices": notices, "node sweeps": sweeps}
+        self.queues = {"notices": telling.queue, "node sweeps": sweeps}
         return WindowReporter(
             resources,
             cluster,
@@ -74,7 +76,7 @@ class Windowing:
             self.relocations,
             cluster.tell_window,
             keeper=self._keeper,
-            wake_notices=notices.wake,
+            wake_notices=telling.wake,
         )
 
     def hear_of_nodes(self, ear: Ear) -> None:

@@ -188,6 +188,9 @@ ADVICE: Final[dict[Reason, str]] = {
     Reason.PAUSE_BETWEEN_DOMAINS: "Wait until that time has passed.",
     Reason.RETRY_LATER: "Wait; the message says what stood against it.",
     Reason.NODE_NOT_EMPTYING: "Wait; nodeWork of the window has the node that is worked on.",
+    Reason.AGENT_SILENT: "See that the agent runs on that node: it is tried again.",
+    Reason.LIVENESS_PROBE_TOO_SHORT: "Raise the probe's failureThreshold or periodSeconds.",
+    Reason.PAUSE_UNANSWERED: "Look at the agent's log on that node, and whether it can write.",
     Reason.MAINTENANCE_COMPLETED: "Nothing.",
     Reason.NO_UPDATED_NODE: (
         "Update and label a node, or add one; the message is the scheduler's own."

@@ -77,9 +77,8 @@ class Ear:
         if self._maintenance.get(key) == maintenance:
             return
         self._maintenance[key] = maintenance
-        for window in self._resources.windows_of(key):
-            self._wake_window(Key(*name_of(window)))
-            self._wake_window(Key(*first_of_pair(window)))
+        for window in sorted(self._windows_of(key)):
+            self._wake_window(window)
 
     def wake_maintained(self) -> None:
         """Nodes have other labels: every set that a window concerns looks again."""
@@ -98,9 +97,14 @@ class Ear:
         window = self._resources.window(key)
         return set() if window is None else {k.key for k in self._resources.sets_of(window)}
 
+    def _windows_of(self, key: Key) -> set[Key]:
+        """The windows that select a set, and those that hold the turns of their pairs."""
+        found = tuple(self._resources.windows_of(key))
+        return {Key(*name(window)) for window in found for name in (name_of, first_of_pair)}
+
     def heard_of_set(self, key: Key, *, gone: bool, body: Mapping[str, Any]) -> None:
         """A ScaleSet was made, changed or deleted."""
-        before = self._resources.scale_set(key)
+        before, windows = self._resources.scale_set(key), self._windows_of(key)
         if gone:
             self._resources.drop_scale_set(key)
         else:
@@ -110,9 +114,9 @@ class Ear:
         after = self._resources.scale_set(key)
         if gone:
             self._maintenance.pop(key, None)
-        if before is None or _labels(before) != _labels(after):
-            for window in self._resources.windows_of(key):
-                self._wake_window(Key(*name_of(window)))
+        if gone or _labels(before) != _labels(after):
+            for one in sorted(windows | self._windows_of(key)):
+                self._wake_window(one)
         if _generation(before) != _generation(after):
             self._wake_neighbours(key)
             self.wake_probes_of(before)

@@ -110,6 +110,7 @@ class Observer:
             windows_unheard=not self._resources.windows_heard,
             places=live.places,
             not_evicted=dict(memory.not_evicted),
+            agents=dict(memory.agents),
         )
 
     def _seen(self, known: KnownSet, memory: Memory) -> Observed:

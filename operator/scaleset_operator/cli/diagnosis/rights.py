@@ -64,9 +64,15 @@ NODE_JOBS: Final = _each("get create delete", "batch", "jobs")
 """Likewise in the windows' namespaces."""
 ELECTION: Final = _each("get create update", "coordination.k8s.io", "leases")
 """What `--leader-elect` asks beyond that, in the namespace of the Lease alone."""
+REPORTS: Final = _each("get", "coordination.k8s.io", "leases")
+"""What windows with impact Pause read there as well: what nodes' agents report, under any name."""
 OWN_PLACE: Final = (*_each("get", "", "namespaces"), *_each("get", "", "pods"))
 """What it reads in its own namespace where it may: which labels and addresses a NetworkPolicy in
 its way would have to admit."""
+AGENT: Final = (*_each("list watch", "", "pods"), *_each("list watch", GROUP, "outboundrules"))
+"""What `scaleset-operator agent` asks of the API server; no role can hold it to its own node."""
+AGENT_REPORT: Final = _each("create patch", "coordination.k8s.io", "leases")
+"""What it needs beyond that in the operator's namespace."""
 READING: Final = (
     *_each("get list watch", GROUP, "scalesets"),
     *_each("get", GROUP, "healthprobes"),
