@@ -144,7 +144,7 @@ class Operation:
         queues = (self._queue, probes, windows)
         self._queues = dict(zip(NAMES, queues, strict=True))
         self._ear = Ear(self._resources, self._queue.wake, probes.wake, windows.wake)
-        self._cluster.view.on_relabelled(self._ear.wake_maintained)
+        self._windowing.hear_of_nodes(self._ear)
 
     def _reports(self, kind: str, reporter: ProbeReporter | WindowReporter) -> KeyQueue[Key]:
         """The queue of a kind about which is only told: one at a time."""

@@ -94,9 +94,7 @@ def test_a_program_changes_with_all_that_an_agent_carries_out_and_with_nothing_e
     first = rule(allocations=[allocation("web-1", 1024), allocation("web-2", 2048)])
     turned = rule(allocations=[allocation("web-2", 2048), allocation("web-1", 1024)], poolSize=9)
     moved = rule(allocations=[allocation("web-1", 1024), allocation("web-2", 3072)])
-    denied = first.model_copy(
-        update={"spec": first.spec.model_copy(update={"deny_outbound": True})}
-    )
+    denied = first.model_copy(update={"status": rule(denied=["web-3"]).status})
     patient = first.spec.model_copy(update={"idle_timeout": timedelta(minutes=9)})
     anew = first.model_copy(update={"metadata": ObjectMeta(name="web", uid="v")})
     others = [moved, denied, first.model_copy(update={"spec": patient}), anew, rule()]

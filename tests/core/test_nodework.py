@@ -16,7 +16,7 @@ from scaleset_operator.api.windowledger import (
     NodeWork,
 )
 from scaleset_operator.core.nodechoice import choose, trimmed
-from scaleset_operator.core.nodeobjections import claim_of, job_name
+from scaleset_operator.core.noderecord import claim_of, job_name
 from scaleset_operator.core.nodeview import (
     CordonNode,
     CreateJob,

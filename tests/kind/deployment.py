@@ -5,10 +5,15 @@ Must not know: what the operator is to do.
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from demo import deployment
 from tests.integration import charts
+from tests.kind.pods import process
+
+if TYPE_CHECKING:
+    from tests.integration.sets import Json
 
 
 class Deployment(deployment.Deployment):
@@ -22,6 +27,17 @@ class Deployment(deployment.Deployment):
         everything = {"apiVersion": "v1", "kind": "List", "items": charts.objects(chosen)}
         self.apply(everything)
         self.await_ready()
+
+    def leading(self) -> Json:
+        """The pod that holds the lease."""
+        leader = self.leader()
+        (pod,) = (pod for pod in self.pods() if pod["metadata"]["name"] == leader)
+        return pod
+
+    def signal(self, pod: Json, name: str) -> None:
+        """Send a signal, such as KILL, to the process of a pod's container."""
+        on_node = partial(self.on_node, pod["spec"]["nodeName"])
+        on_node("kill", f"-{name}", process(pod, on_node))
 
     def stop_node(self, name: str) -> None:
         """End a node at once."""

@@ -24,7 +24,6 @@ from tests.integration.test_rights_used import (
     used,
 )
 from tests.integration.waiting import eventually
-from tests.kind.test_surroundings import kill
 from tests.manifests.grants import granted
 from tests.support.kube_api import path_of
 
@@ -87,9 +86,8 @@ def live_through_all(world: KindWorld, deployment: Deployment) -> None:
 
 def lose_the_leader(deployment: Deployment) -> None:
     """End its process: another renews the lease, and it comes back."""
-    holder, leader = deployment.holder(), deployment.leader()
-    (pod,) = (p for p in deployment.pods() if p["metadata"]["name"] == leader)
-    kill(deployment, pod)
+    holder = deployment.holder()
+    deployment.signal(deployment.leading(), "KILL")
     eventually(lambda: deployment.holder() not in {"", holder}, "another leads", seconds=LEAD_S)
     deployment.await_ready()
 

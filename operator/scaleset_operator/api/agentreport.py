@@ -154,9 +154,9 @@ def program_of(rule: OutboundRule) -> str:
 
     The object's UID is in it, so that a rule that was made anew is not taken for the old one.
     """
-    spec = rule.spec
-    parts: list[Any] = [rule.metadata.uid, spec.idle_timeout.total_seconds(), spec.deny_outbound]
-    return _digest(repr([*parts, *sorted(map(_told, rule.status.allocations))]))
+    idle, status = rule.spec.idle_timeout.total_seconds(), rule.status
+    parts: list[Any] = [rule.metadata.uid, idle, sorted(status.denied)]
+    return _digest(repr([*parts, *sorted(map(_told, status.allocations))]))
 
 
 def _told(allocation: PortAllocation) -> tuple[str, str, int, int]:

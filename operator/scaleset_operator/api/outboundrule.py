@@ -82,7 +82,9 @@ class OutboundRuleSpec(Model):
     idle_timeout: Duration = Field(default=DEFAULT_IDLE_TIMEOUT, examples=["PT4M"])
     """How long a flow may be idle before its port is free again. Allowed: PT4M to PT120M."""
     deny_outbound: bool = Field(default=False, examples=[True])
-    """Whether the instances have no way out at all."""
+    """Whether the instances have no way out of the cluster: what they send to addresses outside of
+    it is dropped. Traffic inside the cluster passes, and so do answers to whoever came in, the
+    prober among them."""
 
 
 class PortAllocation(Model):
@@ -113,6 +115,10 @@ class OutboundRuleStatus(Model):
     """How many more instances fit before each has fewer ports."""
     allocations: tuple[PortAllocation, ...] = Field(default=(), max_length=MAX_ALLOCATIONS)
     """Who has which ports."""
+    denied: tuple[LabelName, ...] = Field(
+        default=(), max_length=MAX_ALLOCATIONS, examples=[["web-7"]]
+    )
+    """Who has no way out, by pod name: all of the pool where denyOutbound is set."""
     conditions: tuple[Condition, ...] = Field(default=(), max_length=10)
     """Accepted, OutboundPortsSufficient, Programmed."""
 

@@ -281,7 +281,7 @@ REASON_TEXT: Final[dict[Reason, str]] = {
     Reason.WINDOW_CLOSED: "The window that the condition speaks of is not open.",
     Reason.WINDOW_MISSED: "A window passed without work, for no operator could do it.",
     Reason.MAINTENANCE_STOPPED: (
-        "An instance did not come back, so no more are taken in this iteration."
+        "An instance did not come back, or a node's Job failed: this iteration takes no more."
     ),
     Reason.NOTHING_TO_DO: "Every included instance is done, or there is none.",
     Reason.CARRIED_OVER: (

@@ -205,7 +205,7 @@ ADVICE: Final[dict[Reason, str]] = {
     Reason.WINDOW_CLOSED: "Nothing.",
     Reason.WINDOW_MISSED: "See why no operator ran; what was left comes with the next iteration.",
     Reason.MAINTENANCE_STOPPED: (
-        "Look at the instance that the message names; the others come with the next iteration."
+        "Look at what the message names, instance or node; the rest comes with the next iteration."
     ),
     Reason.NOTHING_TO_DO: "Nothing.",
     Reason.CARRIED_OVER: "Lengthen the window, or shorten pauseBetween, if it happens often.",

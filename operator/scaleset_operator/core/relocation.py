@@ -136,8 +136,12 @@ class _Mover:
         if why:
             self.moves.open.append(resolved(self.scene, entry, ABORTED, f"no updated node: {why}"))
             return
-        self.moves.again.append(self.scene.now + LOOK_AGAIN)
+        held = self.scene.observed.not_evicted.get(entry.instance)
         self.moves.open.append(entry)
+        if place is None and held is not None and self.scene.now < held[1]:
+            self.moves.again += [held[1], entry.phase_time + PLACE_WAIT]
+            return
+        self.moves.again.append(self.scene.now + LOOK_AGAIN)
         if place is None:
             labels = self.views[entry.mark].node_labels
             self.moves.acts.append(

@@ -7,6 +7,7 @@ that fails leaves the ledger as it is, and the next turn sees to it.
 import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from scaleset_operator.core.maintenance_acts import (
@@ -28,7 +29,7 @@ from scaleset_operator.core.plan import (
     ReleaseInstance,
     RenewInstance,
 )
-from scaleset_operator.reconciler.account import Account, NoAccount
+from scaleset_operator.reconciler.account import Account, EvictionEnd, NoAccount
 from scaleset_operator.reconciler.memory import Memory
 from scaleset_operator.reconciler.ports import (
     Clock,
@@ -46,6 +47,14 @@ LARGEST_BATCH: Final = 500
 
 Touch = AskPause | ClearPause | DeleteInstance | EvictInstance | GiveNotice | RenewInstance
 """What is done to an instance that is there, on the very version that was read."""
+
+_ENDS: Final[dict[type[Exception], EvictionEnd]] = {
+    Conflict: EvictionEnd.CHANGED,
+    Gone: EvictionEnd.CHANGED,
+    Refused: EvictionEnd.REFUSED,
+    TooOld: EvictionEnd.TOO_LATE,
+    Unavailable: EvictionEnd.UNAVAILABLE,
+}
 
 
 class Actor:
@@ -205,10 +214,17 @@ class Actor:
         if isinstance(action, ClearPause):
             await self._relocations.clear_pause(owner, action, not_after)
             return
+        told = partial(self._account.evicted, owner.key)
         try:
             await self._relocations.evict(owner, action, not_after)
         except Disallowed as budget:
+            told(EvictionEnd.DISRUPTION_BUDGET)
             memory.refuse_eviction(action.name, str(budget), self._clock.now())
+        except tuple(_ENDS) as fault:
+            told(next(end for kind, end in _ENDS.items() if isinstance(fault, kind)))
+            raise
+        else:
+            told(EvictionEnd.ACCEPTED)
 
     async def _create_all(
         self, owner: Owner, creates: list[CreateInstance], memory: Memory, not_after: int

@@ -222,9 +222,9 @@ class NotedRelocations:
         """See the port."""
         return await self._relocations.read_window(key)
 
-    async def read_scale_set(self, key: Key) -> ScaleSetStatus | None:
+    async def windows_at_work(self, namespace: str) -> frozenset[str]:
         """See the port."""
-        return await self._relocations.read_scale_set(key)
+        return await self._relocations.windows_at_work(namespace)
 
     async def read_place(self, owner: Owner, name: str) -> Place | None:
         """See the port."""

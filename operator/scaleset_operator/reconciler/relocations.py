@@ -3,12 +3,11 @@
 As in `ports`, nothing here knows a client. The default knows no windows and moves nobody.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from scaleset_operator.api.agentreport import AgentReport
-from scaleset_operator.api.scalesetstatus import ScaleSetStatus
 from scaleset_operator.core.maintenance_acts import (
     AskPause,
     ClearPause,
@@ -51,8 +50,8 @@ class Relocations(Protocol):
         """A MaintenanceWindow, live; None where there is none."""
         ...
 
-    async def read_scale_set(self, key: Key) -> ScaleSetStatus | None:
-        """A ScaleSet's status, live; None where there is none."""
+    async def windows_at_work(self, namespace: str) -> frozenset[str]:
+        """Names of the windows that any ScaleSet there has an instance under, read live."""
         ...
 
     async def read_place(self, owner: Owner, name: str) -> Place | None:
@@ -112,6 +111,15 @@ class Relocations(Protocol):
         ...
 
 
+def at_work(scale_sets: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    """Names of the windows under which ScaleSets, as the server sent them, have an instance."""
+    found: set[str] = set()
+    for body in scale_sets:
+        maintenance = (body.get("status") or {}).get("maintenance") or {}
+        found |= {entry["window"] for entry in maintenance.get("inFlight") or ()}
+    return frozenset(found)
+
+
 class NoRelocations:
     """The default: there are no windows, so nothing of this is ever asked for."""
 
@@ -123,9 +131,9 @@ class NoRelocations:
         """See the port."""
         return None
 
-    async def read_scale_set(self, key: Key) -> ScaleSetStatus | None:  # noqa: ARG002 - as above
+    async def windows_at_work(self, namespace: str) -> frozenset[str]:  # noqa: ARG002 - as above
         """See the port."""
-        return None
+        return frozenset()
 
     async def read_place(self, owner: Owner, name: str) -> Place | None:  # noqa: ARG002 - as above
         """See the port."""

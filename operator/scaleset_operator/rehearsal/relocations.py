@@ -9,7 +9,6 @@ from typing import Any
 from scaleset_operator.api import base
 from scaleset_operator.api.base import format_time
 from scaleset_operator.api.pauserequest import ANNOTATION_PAUSE, PauseRequest
-from scaleset_operator.api.scalesetstatus import ScaleSetStatus
 from scaleset_operator.core.maintenance_acts import (
     AskPause,
     ClearPause,
@@ -20,7 +19,7 @@ from scaleset_operator.core.maintenance_acts import (
 )
 from scaleset_operator.core.windowview import Place
 from scaleset_operator.reconciler.ports import Gone, Key, Owner
-from scaleset_operator.reconciler.relocations import Reported
+from scaleset_operator.reconciler.relocations import Reported, at_work
 from scaleset_operator.rehearsal.cluster import FakeCluster
 from scaleset_operator.rehearsal.errors import CONFLICT, EXISTS, NOT_FOUND, ServerError
 from scaleset_operator.rehearsal.evictions import evict
@@ -53,10 +52,18 @@ class FakeRelocations:
         """See the port."""
         return await self._resource(Verb.READ_WINDOW, "MaintenanceWindow", key)
 
-    async def read_scale_set(self, key: Key) -> ScaleSetStatus | None:
+    async def windows_at_work(self, namespace: str) -> frozenset[str]:
         """See the port."""
-        body = await self._resource(Verb.READ_SET, "ScaleSet", key)
-        return None if body is None else ScaleSetStatus.model_validate(body["status"])
+
+        def send() -> frozenset[str]:
+            sets = (
+                there
+                for key, there in self._server.objects().items()
+                if key.kind == "ScaleSet" and key.namespace == namespace and isinstance(there, dict)
+            )
+            return at_work(sets)
+
+        return await self._wire.call(Request(Verb.READ_SETS, namespace), send)
 
     async def read_place(self, owner: Owner, name: str) -> Place | None:
         """See the port."""

@@ -28,7 +28,7 @@ class Verb(StrEnum):
     RELEASE = "release"
     EVENT = "event"
     READ_WINDOW = "read window"
-    READ_SET = "read set"
+    READ_SETS = "read sets"
     READ_PLACE = "read place"
     HOLD = "hold place"
     FREE = "release place"

@@ -13,6 +13,7 @@ from scaleset_operator.adapters.cluster.errors import AlreadyExists
 from scaleset_operator.adapters.cluster.lease import LeasePlace
 from scaleset_operator.adapters.cluster.pacing import Urgency
 from scaleset_operator.adapters.cluster.placeholders import place_of, placeholder
+from scaleset_operator.adapters.cluster.reflector import pages
 from scaleset_operator.adapters.cluster.view import ClusterView, pods_path
 from scaleset_operator.api.agentreport import AgentReport, lease_name
 from scaleset_operator.api.base import (
@@ -25,7 +26,6 @@ from scaleset_operator.api.base import (
     format_time,
 )
 from scaleset_operator.api.pauserequest import ANNOTATION_PAUSE, PauseRequest
-from scaleset_operator.api.scalesetstatus import ScaleSetStatus
 from scaleset_operator.core.maintenance_acts import (
     AskPause,
     ClearPause,
@@ -36,7 +36,7 @@ from scaleset_operator.core.maintenance_acts import (
 )
 from scaleset_operator.core.windowview import Place
 from scaleset_operator.reconciler.ports import Clock, Conflict, Gone, Key, Owner, Refused, TooOld
-from scaleset_operator.reconciler.relocations import Reported
+from scaleset_operator.reconciler.relocations import Reported, at_work
 
 
 class KubernetesRelocations:
@@ -77,14 +77,13 @@ class KubernetesRelocations:
         except Gone:
             return None
 
-    async def read_scale_set(self, key: Key) -> ScaleSetStatus | None:
+    async def windows_at_work(self, namespace: str) -> frozenset[str]:
         """See the port."""
-        path = f"/apis/{API_VERSION}/namespaces/{key.namespace}/scalesets/{key.name}"
-        try:
-            body = await self._connection.read(Call(method="GET", path=path))
-        except Gone:
-            return None
-        return ScaleSetStatus.model_validate(body.get("status") or {})
+        path = f"/apis/{API_VERSION}/namespaces/{namespace}/scalesets"
+        found: frozenset[str] = frozenset()
+        async for page in pages(self._connection, path, {}):
+            found |= at_work(page["items"])
+        return found
 
     async def read_place(self, owner: Owner, name: str) -> Place | None:
         """See the port."""

@@ -69,6 +69,10 @@ REPORTS: Final = _each("get", "coordination.k8s.io", "leases")
 OWN_PLACE: Final = (*_each("get", "", "namespaces"), *_each("get", "", "pods"))
 """What it reads in its own namespace where it may: which labels and addresses a NetworkPolicy in
 its way would have to admit."""
+AGENT: Final = (*_each("list watch", "", "pods"), *_each("list watch", GROUP, "outboundrules"))
+"""What `scaleset-operator agent` asks of the API server; no role can hold it to its own node."""
+AGENT_REPORT: Final = _each("create patch", "coordination.k8s.io", "leases")
+"""What it needs beyond that in the operator's namespace."""
 READING: Final = (
     *_each("get list watch", GROUP, "scalesets"),
     *_each("get", GROUP, "healthprobes"),
