@@ -1,11 +1,14 @@
 """The port `Relocations`: places, evictions and what stands on pods, fake and real alike."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 
 from scaleset_operator.api import base
 from scaleset_operator.core.maintenance_acts import (
+    AskPause,
+    ClearPause,
     EvictInstance,
     HoldPlace,
     PublishMaintenance,
@@ -343,3 +346,53 @@ async def test_windows_and_sets_are_read_as_they_stand(world: World) -> None:
     assert await world.relocations.read_window(Key(owner.key.namespace, "none")) is None
     assert await world.relocations.windows_at_work(owner.key.namespace) == frozenset()
     assert await world.relocations.windows_at_work("none") == frozenset()
+
+
+# --- Pauses --------------------------------------------------------------------------------------
+
+
+def request(pod: Instance, **changes: str) -> AskPause:
+    """Of exactly what was read, but for the changes."""
+    return AskPause(
+        name=pod.name,
+        uid=changes.get("uid", pod.uid),
+        resource_version=changes.get("resource_version", pod.resource_version),
+        id="r1",
+        deadline=datetime(2099, 1, 1, tzinfo=UTC),
+        seconds=30,
+    )
+
+
+async def test_a_request_for_a_pause_stands_on_its_pod_until_it_is_taken_off(world: World) -> None:
+    """M-02: written and cleared on what was read, and the pod is otherwise as it was."""
+    owner = await world.make_set()
+    await running(world, owner, creation())
+    before = await read(world, owner)
+    await world.relocations.ask_pause(owner, request(before), FAR_FUTURE)
+    asked = await read(world, owner)
+    assert (asked.pause_request, asked.uid) == ("r1", before.uid)
+    stale = ClearPause(name=asked.name, uid=asked.uid, resource_version=before.resource_version)
+    with pytest.raises(Conflict):
+        await world.relocations.clear_pause(owner, stale, FAR_FUTURE)
+    clear = ClearPause(name=asked.name, uid=asked.uid, resource_version=asked.resource_version)
+    await world.relocations.clear_pause(owner, clear, FAR_FUTURE)
+    assert (await read(world, owner)).pause_request == ""
+
+
+async def test_a_pause_is_asked_of_nothing_but_what_was_read(world: World) -> None:
+    """Rule 5: UID, resourceVersion, and CLOCK_BOOTTIME."""
+    owner = await world.make_set()
+    await running(world, owner, creation())
+    pod = await read(world, owner)
+    with pytest.raises(Conflict):
+        await world.relocations.ask_pause(owner, request(pod, resource_version="1"), FAR_FUTURE)
+    with pytest.raises((Conflict, Gone)):
+        await world.relocations.ask_pause(owner, request(pod, uid=NOBODY), FAR_FUTURE)
+    with pytest.raises(TooOld):
+        await world.relocations.ask_pause(owner, request(pod), world.boottime_ns() - 1)
+    assert (await read(world, owner)).pause_request == ""
+
+
+async def test_a_node_without_an_agent_reports_nothing(world: World) -> None:
+    """M-02: neither a Lease that is missing nor one that may not be read stops a turn."""
+    assert await world.relocations.read_report("nowhere") is None

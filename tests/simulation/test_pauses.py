@@ -22,8 +22,8 @@ from tests.simulation.world import KEY, NAMESPACE, Operator, World, ready_world,
 SIZE: Final = 4
 FLOOR: Final = SIZE - 2
 DOMAINS: Final = 2
-MOST_POINTS: Final = 120
-STRIDE: Final = 4
+MOST_POINTS: Final = 400
+STRIDE: Final = 13
 AT_ONCE: Final = {"maxBatchInstancePercent": 50}
 DONE: Final = "MaintenanceCompleted"
 
