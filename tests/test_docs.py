@@ -17,7 +17,7 @@ import yaml
 
 from scaleset_operator.__main__ import main
 from scaleset_operator.adapters.metrics.page import metrics_page
-from scaleset_operator.api import base
+from scaleset_operator.api import agentreport, base, pauserequest
 from scaleset_operator.api.crd import resource_schema
 from scaleset_operator.api.kinds import KINDS
 from scaleset_operator.api.reference import fields_of
@@ -191,7 +191,10 @@ def test_every_field_that_is_named_without_its_path_is_in_the_definitions(name: 
 @each_text
 def test_every_label_annotation_and_condition_that_is_named_is_one_of_ours(name: str) -> None:
     ours = {
-        str(v).partition("/")[2] for k, v in vars(base).items() if k.isupper() and "/" in str(v)
+        str(v).partition("/")[2]
+        for module in (agentreport, base, pauserequest)
+        for k, v in vars(module).items()
+        if k.isupper() and "/" in str(v)
     }
     assert set(OURS.findall(text_of(TEXTS[name]))) <= ours
 

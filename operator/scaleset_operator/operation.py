@@ -12,12 +12,8 @@ from typing import Any, Final, Self
 
 from scaleset_operator import __version__
 from scaleset_operator.adapters.addresses import address_of, own_address
-from scaleset_operator.adapters.candidacy import (
-    Candidacy,
-    Membership,
-    OnlyReplica,
-    SteadyCalendar,
-)
+from scaleset_operator.adapters.agents import AgentLeases
+from scaleset_operator.adapters.candidacy import Candidacy, Membership, OnlyReplica, SteadyCalendar
 from scaleset_operator.adapters.census import Census
 from scaleset_operator.adapters.cluster.approvals import ApprovalWriter
 from scaleset_operator.adapters.cluster.connection import Connection
@@ -37,15 +33,11 @@ from scaleset_operator.adapters.scheduled_events.service import event_server
 from scaleset_operator.adapters.starts import Starts
 from scaleset_operator.adapters.vitals import Vitals
 from scaleset_operator.adapters.windowing import Windowing
+from scaleset_operator.handlers import watching
 from scaleset_operator.handlers.supervision import CustomResourceWatch
-from scaleset_operator.handlers.watching import (
-    HEALTH_PROBES,
-    KINDS,
-    MAINTENANCE_WINDOWS,
-    SCALE_SETS,
-)
 from scaleset_operator.reconciler.ear import Ear
 from scaleset_operator.reconciler.journal import Journal
+from scaleset_operator.reconciler.outbound_turn import OutboundReporter
 from scaleset_operator.reconciler.ports import Key
 from scaleset_operator.reconciler.probe_turn import ProbeReporter
 from scaleset_operator.reconciler.queue import KeyQueue
@@ -56,8 +48,9 @@ from scaleset_operator.reconciler.turn import Reconciler
 from scaleset_operator.reconciler.window_turn import WindowReporter
 from scaleset_operator.settings import Settings
 
-NAMES: Final = ("ScaleSet", "HealthProbe", "MaintenanceWindow")
-RECORDED: Final = {SCALE_SETS: "ScaleSet", HEALTH_PROBES: "HealthProbe"}
+NAMES: Final = ("ScaleSet", "HealthProbe", "MaintenanceWindow", "OutboundRule")
+Reporter = ProbeReporter | WindowReporter | OutboundReporter
+RECORDED: Final = {watching.SCALE_SETS: "ScaleSet", watching.HEALTH_PROBES: "HealthProbe"}
 """What a set's turns depend on; a replay takes these."""
 _log = logging.getLogger(__name__)
 
@@ -107,16 +100,18 @@ class Operation:
         connection.told = self._metrics.api_request
         self._replica.fence(connection)
         self._exits.push_async_callback(connection.close)
-        await await_definitions(connection, KINDS)
+        await await_definitions(connection, watching.KINDS)
         frequent = Starts.on(connection.server).note(self._clock.now())
         self._probes = ProberProbes(self._clock, self._wake, frequent_restarts=frequent)
         self._exits.push_async_callback(self._probes.close)
-        self._cluster = KubernetesCluster(
-            connection, self._clock, self._wake, self._settings.namespaces
-        )
+        given = self._settings
+        self._cluster = KubernetesCluster(connection, self._clock, self._wake, given.namespaces)
         self._exits.push_async_callback(self._cluster.close)
-        of_windows = (self._settings.placeholder_image, self._settings.notifications_dir)
+        of_windows = (given.placeholder_image, given.notifications_dir, given.lease_namespace)
         self._windowing = Windowing(connection, self._cluster, self._clock, *of_windows)
+        place = given.lease_namespace
+        wake = lambda: self._ear.wake_rules()  # noqa: E731, PLW0108 - the ear is made later
+        self._agents = AgentLeases(connection, place, wake)
         self._reconciler = self._loop(connection)
         self._line_up()
         reference = await address_of(connection.server)
@@ -129,6 +124,7 @@ class Operation:
         for name, beside in self._windowing.queues.items():
             self._run(name, beside.run())
         self._listen()
+        self._run("agents", self._agents.run())
         self._run("census", self._count(connection).run())
         address = own_address(self._settings.address, pages.port, reference)
         self._replica.start(address, self._is_fit, self._take_over)
@@ -142,12 +138,13 @@ class Operation:
         probes = self._reports("HealthProbe", ProbeReporter(*parts))
         reporter = self._windowing.reporter(self._resources, self._replica.leadership)
         windows = self._reports("MaintenanceWindow", reporter)
-        queues = (self._queue, probes, windows)
-        self._queues = dict(zip(NAMES, queues, strict=True))
-        self._ear = Ear(self._resources, self._queue.wake, probes.wake, windows.wake)
+        rules = self._reports("OutboundRule", OutboundReporter(*parts, self._agents))
+        queues = (self._queue, probes, windows, rules)
+        self._queues: Mapping[str, KeyQueue[Key]] = dict(zip(NAMES, queues, strict=True))
+        self._ear: Ear = Ear(self._resources, *(queue.wake for queue in queues))
         self._windowing.hear_of_nodes(self._ear)
 
-    def _reports(self, kind: str, reporter: ProbeReporter | WindowReporter) -> KeyQueue[Key]:
+    def _reports(self, kind: str, reporter: Reporter) -> KeyQueue[Key]:
         """The queue of a kind about which is only told: one at a time."""
         ended = self._metrics.turns_of(kind)
         return KeyQueue[Key](turn=reporter.turn, clock=self._clock, workers=1, ended=ended)
@@ -157,7 +154,7 @@ class Operation:
 
     def _take_over(self) -> None:
         """Everything is looked at at once."""
-        for kind, queue in zip(KINDS, self._queues.values(), strict=True):
+        for kind, queue in zip(watching.KINDS, self._queues.values(), strict=True):
             for key in self._known(kind):
                 queue.wake(key)
         self._windowing.sweep_soon()
@@ -256,7 +253,7 @@ class Operation:
 
         return Census(
             connection=connection,
-            kinds=KINDS,
+            kinds=watching.KINDS,
             namespaces=self._settings.namespaces,
             known=self._known,
             unreadable=self._resources.unreadable_keys,
@@ -272,7 +269,7 @@ class Operation:
             self._take_over()
 
     def _known(self, kind: str) -> tuple[Key, ...]:
-        return dict(zip(KINDS, self._resources.keys_by_kind(), strict=True))[kind]
+        return dict(zip(watching.KINDS, self._resources.keys_by_kind(), strict=True))[kind]
 
     def _wake(self, key: Key) -> None:
         self._queue.wake(key)
@@ -287,6 +284,7 @@ class Operation:
             _log.debug("%s/%s: %s", *key, plan)
         self._ear.wake_probes_of(self._resources.scale_set(key))
         self._ear.wake_windows_of(key)
+        self._ear.wake_rules_of(key)
         return again
 
     def _heard(self, kind: str, gone: bool, body: Mapping[str, Any]) -> None:  # noqa: FBT001 - shape of Heard
@@ -294,7 +292,7 @@ class Operation:
         key, ear = key_of(body), self._ear
         if self._recorder is not None and kind in RECORDED:
             self._recorder.heard(RECORDED[kind], body, gone=gone)
-        heard = (ear.heard_of_set, ear.heard_of_probe, ear.heard_of_window)
-        dict(zip(KINDS, heard, strict=True))[kind](key, gone=gone, body=body)
-        if gone and kind == MAINTENANCE_WINDOWS:
+        heard = (ear.heard_of_set, ear.heard_of_probe, ear.heard_of_window, ear.heard_of_rule)
+        dict(zip(watching.KINDS, heard, strict=True))[kind](key, gone=gone, body=body)
+        if gone and kind == watching.MAINTENANCE_WINDOWS:
             self._windowing.sweep_soon()

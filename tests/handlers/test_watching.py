@@ -32,7 +32,7 @@ def test_only_events_of_our_kinds_and_the_login_are_registered() -> None:
     made = registry(Ear())
     events = made._watching.get_all_handlers()  # noqa: SLF001 - kopf shows them nowhere
     assert [handler.id for handler in events] == list(KINDS)
-    assert KINDS == ("scalesets", "healthprobes", "maintenancewindows")
+    assert KINDS == ("scalesets", "healthprobes", "maintenancewindows", "outboundrules")
     selectors = [handler.selector for handler in events]
     assert [(s.group, s.version, s.plural or s.any_name) for s in selectors if s is not None] == [
         ("scaleset.dev", "v1alpha1", kind) for kind in KINDS

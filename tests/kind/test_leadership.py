@@ -6,7 +6,6 @@ import json
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from demo.deployment import NAME, NAMESPACE
@@ -130,10 +129,13 @@ def await_reborn(deployment: Deployment, pod: Json) -> Json:
 
 def new_life(deployment: Deployment, name: str) -> datetime:
     """When the pod's present process wrote its first line."""
-    first = eventually(
-        partial(deployment.logs, name), f"{name} says something", told=deployment.story
-    ).splitlines()[0]
-    return moment(json.loads(first)["time"])
+
+    def first() -> str:
+        lines = deployment.logs(name).splitlines()
+        return next((line for line in lines if line.startswith("{")), "")
+
+    said = eventually(first, f"{name} says something", told=deployment.story)
+    return moment(json.loads(said)["time"])
 
 
 def writes(cluster: KindCluster, pod: str, since: datetime, until: datetime) -> list[str]:

@@ -95,11 +95,14 @@ def lose_the_leader(deployment: Deployment) -> None:
 def test_the_log_is_of_this_session(session_began: datetime) -> None:
     """What an earlier version of the operator did in the same cluster does not count."""
     line = (
-        '{"requestReceivedTimestamp":"%s","user":{"username":"u"},"verb":"get",'
+        '{"requestReceivedTimestamp":"%s","user":{"username":"u",'
+        '"extra":{"authentication.kubernetes.io/pod-name":["operator-1"]}},"verb":"get",'
         '"objectRef":{"resource":"pods"}}'
     )
     long_ago = line % "2020-01-01T00:00:00.000000Z"
     now = line % datetime.now(UTC).isoformat().replace("+00:00", "Z")
     text = f"{long_ago}\n{now}\n"
-    assert len(requests_in(text, user="u", since=session_began)) == 1
+    (found,) = requests_in(text, user="u", since=session_began)
+    assert found.pod == "operator-1", "whoever has a token of its pod's is told by it"
+    assert found.at > session_began
     assert len(requests_in(text, user="u")) == 2

@@ -12,6 +12,7 @@ from scaleset_operator.api.base import Reason
 from scaleset_operator.api.windowledger import NodeRecord, PairState, PairTurn
 from scaleset_operator.core.conditions import timed
 from scaleset_operator.core.noderecord import emptied_node
+from scaleset_operator.core.pairturn import pair_of
 from scaleset_operator.core.windowwords import NODE_WORK
 from scaleset_operator.reconciler.node_ports import Occupant, Unreadable
 from scaleset_operator.reconciler.node_turn import NodeKeeper
@@ -465,7 +466,6 @@ def test_of_a_pair_only_the_holder_of_the_turn_works(
     """M-17: read live, where the pair's turn stands."""
     story = Story(spec={"spec.pairedWith": {"name": OTHER.name}})
     story.node("n0")
-    turn = None if holder is None else PairTurn(holder=holder, state=state, time=T0)
     partner = story.window.model_copy(
         update={
             "metadata": story.window.metadata.model_copy(update={"name": OTHER.name}),
@@ -478,9 +478,12 @@ def test_of_a_pair_only_the_holder_of_the_turn_works(
                     else None
                 }
             ),
-            "status": story.window.status.model_copy(update={"pair_turn": turn}),
         }
     )
+    pair = pair_of(story.window, partner)
+    turn = None if holder is None else PairTurn(holder=holder, state=state, time=T0, pair=pair)
+    status = partner.status.model_copy(update={"pair_turn": turn})
+    partner = partner.model_copy(update={"status": status})
     story.world.nodes.windows[OTHER] = partner
     story.operator.resources.put_window(partner.model_dump(mode="json", by_alias=True))
     story.live()

@@ -41,6 +41,7 @@ class Windowing:
         clock: Clock,
         placeholder_image: str,
         notifications_dir: str,
+        agents: str,
     ) -> None:
         """Prepares them; nothing is sent before a turn.
 
@@ -50,10 +51,12 @@ class Windowing:
             clock: the operator's own.
             placeholder_image: of pods that hold a place.
             notifications_dir: where audiences are looked up; empty for nobody.
+            agents: the namespace in which nodes' agents report.
         """
         self._connection, self._cluster, self._clock = connection, cluster, clock
         self._folder = notifications_dir
-        self.relocations = KubernetesRelocations(connection, cluster.view, clock, placeholder_image)
+        parts = (connection, cluster.view, clock)
+        self.relocations = KubernetesRelocations(*parts, placeholder_image, agents)
         self.queues: dict[str, KeyQueue[Any]] = {}
 
     def reporter(self, resources: Resources, leadership: Leadership) -> WindowReporter:

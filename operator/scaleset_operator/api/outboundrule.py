@@ -30,6 +30,9 @@ PORTS_PER_FRONTEND: Final = 64_000
 PORT_STEP: Final = 8
 MAX_ALLOCATIONS: Final = 1_000
 """The largest pool of the source's table (S-02)."""
+MAX_LISTED: Final = 2 * MAX_ALLOCATIONS
+"""Blocks listed: those of the largest pool, and of as many that are being deleted."""
+MAX_UNALLOCATED: Final = 20
 MAX_PORT: Final = 65_535
 
 IPv4Text = Annotated[
@@ -98,6 +101,21 @@ class PortAllocation(Model):
     """The first port of the block."""
     last_port: Annotated[int, Field(ge=1, le=MAX_PORT)] = Field(examples=[2047])
     """The last port of the block."""
+    programmed: bool = Field(default=False, examples=[True])
+    """Whether the agent of the instance's node reports that its flows leave from this block;
+    otherwise it is a plan (S-34)."""
+
+
+class BusiestDestination(Model):
+    """The destination that one instance needs most ports for."""
+
+    instance: LabelName = Field(examples=["web-7"])
+    """The instance: the pod's name."""
+    destination: str = Field(max_length=32, examples=["203.0.113.5:443/tcp"])
+    """Address, port and protocol: flows to another do not compete for ports (S-15)."""
+    ports: Count = Field(examples=[768])
+    """The most ports in use at once, in whole eighths of the instance's block: finer figures are
+    among the metrics."""
 
 
 class OutboundRuleStatus(Model):
@@ -113,8 +131,15 @@ class OutboundRuleStatus(Model):
     """Ports of one instance."""
     instances_to_next_tier: Count | None = Field(default=None, examples=[10])
     """How many more instances fit before each has fewer ports."""
-    allocations: tuple[PortAllocation, ...] = Field(default=(), max_length=MAX_ALLOCATIONS)
-    """Who has which ports."""
+    allocations: tuple[PortAllocation, ...] = Field(default=(), max_length=MAX_LISTED)
+    """Who has which ports: one block each. An instance that is being deleted keeps its own until it
+    is gone, and is not in poolSize."""
+    unallocated: tuple[LabelName, ...] = Field(
+        default=(), max_length=MAX_UNALLOCATED, examples=[["web-51"]]
+    )
+    """The first instances that no ports were left for, by pod name."""
+    busiest: BusiestDestination | None = None
+    """The instance nearest to the end of its ports, as the agents report it (S-29)."""
     denied: tuple[LabelName, ...] = Field(
         default=(), max_length=MAX_ALLOCATIONS, examples=[["web-7"]]
     )

@@ -3,9 +3,14 @@
 Must not know: when a reason applies; that is decided in `core`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from scaleset_operator.api.outboundreasons import (
+    OUTBOUND_ADVICE,
+    OUTBOUND_REASON_TEXT,
+    OutboundReason,
+)
 from scaleset_operator.api.reasons import REASON_TEXT, Reason
 
 REASONS_FILE: Final = "reasons.md"
@@ -188,6 +193,9 @@ ADVICE: Final[dict[Reason, str]] = {
     Reason.PAUSE_BETWEEN_DOMAINS: "Wait until that time has passed.",
     Reason.RETRY_LATER: "Wait; the message says what stood against it.",
     Reason.NODE_NOT_EMPTYING: "Wait; nodeWork of the window has the node that is worked on.",
+    Reason.AGENT_SILENT: "See that the agent runs on that node: it is tried again.",
+    Reason.LIVENESS_PROBE_TOO_SHORT: "Raise the probe's failureThreshold or periodSeconds.",
+    Reason.PAUSE_UNANSWERED: "Look at the agent's log on that node, and whether it can write.",
     Reason.MAINTENANCE_COMPLETED: "Nothing.",
     Reason.NO_UPDATED_NODE: (
         "Update and label a node, or add one; the message is the scheduler's own."
@@ -221,9 +229,15 @@ ADVICE: Final[dict[Reason, str]] = {
 """What a person can do about each code."""
 
 
+_OUTBOUND: Final = tuple(
+    (code, OUTBOUND_REASON_TEXT[code], OUTBOUND_ADVICE[code]) for code in OutboundReason
+)
+
+
 def reasons_page() -> str:
     """The whole page: the codes in their groups, each with its meaning (X-11)."""
-    return "\n".join([_OPENING, *(_section(title, codes) for title, codes in groups())])
+    outbound = _table("Reasons of conditions on an OutboundRule", _OUTBOUND)
+    return "\n".join([_OPENING, *(_section(title, codes) for title, codes in groups()), outbound])
 
 
 def groups() -> Iterator[tuple[str, tuple[Reason, ...]]]:
@@ -235,8 +249,12 @@ def groups() -> Iterator[tuple[str, tuple[Reason, ...]]]:
 
 
 def _section(title: str, codes: Sequence[Reason]) -> str:
+    return _table(title, [(code, REASON_TEXT[code], ADVICE[code]) for code in codes])
+
+
+def _table(title: str, rows: Iterable[tuple[str, str, str]]) -> str:
     lines = [f"## {title}", "", _row("Code", "Meaning", "What to do"), _row("---", "---", "---")]
-    lines += [_row(f"`{code}`", REASON_TEXT[code], ADVICE[code]) for code in codes]
+    lines += [_row(f"`{code}`", text, advice) for code, text, advice in rows]
     return "\n".join([*lines, ""])
 
 

@@ -11,11 +11,10 @@ from scaleset_operator.api.base import Condition
 from scaleset_operator.api.maintenanceledger import SetIteration
 from scaleset_operator.api.maintenancestatus import (
     ActiveWindow,
-    InstanceCounts,
     LastOperation,
 )
 from scaleset_operator.api.maintenancewindow import MaintenanceWindow
-from scaleset_operator.api.windowledger import AnnouncedOccurrence
+from scaleset_operator.api.windowledger import AnnouncedOccurrence, InstanceCounts
 from scaleset_operator.cli.calendar_times import calendar_time
 from scaleset_operator.cli.call import Call
 from scaleset_operator.cli.failures import NotThere

@@ -94,11 +94,14 @@ def _cordoning(scene: NodeScene, work: NodeWork, now: datetime) -> NodePlan:
         message = f"{node.name} takes no new pods: it is emptied and worked on"
         note = Note(reason=Reason.NODE_CORDONED, message=message)
         return replace(_next(scene, work, now, NodePhase.EMPTYING), notes=(note,))
-    if node.claim or node.unschedulable:
+    if node.unschedulable and not node.claim:
         return _give_up(scene, work, now, "somebody else cordoned the node")
     obstacle = scene.refused or obstacle_to(scene, work, now)
     if obstacle:
         return _give_up(scene, work, now, obstacle)
+    if node.claim:  # Of two windows that chose it at once, one was first.
+        again = min(now + POLL, end_of(scene, work))
+        return _same(scene, work, again, words=f"it waits for {node.claim}")
     if now >= work.time + RECORD_LIFETIME:
         return _next(scene, work, now, NodePhase.CORDONING)
     return _same(scene, work, now + SOON, (_cordon(scene, work, node),), words="it is cordoned")

@@ -6,7 +6,7 @@ One for an audience and a phase, not one for an instance (V-24). Must not know w
 from collections.abc import Collection, Iterable
 from typing import Any, Final
 
-from scaleset_operator.api.base import GROUP, format_time
+from scaleset_operator.api.base import API_VERSION, format_time
 from scaleset_operator.api.maintenancewindow import MaintenanceWindow
 from scaleset_operator.api.windowledger import AnnouncedOccurrence, PendingNotice
 
@@ -15,13 +15,17 @@ TYPE_PREFIX: Final = "dev.scaleset.maintenance."
 
 
 def event_of(window: MaintenanceWindow, notice: PendingNotice) -> dict[str, Any]:
-    """The CloudEvent of a notice; its id stays the same however often it is sent."""
-    meta = window.metadata
+    """The CloudEvent of a notice.
+
+    Source and id together name one event for ever: the id holds the window's UID, and stays the
+    same however often the event is sent.
+    """
+    meta, counts = window.metadata, notice.instances
     found = (o for o in window.status.announced if o.iteration == notice.iteration)
     return {
         "specversion": SPEC_VERSION,
         "id": f"{meta.uid}/{notice.iteration}/{notice.kind}",
-        "source": f"/apis/{GROUP}/namespaces/{meta.namespace}/maintenancewindows/{meta.name}",
+        "source": f"/apis/{API_VERSION}/namespaces/{meta.namespace}/maintenancewindows/{meta.name}",
         "type": f"{TYPE_PREFIX}{notice.kind.lower()}",
         "subject": f"{meta.namespace}/{meta.name}",
         "time": format_time(notice.time),
@@ -35,7 +39,7 @@ def event_of(window: MaintenanceWindow, notice: PendingNotice) -> dict[str, Any]
             "urgent": window.spec.urgent,
             "message": notice.message,
             "scaleSets": dict(window.spec.scale_set_selector.match_labels),
-            "instances": window.status.instances.model_dump(by_alias=True),
+            **({} if counts is None else {"instances": counts.model_dump(by_alias=True)}),
             **_times(next(found, None)),
         },
     }

@@ -3,7 +3,7 @@
 Adds nothing to what was decided; conditions are made in `conditions`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from scaleset_operator.api.scalesetstatus import (
     SuspendedBy,
     UnhealthyInstance,
 )
+from scaleset_operator.core.conditions import Word
 from scaleset_operator.core.ledger import Closed
 from scaleset_operator.core.plan import Decision
 from scaleset_operator.core.rotation import tally
@@ -48,7 +49,15 @@ def counts(scene: Scene, in_flight: int) -> dict[str, Any]:
         "selector": ",".join(f"{key}={value}" for key, value in labels),
         "latest_model": scene.observed.template.model,
         "rotation": tally(scene.observed, verdicts),
+        "outbound": scene.observed.outbound and scene.observed.outbound[0],
     }
+
+
+def outbound(scene: Scene) -> Iterator[Word]:
+    """OutboundPortsSufficient as the set's OutboundRule has it; nothing where none selects it."""
+    if scene.observed.outbound is not None:
+        said = scene.observed.outbound[1]
+        yield Word(said.type, said.status, said.reason, said.message)
 
 
 def services(scene: Scene, repairs: RepairsStatus) -> tuple[OrchestrationService, ...]:

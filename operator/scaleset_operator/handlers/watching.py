@@ -14,7 +14,8 @@ from scaleset_operator.api.base import GROUP, VERSION
 SCALE_SETS: Final = "scalesets"
 HEALTH_PROBES: Final = "healthprobes"
 MAINTENANCE_WINDOWS: Final = "maintenancewindows"
-KINDS: Final = (SCALE_SETS, HEALTH_PROBES, MAINTENANCE_WINDOWS)
+OUTBOUND_RULES: Final = "outboundrules"
+KINDS: Final = (SCALE_SETS, HEALTH_PROBES, MAINTENANCE_WINDOWS, OUTBOUND_RULES)
 
 Heard = Callable[[str, bool, Mapping[str, Any]], None]
 """Called with the plural kind, whether the object is gone, and the object itself."""

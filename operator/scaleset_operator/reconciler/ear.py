@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from scaleset_operator.core.noderecord import works_on_nodes
 from scaleset_operator.core.pairing import first_of_pair, name_of
+from scaleset_operator.core.pool import selects
 from scaleset_operator.reconciler.ports import Key, Wake
 from scaleset_operator.reconciler.resources import KnownSet, Resources
 
@@ -27,6 +28,7 @@ class Ear:
         wake: Wake,
         wake_probe: Callable[[Key], None],
         wake_window: Callable[[Key], None],
+        wake_rule: Callable[[Key], None] = lambda _: None,
     ) -> None:
         """Prepares it.
 
@@ -35,11 +37,13 @@ class Ear:
             wake: a set is to take a turn.
             wake_probe: what a probe says of its users may be another now.
             wake_window: what a window says of its times may be another now.
+            wake_rule: the pool of an OutboundRule, or what claims it, may be another now.
         """
         self._resources = resources
         self._wake = wake
         self._wake_probe = wake_probe
         self._wake_window = wake_window
+        self._wake_rule = wake_rule
         self._maintenance: dict[Key, MaintenanceSummary | None] = {}
 
     def heard_of_probe(self, key: Key, *, gone: bool, body: Mapping[str, Any]) -> None:
@@ -67,6 +71,37 @@ class Ear:
             concerned |= self._sets_of(other)
         for one in sorted(concerned):
             self._wake(one)
+
+    def heard_of_rule(self, key: Key, *, gone: bool, body: Mapping[str, Any]) -> None:
+        """An OutboundRule was made, changed or deleted: all look again, for it may claim theirs."""
+        rules, before = self._resources.rules, self._resources.rules.get(key)
+        if gone:
+            rules.drop(key)
+        else:
+            rules.put(body)
+            if key in rules.unreadable:
+                _log.error("OutboundRule %s/%s cannot be read: %s", *key, rules.unreadable[key])
+        after = rules.get(key)
+        if before is None or after is None or before.spec != after.spec:
+            self.wake_rules()
+        for one in self._resources.keys():  # noqa: SIM118 - no mapping
+            known = self._resources.scale_set(one)
+            if known is not None and any(
+                rule is not None and selects(rule, known.resource) for rule in (before, after)
+            ):
+                self._wake(one)
+
+    def wake_rules(self) -> None:
+        """Every OutboundRule looks again: nothing is written where nothing is another."""
+        for key in self._resources.rules.keys():  # noqa: SIM118 - no mapping
+            self._wake_rule(key)
+
+    def wake_rules_of(self, key: Key) -> None:
+        """An instance of the set may have joined or left the pools that it belongs to."""
+        known = self._resources.scale_set(key)
+        if known is not None:
+            for rule in self._resources.rules.selecting(known.resource):
+                self._wake_rule(Key(rule.metadata.namespace, rule.metadata.name))
 
     def wake_windows_of(self, key: Key) -> None:
         """What the set's windows, and their pairs, say of it may be another now."""
@@ -117,6 +152,8 @@ class Ear:
         if gone or _labels(before) != _labels(after):
             for one in sorted(windows | self._windows_of(key)):
                 self._wake_window(one)
+        if _generation(before) != _generation(after) or _labels(before) != _labels(after):
+            self.wake_rules()
         if _generation(before) != _generation(after):
             self._wake_neighbours(key)
             self.wake_probes_of(before)

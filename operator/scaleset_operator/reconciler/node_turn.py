@@ -12,7 +12,7 @@ from typing import Any, Final, assert_never
 
 from scaleset_operator.api.base import ConditionStatus, Reason
 from scaleset_operator.api.maintenancewindow import MaintenanceWindow
-from scaleset_operator.api.windowledger import NodePhase, NodeWork, PairState
+from scaleset_operator.api.windowledger import NodePhase, NodeWork
 from scaleset_operator.core.conditions import Word
 from scaleset_operator.core.noderecord import needed, works_on_nodes
 from scaleset_operator.core.nodeview import (
@@ -24,7 +24,8 @@ from scaleset_operator.core.nodeview import (
     UncordonNode,
 )
 from scaleset_operator.core.nodework import node_plan
-from scaleset_operator.core.pairing import objection, partner_of
+from scaleset_operator.core.pairing import name_of, objection, partner_of
+from scaleset_operator.core.pairturn import pair_of, turn_for, turn_of_another
 from scaleset_operator.core.plan import Note
 from scaleset_operator.core.windowwords import NODE_WORK, node_word
 from scaleset_operator.reconciler.leadership import Alone, Leadership
@@ -195,19 +196,19 @@ class NodeKeeper:
         named = partner_of(window)
         if named is None:
             return ""
-        partner = self._resources.window(Key(*named))
-        no_pair = objection(window, partner)
-        if no_pair is not None:
-            return no_pair
+        keys = (_key(window), Key(*named))
         try:
-            first = await self._nodes.window(min(_key(window), Key(*named)))
+            own, partner = [await self._nodes.window(key) for key in keys]
         except Unreadable as fault:
             return str(fault)
-        turn = None if first is None else first.status.pair_turn
-        own = "/".join(_key(window))
-        if turn is not None and turn.holder == own and turn.state is PairState.HELD:
-            return ""
-        return f"the pair's turn is {turn.holder}'s" if turn else "the pair's turn is not taken"
+        if own is None or own.metadata.uid != window.metadata.uid or partner_of(own) != named:
+            return "the window has changed"
+        no_pair = objection(own, partner)
+        if partner is None or no_pair is not None:
+            return no_pair or ""
+        first = min(own, partner, key=name_of)
+        turn = turn_for(first.status.pair_turn, pair_of(own, partner))
+        return turn_of_another(turn, "/".join(keys[0]))
 
     async def _carry_out(
         self, window: MaintenanceWindow, act: NodeAct, *, trial: bool = False

@@ -8,7 +8,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from scaleset_operator.api.base import Condition
+from scaleset_operator.api.scalesetstatus import OutboundSummary
 from scaleset_operator.core.observed import Evidence, Instance, Neighbour, Observed, TemplateView
+from scaleset_operator.core.outboundwords import SUFFICIENT, summary
 from scaleset_operator.core.windowview import Place
 from scaleset_operator.reconciler.disruption import disruption_over
 from scaleset_operator.reconciler.memory import FleetBook, Memory
@@ -109,7 +112,9 @@ class Observer:
             windows=windows_seen(known, self._resources, labels, live.windows),
             windows_unheard=not self._resources.windows_heard,
             places=live.places,
+            outbound=_outbound(known, self._resources),
             not_evicted=dict(memory.not_evicted),
+            agents=dict(memory.agents),
         )
 
     def _seen(self, known: KnownSet, memory: Memory) -> Observed:
@@ -171,6 +176,15 @@ class Observer:
             on_it = (self._probes.neighbour(p.uid) for p in self._cluster.pods_on(node) if p.live)
             found[node] = tuple(n for n in on_it if n is not None)
         return found
+
+
+def _outbound(known: KnownSet, resources: Resources) -> tuple[OutboundSummary, Condition] | None:
+    """What the set's OutboundRule says, once it has said anything; of several the oldest counts."""
+    rule = next(resources.rules.selecting(known.resource), None)
+    if rule is None:
+        return None
+    said = next((c for c in rule.status.conditions if c.type == SUFFICIENT), None)
+    return None if said is None else (summary(rule.metadata.name, rule.status), said)
 
 
 def _owed(known: KnownSet) -> set[str]:

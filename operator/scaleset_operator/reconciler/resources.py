@@ -1,4 +1,4 @@
-"""What the owners want, as last heard: ScaleSets, HealthProbes and MaintenanceWindows by name.
+"""What the owners want, as last heard: the custom resources by name.
 
 Fed by the watchers and by our own status writes; a newer resourceVersion never gives way to an
 older one. Of a resource that cannot be read only the fault is kept: nothing is done on what it was
@@ -7,7 +7,7 @@ before, and nobody else is stopped. Sends nothing.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -20,13 +20,18 @@ from scaleset_operator.api.scalesetstatus import ScaleSetStatus
 from scaleset_operator.core.model import model_of
 from scaleset_operator.core.pairing import partner_of
 from scaleset_operator.reconciler.ports import Key, Owner
+from scaleset_operator.reconciler.rules import Rules
+from scaleset_operator.reconciler.versions import (
+    in_words,
+    is_newer,
+    key_of,
+    number_of,
+    version_of,
+)
 
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
+__all__ = ["in_words", "key_of"]  # Passed on, beside all that is defined here.
 
 R = TypeVar("R", bound=Resource)
-MOST_TOLD: Final = 5
-LONGEST_TOLD: Final = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,12 +80,13 @@ class Resources:
         self._windows: dict[Key, MaintenanceWindow] = {}
         self.unreadable: dict[tuple[str, Key], str] = {}
         self.windows_heard = windows_heard
+        self.rules = Rules(heard=windows_heard)
 
     def put_scale_set(self, body: Mapping[str, Any]) -> Key:
         """Take in a ScaleSet as the API server sent it, unless a newer one is known."""
         key = key_of(body)
         known = self._sets.get(key)
-        if known is not None and not _is_newer(body, known.resource):
+        if known is not None and not is_newer(body, known.resource):
             return key
         try:
             resource = ScaleSet.model_validate(body)
@@ -105,7 +111,7 @@ class Resources:
     def _put(self, there: dict[Key, R], model: type[R], body: Mapping[str, Any]) -> Key:
         key = key_of(body)
         known = there.get(key)
-        if known is not None and not _is_newer(body, known):
+        if known is not None and not is_newer(body, known):
             return key
         try:
             there[key] = model.model_validate(body)
@@ -119,7 +125,7 @@ class Resources:
     def put_status(self, key: Key, status: ScaleSetStatus, resource_version: str) -> None:
         """Take in what we have just written ourselves, unless a newer one was heard meanwhile."""
         known = self._sets.get(key)
-        if known is None or _number(resource_version) < _version_of(known.resource):
+        if known is None or number_of(resource_version) < version_of(known.resource):
             return
         meta = known.resource.metadata.model_copy(update={"resource_version": resource_version})
         resource = known.resource.model_copy(update={"status": status, "metadata": meta})
@@ -136,7 +142,7 @@ class Resources:
     ) -> None:
         """Take in what we have just written ourselves, unless a newer one was heard meanwhile."""
         known = self._windows.get(key)
-        if known is not None and _number(resource_version) >= _version_of(known):
+        if known is not None and number_of(resource_version) >= version_of(known):
             meta = known.metadata.model_copy(update={"resource_version": resource_version})
             self._windows[key] = known.model_copy(update={"status": status, "metadata": meta})
 
@@ -176,11 +182,12 @@ class Resources:
         return tuple(self._probes)
 
     def keys_by_kind(self) -> tuple[tuple[Key, ...], ...]:
-        """All ScaleSets, all HealthProbes and all MaintenanceWindows."""
-        return self.keys(), self.probe_keys(), self.window_keys()
+        """All ScaleSets, HealthProbes, MaintenanceWindows and OutboundRules."""
+        return self.keys(), self.probe_keys(), self.window_keys(), self.rules.keys()
 
     def hear_of_all_windows(self) -> bool:
-        """Every window there is was heard of; True where that was not known before."""
+        """Everything there is was heard of; True where that was not known before."""
+        self.rules.heard = True
         before, self.windows_heard = self.windows_heard, True
         return not before
 
@@ -205,7 +212,7 @@ class Resources:
 
     def unreadable_keys(self) -> tuple[Key, ...]:
         """All resources that were heard of and cannot be read."""
-        return tuple(key for _, key in self.unreadable)
+        return (*(key for _, key in self.unreadable), *self.rules.unreadable)
 
     def users_of(self, probe: Key) -> Iterator[KnownSet]:
         """The sets that name this probe, for health or for rotation (P-22)."""
@@ -227,42 +234,6 @@ class Resources:
             if _age(other) < _age(mine) and (_selects(other, mine) or _selects(mine, other)):
                 return other.key.name
         return None
-
-
-def in_words(fault: ValidationError) -> str:
-    """Where what is wrong: the value with it only where it is a word and outside the template.
-
-    It is logged, and a template may hold secrets.
-    """
-    return "; ".join(_in_words(error) for error in fault.errors(include_url=False)[:MOST_TOLD])
-
-
-def _in_words(error: "ErrorDetails") -> str:
-    place, value = ".".join(map(str, error["loc"])), error["input"]
-    shown = isinstance(value, str | int | float) and "template" not in error["loc"]
-    got = f", not {str(value)[:LONGEST_TOLD]!r}" if shown else ""
-    return f"{place}: {error['msg']}{got}"
-
-
-def key_of(body: Mapping[str, Any]) -> Key:
-    """The key of a resource as the API server sent it."""
-    meta = body["metadata"]
-    return Key(meta.get("namespace", ""), meta["name"])
-
-
-def _is_newer(body: Mapping[str, Any], known: Resource) -> bool:
-    meta = body["metadata"]
-    if meta.get("uid") != known.metadata.uid:
-        return True
-    return _number(meta.get("resourceVersion")) >= _version_of(known)
-
-
-def _version_of(known: Resource) -> int:
-    return _number(known.metadata.resource_version)
-
-
-def _number(resource_version: str | None) -> int:
-    return int(resource_version or 0)
 
 
 def _age(known: KnownSet) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from scaleset_operator.api.base import API_VERSION, Model
 from scaleset_operator.api.healthprobe import HealthProbeSpec
 from scaleset_operator.api.maintenancewindow import MaintenanceWindowSpec
+from scaleset_operator.api.outboundrule import OutboundRuleSpec
 from scaleset_operator.api.scaleset import ScaleSetSpec
 from scaleset_operator.api.scalesetstatus import ScaleSetStatus
 from scaleset_operator.rehearsal.objects import ObjectKey
@@ -21,6 +22,7 @@ SPECS: Final[dict[str, type[Model]]] = {
     "ScaleSet": ScaleSetSpec,
     "HealthProbe": HealthProbeSpec,
     "MaintenanceWindow": MaintenanceWindowSpec,
+    "OutboundRule": OutboundRuleSpec,
 }
 FOREIGN: Final = frozenset({"PodDisruptionBudget"})
 """Kinds of Kubernetes' own; what stands in them is not checked."""

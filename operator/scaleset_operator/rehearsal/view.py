@@ -23,7 +23,7 @@ EXPECTED_FOR: Final = timedelta(minutes=5)
 """After so long an own write that never showed is given up, as a ReplicaSet does."""
 CUT_OFF: Final = timedelta(seconds=10)
 """A view that has been cut off for longer is not fresh."""
-RESOURCES: Final = ("ScaleSet", "HealthProbe", "MaintenanceWindow")
+RESOURCES: Final = ("ScaleSet", "HealthProbe", "MaintenanceWindow", "OutboundRule")
 
 
 class Expected(NamedTuple):
@@ -99,6 +99,10 @@ class FakeView:
     def windows(self) -> dict[Key, Raw]:
         """The MaintenanceWindows, raw, as the cache has them."""
         return self._raw("MaintenanceWindow")
+
+    def rules(self) -> dict[Key, Raw]:
+        """The OutboundRules, raw, as the cache has them."""
+        return self._raw("OutboundRule")
 
     def node_labels(self) -> dict[str, Mapping[str, str]]:
         """Node name -> its labels."""

@@ -44,7 +44,7 @@ def test_two_that_claim_one_address_are_both_told() -> None:
     found.put(pod(1, 10))
     found.put(pod(2, 11, spec={"hostNetwork": True}))
     assert names_at(found, "127.16.0.1") == {"web-1", "web-2"}
-    assert {r.key.name: r.on_host for r in found.at("127.16.0.1")} == {
+    assert {r.key.name: r.instance.on_host for r in found.at("127.16.0.1")} == {
         "web-1": False,
         "web-2": True,
     }

@@ -45,6 +45,7 @@ from scaleset_operator.api.base import (
 )
 from scaleset_operator.api.maintenanceledger import MAX_KEPT_LABELS
 from scaleset_operator.core.observed import Instance, Published
+from scaleset_operator.core.pause import request_on
 from scaleset_operator.reconciler.ports import Key
 
 log = logging.getLogger(__name__)
@@ -90,14 +91,12 @@ class PodRecord(NamedTuple):
     Attributes:
         owner: None where no controller stands on the pod.
         labels: without the instance id, so that pods of one set share them.
-        on_host: it is on its node's network, so that its address is the node's.
     """
 
     key: Key
     instance: Instance
     owner: OwnerRef | None
     labels: Labels
-    on_host: bool = False
 
     @property
     def wakes(self) -> Key:
@@ -134,7 +133,6 @@ def pod_record(pod: Json) -> PodRecord | None:
         instance=_instance(pod, labels, instance_id),
         owner=_owner_ref(controller["uid"], controller["name"]) if controller else None,
         labels=_shared(frozenset(kv for kv in labels.items() if kv[0] != LABEL_INSTANCE_ID)),
-        on_host=pod["spec"].get("hostNetwork") is True,
     )
 
 
@@ -150,7 +148,7 @@ def _instance(pod: Json, labels: Json, instance_id: int) -> Instance:
     conditions = {c["type"]: c for c in status.get("conditions") or ()}
     recorded = moment(annotations.get(ANNOTATION_STATE_CHANGE_TIME))
     mark = annotations.get(ANNOTATION_RENEWED_FROM)
-    in_rotation = conditions.get(GATE_IN_ROTATION)
+    gate = conditions.get(GATE_IN_ROTATION)
     return Instance(
         name=metadata["name"],
         uid=metadata["uid"],
@@ -171,26 +169,28 @@ def _instance(pod: Json, labels: Json, instance_id: int) -> Instance:
         protected_from_scale_in=labels.get(LABEL_PROTECT_FROM_SCALE_IN) == "true",
         protected_from_actions=labels.get(LABEL_PROTECT_FROM_ACTIONS) == "true",
         published=_published(conditions.get(CONDITION_HEALTHY), created),
-        in_rotation=None if in_rotation is None else _holds(in_rotation),
+        in_rotation=None if gate is None else _holds(gate),
         attempt=_whole_number(annotations.get(ANNOTATION_REPAIR_ATTEMPT)) or 0,
         replaces=annotations.get(ANNOTATION_REPLACES) or None,
         containers=containers_of(spec, status),
         renewing=recorded is None and renewed_from(mark, len(spec["containers"])) is not None,
-        repair_request=_request(annotations.get(ANNOTATION_REPAIR)),
-        operation=_request(annotations.get(ANNOTATION_OPERATION)),
         terminate_at=moment(annotations.get(ANNOTATION_TERMINATE_AT)),
         termination_approved=annotations.get(ANNOTATION_APPROVE_TERMINATION) == "true",
         own_labels=_kept(labels),
-        **_maintenance(annotations),
+        on_host=spec.get("hostNetwork") is True,
+        **_asked(annotations),
     )
 
 
-def _maintenance(annotations: Json) -> dict[str, str]:
-    """What stands on it of planned maintenance: alike on many, so shared."""
+def _asked(annotations: Json) -> dict[str, str]:
+    """What is asked of it, and what stands on it of maintenance: alike on many, so shared."""
     return {
+        "repair_request": _request(annotations.get(ANNOTATION_REPAIR)),
+        "operation": _request(annotations.get(ANNOTATION_OPERATION)),
         "mark": intern(annotations.get(ANNOTATION_MAINTENANCE_ITERATION, "")[:LONGEST_MARK]),
         "maintenance": intern(annotations.get(ANNOTATION_MAINTENANCE_STATUS, "")[:LONGEST_STATUS]),
         "maintenance_asked": annotations.get(ANNOTATION_PERFORM_MAINTENANCE, "")[:MAX_NAME_LENGTH],
+        "pause_request": request_on(annotations),
     }
 
 

@@ -81,7 +81,7 @@ def _only(address: str, records: Sequence[PodRecord]) -> Asker:
             "a mesh on the way shows its own instead"
         )
         raise stranger(Code.UNKNOWN_ASKER, message)
-    if any(record.on_host for record in records):
+    if any(record.instance.on_host for record in records):
         message = (
             f"{address} is the address of a node: an instance with hostNetwork cannot be told "
             "from anything else that runs there"

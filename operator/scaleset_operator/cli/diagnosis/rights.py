@@ -48,6 +48,8 @@ OPERATOR: Final = (
     *_each("patch", GROUP, "healthprobes", "status"),
     *_each("get list watch", GROUP, "maintenancewindows"),
     *_each("patch", GROUP, "maintenancewindows", "status"),
+    *_each("list watch", GROUP, "outboundrules"),
+    *_each("patch", GROUP, "outboundrules", "status"),
     *_each("get list watch create patch delete", "", "pods"),
     *_each("patch", "", "pods", "status"),
     *_each("create", "", "pods", "eviction"),
@@ -64,6 +66,9 @@ NODE_JOBS: Final = _each("get create delete", "batch", "jobs")
 """Likewise in the windows' namespaces."""
 ELECTION: Final = _each("get create update", "coordination.k8s.io", "leases")
 """What `--leader-elect` asks beyond that, in the namespace of the Lease alone."""
+AGENTS: Final = _each("get list watch", "coordination.k8s.io", "leases")
+"""There as well, under any name: what nodes' agents report. Without it all ports are told as a
+plan, and no instance is paused."""
 OWN_PLACE: Final = (*_each("get", "", "namespaces"), *_each("get", "", "pods"))
 """What it reads in its own namespace where it may: which labels and addresses a NetworkPolicy in
 its way would have to admit."""
