@@ -106,6 +106,21 @@ def test_a_request_is_carried_out_once_and_answered_until_it_is_taken_away(desk:
     assert desk.look(quiet()) is None
 
 
+def test_nothing_is_said_to_stand_still_before_it_does(desk: Desk) -> None:
+    """Who reads the answer counts on it; freezing may take seconds."""
+    told: list[object] = []
+    freeze = desk.freezer.freeze
+
+    def slow(name: str, group: Path, seconds: float) -> str | None:
+        told.append(desk.desk.answers().get(UID))
+        return freeze(name, group, seconds)
+
+    desk.freezer.freeze = slow  # type: ignore[method-assign]
+    desk.look(asked())
+    assert told == [None]
+    assert desk.desk.answers()[UID].state is PauseState.PAUSED
+
+
 def test_a_second_request_is_another_pause(desk: Desk) -> None:
     desk.look(asked())
     desk.freezer.still.clear()

@@ -62,10 +62,14 @@ class PauseDesk:
         self._group_of = group_of
         self._now = now
         self._answers = self._read()
+        self._told = dict(self._answers)
 
     def answers(self) -> dict[str, PauseReport]:
-        """By the pod's UID."""
-        return dict(self._answers)
+        """By the pod's UID; that it is paused is not said before it stands still.
+
+        May be asked on any thread.
+        """
+        return self._told
 
     def sweep(self) -> None:
         """Thaws what is overdue, whatever is known of pods; to be called every second."""
@@ -92,6 +96,8 @@ class PauseDesk:
         for uid, member in sorted(by_uid.items()):
             if member.asked is not None:
                 self._see_to(member, member.asked, uid in paused)
+                self._told = dict(self._answers)
+        self._told = dict(self._answers)
         if self._answers != before:
             self._write()
 
