@@ -149,7 +149,7 @@ def test_an_agent_that_is_silent_or_complains_is_named() -> None:
     """S-34: what its node does is not known, and not pretended."""
     planned = a_rule(decided(a_rule(), members(2)))
     silent = decided(planned, members(2), agents={"node-1": heard(planned, silent=True)})
-    assert told(silent, "Programmed")[:2] == ("False", "AgentSilent")
+    assert told(silent, "Programmed")[:2] == ("False", "AgentLost")
     assert "node-1" in told(silent, "Programmed")[2]
     faulty = decided(planned, members(2), agents={"node-1": heard(planned, message="nft failed")})
     assert told(faulty, "Programmed")[:2] == ("False", "Programming")

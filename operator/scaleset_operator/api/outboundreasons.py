@@ -21,7 +21,7 @@ class OutboundReason(StrEnum):
     PROGRAMMED = "Programmed"
     PROGRAMMING = "Programming"
     PLAN_ONLY = "PlanOnly"
-    AGENT_SILENT = "AgentSilent"
+    AGENT_LOST = "AgentLost"
 
 
 OUTBOUND_REASON_TEXT: Final[dict[OutboundReason, str]] = {
@@ -45,7 +45,7 @@ OUTBOUND_REASON_TEXT: Final[dict[OutboundReason, str]] = {
     OutboundReason.PROGRAMMED: "The agents report that every instance leaves by its own block.",
     OutboundReason.PROGRAMMING: "Agents that answer have not carried out all of it yet.",
     OutboundReason.PLAN_ONLY: "No agent carries it out for some instance: its figures are a plan.",
-    OutboundReason.AGENT_SILENT: (
+    OutboundReason.AGENT_LOST: (
         "An agent that carried it out has stopped answering; its node goes on as it was."
     ),
 }
@@ -68,6 +68,6 @@ OUTBOUND_ADVICE: Final[dict[OutboundReason, str]] = {
     OutboundReason.PROGRAMMED: "Nothing.",
     OutboundReason.PROGRAMMING: "Wait; if it lasts, read the log of the agent in the message.",
     OutboundReason.PLAN_ONLY: "Run the node agent on a node that holds the front-end address.",
-    OutboundReason.AGENT_SILENT: "Look at the agent's pod on that node.",
+    OutboundReason.AGENT_LOST: "Look at the agent's pod on that node.",
 }
 """What a person can do."""

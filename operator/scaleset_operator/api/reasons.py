@@ -265,7 +265,7 @@ REASON_TEXT: Final[dict[Reason, str]] = {
     Reason.RETRY_LATER: "The instance could not be taken just now; it is tried again.",
     Reason.NODE_NOT_EMPTYING: "The window works node by node, and this one is not its turn yet.",
     Reason.AGENT_SILENT: "No agent has reported lately from the node of an instance to be paused.",
-    Reason.LIVENESS_PROBE_TOO_SHORT: "kubelet may kill the instance during its pause (M-03).",
+    Reason.LIVENESS_PROBE_TOO_SHORT: "The kubelet may kill the instance during its pause (M-03).",
     Reason.PAUSE_UNANSWERED: "A node's agent did not say in time what became of a pause.",
     Reason.MAINTENANCE_COMPLETED: "The instance is updated, and healthy.",
     Reason.NO_UPDATED_NODE: "The scheduler finds no updated node with room for the instance.",

@@ -143,7 +143,7 @@ def _programmed(status: OutboundRuleStatus, carried: Carried) -> Word:
     if carried.silent:
         nodes = sorted({node for _, node in carried.silent})
         message = f"{done}; no answer from the agents of {named(nodes)}"
-        return Word(kind, FALSE, OutboundReason.AGENT_SILENT, message)
+        return Word(kind, FALSE, OutboundReason.AGENT_LOST, message)
     if carried.pending:
         told = [f"{name} ({why})" if why else name for name, why in carried.pending]
         return Word(kind, FALSE, OutboundReason.PROGRAMMING, f"{done}; not yet: {named(told)}")
