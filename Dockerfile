@@ -17,9 +17,13 @@ RUN /opt/scaleset-operator/bin/pip install --no-cache-dir --disable-pip-version-
     && /opt/scaleset-operator/bin/pip uninstall --quiet --yes pip setuptools \
     && find /opt/scaleset-operator -name __pycache__ -prune -exec rm -r {} + \
     && PYTHONDONTWRITEBYTECODE='' /opt/scaleset-operator/bin/python -c \
-        "import scaleset_operator.__main__, scaleset_operator.operation"
+        "from scaleset_operator import __main__, agent_operation, operation"
 
 FROM ${BASE_IMAGE}
+# For the node agent alone; a base that has it, and util-linux, is taken as it is.
+RUN command -v nft > /dev/null \
+    || (apt-get update --quiet && apt-get install --quiet --yes --no-install-recommends nftables \
+        && rm -r /var/lib/apt/lists/*)
 COPY --from=build /opt/scaleset-operator /opt/scaleset-operator
 ENV PATH=/opt/scaleset-operator/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -28,6 +32,7 @@ ENV PATH=/opt/scaleset-operator/bin:$PATH \
 RUN test -s /etc/ssl/certs/ca-certificates.crt \
     && python -c "import zoneinfo; zoneinfo.ZoneInfo('Europe/Amsterdam')" \
     && ! command -v cc \
+    && nft --version && command -v nsenter \
     && scaleset-operator --version
 USER 65532:65532
 EXPOSE 8081

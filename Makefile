@@ -90,7 +90,7 @@ controlplane: setup ## Build the local control plane; minutes the first time, th
 	$(BIN)/python -m localcluster build
 
 .PHONY: chartrender
-chartrender: setup ## Build what renders the Helm chart in tests; minutes the first time, then kept
+chartrender: setup ## Build what renders and installs the Helm chart in tests; minutes the first time, then kept
 	$(BIN)/python -m tests.integration.charts
 
 .PHONY: test-cluster

@@ -97,16 +97,21 @@ class Deployment:
 
     def holder(self) -> str:
         """Who holds the lease: another name for each process. Empty where nobody does."""
+        holder: str = self.lease().get("holderIdentity") or ""
+        return holder
+
+    def lease(self) -> Json:
+        """The spec of the Lease; empty where it cannot be had."""
         try:
             said = self.kubectl("-n", NAMESPACE, "get", "lease", NAME, "-o", "json")
         except CommandError:
-            return ""
-        holder: str = json.loads(said)["spec"].get("holderIdentity") or ""
-        return holder
+            return {}
+        spec: Json = json.loads(said)["spec"]
+        return spec
 
-    def logs(self, pod: str) -> str:
+    def logs(self, pod: str, *options: str) -> str:
         """What a replica has logged."""
-        return self.kubectl("-n", NAMESPACE, "logs", pod)
+        return self.kubectl("-n", NAMESPACE, "logs", pod, *options)
 
     def story(self) -> str:
         """Its pods, and what each said last, in this life and in the one before."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from manifests.generator.openings import (
     Openings,
     Step,
+    block,
     holder,
     included,
     inline,
@@ -29,7 +30,16 @@ from manifests.generator.sources import (
     read,
     written,
 )
-from manifests.generator.values import CONTAINER, DEPLOYMENT, POD, RUNBOOKS, VALUES, Value
+from manifests.generator.values import (
+    AGENT,
+    AGENT_CONTAINER,
+    CONTAINER,
+    DEPLOYMENT,
+    POD,
+    RUNBOOKS,
+    VALUES,
+    Value,
+)
 from scaleset_operator import __version__
 
 if TYPE_CHECKING:
@@ -58,6 +68,7 @@ class Template(NamedTuple):
 ONE: Final = "overlays/one-namespace/binding.yaml"
 ACCESS: Final = "components/probe-access/networkpolicy.yaml"
 NODE_JOBS_IN_ONE: Final = "components/node-jobs-one-namespace/binding.yaml"
+WITH_AGENT: Final = "if $.Values.agent.enabled"
 TEMPLATES: Final = (
     Template("base/serviceaccount.yaml"),
     Template("base/roles.yaml"),
@@ -73,6 +84,10 @@ TEMPLATES: Final = (
         NODE_JOBS_IN_ONE,
         "range $namespace := ternary $.Values.namespaces list $.Values.nodeMaintenance.enabled",
     ),
+    Template("components/agent/namespace.yaml", WITH_AGENT),
+    Template("components/agent/roles.yaml", WITH_AGENT),
+    Template("components/agent/serviceaccount.yaml", WITH_AGENT),
+    Template(AGENT, WITH_AGENT),
     Template("base/service.yaml"),
     Template("base/events-service.yaml", "if $.Values.scheduledEvents.enabled"),
     Template("base/networkpolicy.yaml", "if $.Values.networkPolicy.enabled"),
@@ -84,6 +99,10 @@ TEMPLATES: Final = (
 )
 OF_ITS_OWN: Final[dict[tuple[str, tuple[Step, ...]], Callable[[str, str], str]]] = {
     (DEPLOYMENT, (*CONTAINER, "image")): inline(f'{{{{ include "{NAME}.image" $ | quote }}}}'),
+    (AGENT, (*AGENT_CONTAINER, "image")): inline(f'{{{{ include "{NAME}.image" $ | quote }}}}'),
+    (AGENT, (*AGENT_CONTAINER, "args")): block(
+        '(ternary (list "agent" "--uninstall" "--stay") (list "agent") $.Values.agent.uninstall)'
+    ),
     (DEPLOYMENT, (*CONTAINER, "env", "SCALESET_RUN_VANTAGE_SECRET_FILE", "value")): inline(
         '{{ ternary "/etc/scaleset/vantage/secret" "" $.Values.vantage.enabled | quote }}'
     ),

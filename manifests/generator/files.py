@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from manifests.generator.chart import chart
-from manifests.generator.roles import node_roles, operators_roles, peoples_roles
+from manifests.generator.roles import agents_roles, node_roles, operators_roles, peoples_roles
 from manifests.generator.sources import (
     GENERATED,
     MANIFESTS,
@@ -20,6 +20,7 @@ from manifests.generator.sources import (
 
 INSTALL: Final = "install.yaml"
 CHART: Final = "chart"
+AGENT_ROLES: Final = "components/agent/roles.yaml"
 NODE_ROLES: Final = "components/node-maintenance/roles.yaml"
 
 
@@ -28,6 +29,7 @@ def roles() -> dict[str, str]:
     return {
         "base/roles.yaml": GENERATED + written(operators_roles()),
         "base/aggregated-roles.yaml": GENERATED + written(peoples_roles()),
+        AGENT_ROLES: GENERATED + written(agents_roles()),
         NODE_ROLES: GENERATED + written(node_roles()),
     }
 

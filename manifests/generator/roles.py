@@ -8,17 +8,19 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
-from manifests.generator.sources import LABELS, NAME, NAMESPACE
+from manifests.generator.sources import AGENT_NAMESPACE, LABELS, NAME, NAMESPACE
 from scaleset_operator.api.base import GROUP
 from scaleset_operator.api.kinds import KINDS
 from scaleset_operator.cli.diagnosis.rights import (
-    AGENTS,
+    AGENT,
+    AGENT_REPORT,
     CLUSTER_WIDE,
     ELECTION,
     NODE_JOBS,
     NODE_WORK,
     OPERATOR,
     OWN_PLACE,
+    REPORTS,
     Right,
 )
 
@@ -31,6 +33,7 @@ RBAC: Final = "rbac.authorization.k8s.io"
 LEASE: Final = "scaleset-operator"
 """The Lease's name; whoever may create one may not be held to a name, whoever changes one may."""
 READ: Final = ("get", "list", "watch")
+AGENT_ACCOUNT: Final = "scaleset-agent"
 CHANGE: Final = ("create", "delete", "deletecollection", "patch", "update")
 
 
@@ -39,8 +42,8 @@ def operators_roles() -> list[Json]:
     nodes = [right for right in OPERATOR if right.resource in CLUSTER_WIDE]
     instances = [right for right in OPERATOR if right.resource not in CLUSTER_WIDE]
     created = [right for right in ELECTION if right.verb == "create"]
-    named = [right for right in ELECTION if right.verb != "create"]
-    own = rules_of([*created, *AGENTS]) + rules_of(named, names=[LEASE]) + rules_of(OWN_PLACE)
+    named = [right for right in ELECTION if right not in (*created, *REPORTS)]
+    own = rules_of([*created, *REPORTS]) + rules_of(named, names=[LEASE]) + rules_of(OWN_PLACE)
     return [
         _role("ClusterRole", NAME, rules_of(instances)),
         _role("ClusterRole", f"{NAME}-nodes", rules_of(nodes)),
@@ -60,6 +63,17 @@ def node_roles() -> list[Json]:
         _role("ClusterRole", nodes, rules_of(NODE_WORK)),
         _binding("ClusterRole", nodes),
         _role("ClusterRole", jobs, rules_of(NODE_JOBS)),
+    ]
+
+
+def agents_roles() -> list[Json]:
+    """What the agents on the nodes may do: hear of pods and rules, and report."""
+    name, subject = AGENT_ACCOUNT, (AGENT_ACCOUNT, AGENT_NAMESPACE)
+    return [
+        _role("ClusterRole", name, rules_of(AGENT)),
+        _binding("ClusterRole", name, subject=subject),
+        _role("Role", name, rules_of(AGENT_REPORT), namespace=NAMESPACE),
+        _binding("Role", name, namespace=NAMESPACE, subject=subject),
     ]
 
 
@@ -116,13 +130,20 @@ def _role(
     return head | {"rules": rules}
 
 
-def _binding(kind: str, name: str, *, namespace: str | None = None) -> Json:
+def _binding(
+    kind: str,
+    name: str,
+    *,
+    namespace: str | None = None,
+    subject: tuple[str, str] = (NAME, NAMESPACE),
+) -> Json:
+    account, home = subject
     return {
         "apiVersion": f"{RBAC}/v1",
         "kind": "RoleBinding" if namespace else "ClusterRoleBinding",
         "metadata": _meta(name, namespace, LABELS),
         "roleRef": {"apiGroup": RBAC, "kind": kind, "name": name},
-        "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": NAMESPACE}],
+        "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": home}],
     }
 
 

@@ -17,6 +17,8 @@ MANIFESTS: Final = ROOT / "manifests"
 CRDS: Final = ROOT / "crds"
 NAME: Final = "scaleset-operator"
 NAMESPACE: Final = "scaleset-system"
+AGENT_NAMESPACE: Final = "scaleset-agents"
+"""The agents' own: what they need is more than that of the operator admits."""
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """Ten times as fast where PyYAML was built with libyaml, as its wheels are."""
 LABELS: Final = {"app.kubernetes.io/name": NAME, "app.kubernetes.io/instance": NAME}

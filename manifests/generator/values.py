@@ -20,6 +20,7 @@ Json = dict[str, Any]
 
 DEPLOYMENT: Final = "base/deployment.yaml"
 NETWORK_POLICY: Final = "base/networkpolicy.yaml"
+AGENT: Final = "components/agent/daemonset.yaml"
 MONITOR: Final = "components/monitoring/servicemonitor.yaml"
 RULES: Final = "components/monitoring/prometheusrule.yaml"
 RUNBOOKS: Final = "https://scaleset.dev/docs/runbooks"
@@ -27,6 +28,7 @@ RUNBOOKS: Final = "https://scaleset.dev/docs/runbooks"
 
 POD: Final = ("spec", "template", "spec")
 CONTAINER: Final = (*POD, "containers", "operator")
+AGENT_CONTAINER: Final = (*POD, "containers", "agent")
 NAME: Final[Json] = {"type": "string", "pattern": "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"}
 NAMES: Final[Json] = {"type": "array", "items": NAME, "uniqueItems": True}
 SWITCH: Final[Json] = {"type": "boolean"}
@@ -77,6 +79,13 @@ def _added(key: str, text: str, schema: Json, own: Any, file: str, *path: Step) 
     expression = f"$.Values.{key}"
     form = entries(expression) if path[-1] == "*" else optional(expression, short=own == "")
     return Value(key=key, text=text, schema=schema, file=file, path=path, form=form, own=own)
+
+
+def _several(key: str, text: str, schema: Json, file: str, *parents: Step) -> Value:
+    """In the place of a map or a list, under the name that the key ends with."""
+    path = (*parents, key.rpartition(".")[2])
+    form = block(f"$.Values.{key}")
+    return Value(key=key, text=text, schema=schema, file=file, path=path, form=form)
 
 
 def _asked(key: str, text: str, schema: Json, own: Any) -> Value:
@@ -202,6 +211,29 @@ VALUES: Final = (
         "nodeMaintenance.enabled",
         "Whether windows may work on nodes: the operator may then change every node, and run Jobs"
         " in the namespaces that it serves.",
+        on=False,
+    ),
+    _switch(
+        "agent.enabled",
+        "Whether the node agent runs: outbound ports of instances, and pauses in place. It is root"
+        " on its nodes, in a namespace of its own.",
+        on=False,
+    ),
+    _put(
+        "agent.inside",
+        "Networks inside the cluster, with commas: what goes there is neither translated nor"
+        " denied. Empty: the private ones.",
+        TEXT,
+        AGENT,
+        *(*AGENT_CONTAINER, "env", "SCALESET_AGENT_INSIDE", "value"),
+        quoted=True,
+    ),
+    _several("agent.nodeSelector", "On which nodes, by their labels.", TEXTS, AGENT, *POD),
+    _several("agent.tolerations", "Which taints it stands.", ANY_LIST, AGENT, *POD),
+    _switch(
+        "agent.uninstall",
+        "Whether it takes away all that it did on its nodes, and then waits: the step before it"
+        " goes.",
         on=False,
     ),
     _switch("networkPolicy.enabled", "Whether a policy shuts all but its work out.", on=True),

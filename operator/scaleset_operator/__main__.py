@@ -1,7 +1,7 @@
 """The program: wires the parts together, and holds the only clock.
 
-Decides nothing. `run` is the operator; `crds` writes the generated files; `plugin` is the kubectl
-plugin, a console script of its own.
+Decides nothing. `run` is the operator; `agent` is what runs on each node; `crds` writes the
+generated files; `plugin` is the kubectl plugin, a console script of its own.
 """
 
 import argparse
@@ -19,6 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from scaleset_operator import __version__
+from scaleset_operator.agent.options import (
+    AgentOptions,
+    add_agent_options,
+    from_agent_arguments,
+)
 from scaleset_operator.settings import (
     BadSettingError,
     LogFormat,
@@ -62,6 +67,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     if arguments.verb == "crds":
         return _crds(Path(arguments.output), Path(arguments.docs), check=arguments.check)
+    if arguments.verb == "agent":
+        try:
+            options = from_agent_arguments(arguments)
+        except ValueError as problem:
+            parser.error(str(problem))
+        return _agent(options)
     try:
         settings = from_arguments(arguments, os.environ)
     except BadSettingError as problem:
@@ -80,6 +91,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     verbs = parser.add_subparsers(dest="verb", required=True)
     add_run_options(verbs.add_parser("run", help="run the operator until it is stopped"))
+    agent = verbs.add_parser("agent", help="run the node agent: outbound ports, pauses in place")
+    add_agent_options(agent, os.environ)
     crds = verbs.add_parser("crds", help="write what is generated: definitions, pages of docs")
     crds.add_argument("--output", default="crds", metavar="FOLDER", help="where (default crds)")
     crds.add_argument(
@@ -136,6 +149,50 @@ def _run(settings: Settings) -> int:
         return uvloop.run(_serve(settings, record))
 
 
+def _agent(options: AgentOptions) -> int:
+    import uvloop  # noqa: PLC0415 - as above
+
+    from scaleset_operator.adapters import logs  # noqa: PLC0415 - as above
+
+    logs.set_up(sys.stderr, options.log_level, as_json=not sys.stderr.isatty())
+    return uvloop.run(_serve_agent(options))
+
+
+async def _serve_agent(options: AgentOptions) -> int:
+    """Run the agent, or take it away, until a signal ends it."""
+    from scaleset_operator.adapters.cluster.credentials import (  # noqa: PLC0415 - as below
+        UnusableKubeconfigError,
+    )
+    from scaleset_operator.adapters.listening import CannotListenError  # noqa: PLC0415 - as below
+    from scaleset_operator.agent_operation import (  # noqa: PLC0415 - imports the client
+        AgentOperation,
+        uninstall,
+    )
+
+    stop = _stopped()
+    if options.uninstall:
+        status = await asyncio.to_thread(uninstall, options, SteadyClock())
+        if options.stay and not status:
+            await stop.wait()
+        return status
+    try:
+        async with AgentOperation(options, SteadyClock()):
+            await stop.wait()
+    except (CannotListenError, UnusableKubeconfigError, OSError) as fault:
+        logging.getLogger(__name__).critical("%s", fault)
+        return 1
+    return 0
+
+
+def _stopped() -> asyncio.Event:
+    """Set once a signal asks for the end."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
 def _opened(file: str) -> AbstractContextManager[TextIO]:
     """A file that is added to, line by line: what a killed operator wrote is there."""
     return Path(file).open("a", encoding="utf-8", buffering=1)
@@ -149,10 +206,7 @@ async def _serve(settings: Settings, record: "Write | None" = None) -> int:
     from scaleset_operator.adapters.listening import CannotListenError  # noqa: PLC0415 - as below
     from scaleset_operator.operation import Operation  # noqa: PLC0415 - imports every client
 
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    stop = _stopped()
     try:
         async with Operation(settings, SteadyClock(), record):
             await stop.wait()

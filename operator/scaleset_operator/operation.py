@@ -104,15 +104,13 @@ class Operation:
         frequent = Starts.on(connection.server).note(self._clock.now())
         self._probes = ProberProbes(self._clock, self._wake, frequent_restarts=frequent)
         self._exits.push_async_callback(self._probes.close)
-        self._cluster = KubernetesCluster(
-            connection, self._clock, self._wake, self._settings.namespaces
-        )
+        given = self._settings
+        self._cluster = KubernetesCluster(connection, self._clock, self._wake, given.namespaces)
         self._exits.push_async_callback(self._cluster.close)
-        of_windows = (self._settings.placeholder_image, self._settings.notifications_dir)
+        of_windows = (given.placeholder_image, given.notifications_dir, given.lease_namespace)
         self._windowing = Windowing(connection, self._cluster, self._clock, *of_windows)
-        place = self._settings.lease_namespace
         wake = lambda: self._ear.wake_rules()  # noqa: E731, PLW0108 - the ear is made later
-        self._agents = AgentLeases(connection, place, wake)
+        self._agents = AgentLeases(connection, given.lease_namespace, wake)
         self._reconciler = self._loop(connection)
         self._line_up()
         reference = await address_of(connection.server)
@@ -143,7 +141,7 @@ class Operation:
         queues = (self._queue, probes, windows, rules)
         self._queues: Mapping[str, KeyQueue[Key]] = dict(zip(NAMES, queues, strict=True))
         self._ear: Ear = Ear(self._resources, *(queue.wake for queue in queues))
-        self._cluster.view.on_relabelled(self._ear.wake_maintained)
+        self._windowing.hear_of_nodes(self._ear)
 
     def _reports(self, kind: str, reporter: Reporter) -> KeyQueue[Key]:
         """The queue of a kind about which is only told: one at a time."""

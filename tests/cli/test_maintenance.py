@@ -6,12 +6,19 @@ import io
 import json
 import re
 import time
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
+from scaleset_operator.api.maintenancestatus import MaintenanceWindowStatus
+from scaleset_operator.api.maintenancewindow import MaintenanceWindowSpec
 from scaleset_operator.cli.kinds import MAINTENANCE_WINDOWS
+from scaleset_operator.core.announcement import announce
+from scaleset_operator.core.calendar import announcement_of, occurrences
+from scaleset_operator.core.schedule import ScheduleError
 from tests.api.manifests import ABSENT, ONCE, WINDOW, manifest
 from tests.api.refused_others import recurring
 from tests.support.fake_plugin import FakeEntrance
@@ -20,22 +27,49 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from scaleset_operator.api.windowledger import AnnouncedOccurrence
+
 NOT_YET = {
     "type": "Ready",
     "status": "False",
     "reason": "NotYetSupported",
     "lastTransitionTime": "2026-11-21T08:00:00Z",
 }
-LONG_AGO = {"metadata.creationTimestamp": "2026-01-01T00:00:00Z"}
+NOW = FakeEntrance().now()
 
 
 def window(
-    changes: dict[str, Any] | None = None, *, name: str = "monthly", namespace: str = "default"
+    changes: dict[str, Any] | None = None,
+    *,
+    name: str = "monthly",
+    namespace: str = "default",
+    announced: bool = True,
 ) -> dict[str, Any]:
-    """A recurring one that was made long ago; dotted paths say what differs."""
-    body = manifest(WINDOW, name=name, changes=recurring() | LONG_AGO | (changes or {}))
+    """A recurring one; dotted paths say what differs.
+
+    What was due is announced: an operator has seen to it in time, unless it was made just now.
+    """
+    body = manifest(WINDOW, name=name, changes=recurring() | (changes or {}))
     body["metadata"]["namespace"] = namespace
+    if announced:
+        rows = [
+            one.model_dump(mode="json", by_alias=True, exclude_none=True)
+            for one in announced_in_time(body)
+        ]
+        body.setdefault("status", {})["announced"] = rows
     return body
+
+
+def announced_in_time(body: dict[str, Any]) -> tuple[AnnouncedOccurrence, ...]:
+    status = MaintenanceWindowStatus()
+    try:
+        spec = MaintenanceWindowSpec.model_validate(body["spec"])
+        for one in takewhile(lambda o: announcement_of(o, spec) <= NOW, occurrences(spec, NOW)):
+            found = announce(spec, status, announcement_of(one, spec)).occurrences
+            status = status.model_copy(update={"announced": found})
+    except (ScheduleError, ValidationError):
+        return ()
+    return status.announced
 
 
 def cluster(*windows: dict[str, Any]) -> FakeEntrance:
@@ -121,7 +155,7 @@ def test_very_many_left_out_are_counted() -> None:
         selfServiceLead="PT1H",
         timeZone="UTC",
         blackoutDates=["2026-11-22"],
-    )
+    ) | {"spec.urgent": True, "spec.notifyBefore": "PT1H"}
     shown = previewed(window(frequent), "--count", "50")
     assert shown.count("left out: ") == 0
     frequent["spec.recurring.blackoutDates"] = ["2026-11-21"]
@@ -132,39 +166,52 @@ def test_very_many_left_out_are_counted() -> None:
     assert len(data["leftOut"]) == 96
 
 
+NEXT_DAY = {"spec.recurring.schedule": "0 10 22 11 *"}
+THIS_WEEK = {"spec.recurring.schedule": "0 2 28 11 *"}
+PAUSE = {"spec.impact": "Pause", "spec.recurring.selfServiceLead": ABSENT}
+URGENT = {"spec.urgent": True, "spec.notifyBefore": "P1D"}
+
+
 @pytest.mark.parametrize(
-    ("changes", "note"),
+    ("changes", "notes"),
     [
-        ({}, ""),
-        (
-            {"metadata.creationTimestamp": "2026-11-21T01:00:00Z"},
-            "10d of notice, not P30D: it does not take place",
-        ),
-        (
-            {"metadata.creationTimestamp": "2026-12-01T01:00:00Z"},
-            "no notice: it does not take place",
-        ),
-        ({"metadata.creationTimestamp": "2026-11-01T01:00:00Z"}, ""),
-        ({"spec.urgent": True, "spec.notifyBefore": "P1D"}, "urgent"),
-        ({"spec.urgent": True}, ""),
-        (
-            {"metadata.creationTimestamp": "2026-11-30T13:00:00Z"}
-            | {"spec.urgent": True, "spec.notifyBefore": "P1D"},
-            "urgent, 12h of notice, not P1D",
-        ),
-        (
-            {"metadata.creationTimestamp": "2026-11-21T01:00:00Z", "spec.impact": "Pause"}
-            | {"spec.recurring.selfServiceLead": ABSENT},
-            "",
-        ),
+        ({}, ["9d of notice, not P30D: it does not take place", ""]),
+        (THIS_WEEK, ["no notice: it does not take place", ""]),
+        (URGENT, ["urgent"]),
+        ({"spec.urgent": True}, ["9d of notice, not P30D"]),
+        (URGENT | NEXT_DAY, ["urgent, no notice"]),
+        (URGENT | NEXT_DAY | {"spec.recurring.selfServiceLead": "PT6H"}, ["urgent, 19h"]),
+        (PAUSE, [""]),
     ],
 )
-def test_short_notice_and_urgency_are_said(changes: dict[str, Any], note: str) -> None:
-    """V-01: a window that is made too late for its notice is seen to be."""
-    shown = previewed(window(changes), "--count", "1")
-    (row,) = rows(shown)
-    assert re.split(r"Z\)?", row)[-1].strip(" -") == note
-    assert ("URGENT" in shown) is ("urgent" in note)
+def test_short_notice_and_urgency_are_said(changes: dict[str, Any], notes: list[str]) -> None:
+    """V-01: what has too little notice left does not take place, and does not count."""
+    shown = previewed(window(changes, announced=False), "--count", "1")
+    found = [re.split(r"Z\)?", row)[-1].strip(" -") for row in rows(shown)]
+    assert [f[: len(n)] if n else f for f, n in zip(found, notes, strict=True)] == notes
+    assert ("URGENT" in shown) is ("urgent" in notes[0])
+
+
+def test_what_was_announced_in_time_takes_place_and_stands_as_announced() -> None:
+    """M-23, V-01: an edit moves nothing of it, and fills in around it."""
+    body = window()
+    body["spec"]["recurring"]["schedule"] = "0 5 * * TUE#2"
+    items = json.loads(previewed(body, "--count", "2", "-o", "json"))["items"]
+    assert [item["takesPlace"] for item in items] == [True, True]
+    assert [item["scheduled"]["startTime"] for item in items] == [
+        "2026-12-08T01:00:00Z",
+        "2027-01-12T04:00:00Z",
+    ]
+    assert items[0]["announcedTime"] == "2026-10-31T01:00:00Z"
+
+
+def test_programs_are_told_what_does_not_take_place() -> None:
+    """V-01."""
+    body = window(announced=False)
+    late, held = json.loads(previewed(body, "--count", "1", "-o", "json"))["items"]
+    assert (late["takesPlace"], late["noticeIsShort"], late["announcedTime"]) == (False, True, None)
+    assert (held["takesPlace"], held["noticeIsShort"]) == (True, False)
+    assert held["announcedTime"] == "2026-12-05T01:00:00Z"
 
 
 def test_a_suspended_window_says_so() -> None:
@@ -195,6 +242,7 @@ def test_programs_get_every_time_in_utc() -> None:
             {
                 "announcedTime": "2026-12-05T01:00:00Z",
                 "noticeIsShort": False,
+                "takesPlace": True,
                 "selfService": {
                     "startTime": "2027-01-05T01:00:00Z",
                     "endTime": "2027-01-12T01:00:00Z",
@@ -383,7 +431,7 @@ def test_a_window_that_cannot_be_used_hides_no_other() -> None:
     shown = entrance.run("maintenance", "list").stdout.splitlines()
     assert [line.split()[0] for line in shown[1:]] == ["monthly", "odd", "past", "wrong"]
     assert "cannot be read: spec.impact" in shown[2]
-    assert shown[3].rstrip().endswith("over")
+    assert shown[3].rstrip().endswith("nothing is to come")
     assert "spec.recurring.schedule is '0 25 * * *': bad hour" in shown[4]
 
 

@@ -88,8 +88,11 @@ def test_a_window_tells_its_phase_its_times_and_how_far_it_is() -> None:
             "time": "2026-11-21T07:00:00Z",
         },
         "status.missed": [{"startTime": "2026-10-01T02:00:00Z", "reason": "WindowMissed"}],
-        "status.nodeWork": {"node": "worker-2", "iteration": 1, "phase": "Emptying"}
-        | {"time": "2026-11-21T07:00:00Z", "message": "3 instances are still on it"},
+        "status.conditions": [
+            {"type": "NodeWork", "status": "True", "reason": "NodeCordoned"}
+            | {"message": "worker-2: 3 instances are still on it"}
+            | {"lastTransitionTime": "2026-11-21T07:00:00Z"}
+        ],
     }
     found = facts(shown(cluster(windows=(window(changes),))).stdout)
     assert found == {
@@ -105,7 +108,7 @@ def test_a_window_tells_its_phase_its_times_and_how_far_it_is() -> None:
         "Instances": "5 included: 2 pending, 1 in progress, 1 completed, 1 aborted",
         "Update domain": "2",
         "Last operation": "web-3 MaintenanceAborted: no updated node has room, 07:50:00Z (10m ago)",
-        "Node": "worker-2, Emptying: 3 instances are still on it",
+        "Nodes": "NodeCordoned: worker-2: 3 instances are still on it",
     }
 
 

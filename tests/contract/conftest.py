@@ -68,7 +68,7 @@ async def client_of(
     cluster = KubernetesCluster(connection, clock, lambda _: None, (namespace,))
     try:
         await cluster.start()
-        moves = KubernetesRelocations(connection, cluster.view, clock, PAUSE)
+        moves = KubernetesRelocations(connection, cluster.view, clock, PAUSE, namespace)
         parts = (RevisionStore(connection), PolicyReader(connection), moves)
         yield Client(cluster, *parts), clock
         await cluster.close()

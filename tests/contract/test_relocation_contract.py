@@ -341,7 +341,5 @@ async def test_windows_and_sets_are_read_as_they_stand(world: World) -> None:
     assert body["spec"]["impact"] == "Redeploy"
     assert body["metadata"]["resourceVersion"]
     assert await world.relocations.read_window(Key(owner.key.namespace, "none")) is None
-    status = await world.relocations.read_scale_set(owner.key)
-    assert status is not None
-    assert status.maintenance is None
-    assert await world.relocations.read_scale_set(Key(owner.key.namespace, "none")) is None
+    assert await world.relocations.windows_at_work(owner.key.namespace) == frozenset()
+    assert await world.relocations.windows_at_work("none") == frozenset()

@@ -14,6 +14,8 @@ from scaleset_operator.api.ledger import RepairEntry
 from scaleset_operator.api.scaleset import ScaleSetSpec
 from scaleset_operator.core.decide import decide
 from scaleset_operator.core.maintenance_acts import (
+    AskPause,
+    ClearPause,
     EvictInstance,
     HoldPlace,
     PublishMaintenance,
@@ -300,7 +302,9 @@ class Story:
         | HoldPlace
         | ReleasePlace
         | EvictInstance
-        | PublishMaintenance,
+        | PublishMaintenance
+        | AskPause
+        | ClearPause,
     ) -> None:
         raise AssertionError(act)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,13 +16,16 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from scaleset_operator.core import relocation, taking
 from scaleset_operator.core.observed import Outcome, TemplateView
+from scaleset_operator.core.upkeep_floor import floor
 from tests.core._stories import settle
 from tests.core._upkeep import END, MINUTE, SCHEDULED, SELF_SERVICE, UpkeepStory, view
 from tests.support.builders import scale_set_spec
 
 if TYPE_CHECKING:
     from scaleset_operator.core.maintenance_acts import EvictInstance
+    from scaleset_operator.core.scene import Scene
 
 SIZE = 8
 STEP = timedelta(seconds=5)
@@ -65,15 +68,30 @@ class MaintenanceMachine(RuleBasedStateMachine):
         self.models = 0
 
     @initialize(
-        percent=st.sampled_from([20, 30]), pause=st.sampled_from([0, 2]), repairs=st.booleans()
+        percent=st.sampled_from([20, 30]),
+        pause=st.sampled_from([0, 2]),
+        repairs=st.booleans(),
+        ill=st.sampled_from([[], ["web-1", "web-2"], ["web-1", "web-2", "web-6"]]),
+        opens=st.sampled_from([SELF_SERVICE, SCHEDULED]),
     )
-    def announce(self, percent: int, pause: int, repairs: bool) -> None:  # noqa: FBT001 - drawn
+    def announce(
+        self,
+        percent: int,
+        pause: int,
+        repairs: bool,  # noqa: FBT001 - drawn
+        ill: list[str],
+        opens: datetime,
+    ) -> None:
+        """Some may be away already: only then does the floor say less than the batch."""
         policy = {"rollingUpgradePolicy": {"maxBatchInstancePercent": percent}}
         self.fields: dict[str, Any] = {"upgradePolicy": policy, "repairs": repairs}
         self.story.spec = scale_set_spec(replicas=SIZE, **self.fields)
         self.story.windows = [view(pause_between=pause * MINUTE)]
         self.story.turn()
-        self.story.skip(SELF_SERVICE - MINUTE)
+        for name in ill:
+            self.an_instance_falls_ill_or_recovers(name, Outcome.WRONG_STATUS)
+        self.story.skip(opens - MINUTE)
+        self.story.run(MINUTE, STEP)
 
     @rule(steps=st.integers(1, 12))
     def time_passes(self, steps: int) -> None:
@@ -81,15 +99,17 @@ class MaintenanceMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.story.now < SCHEDULED)
     @rule(edge=st.sampled_from([SELF_SERVICE, SCHEDULED]))
-    def a_window_opens(self, edge: Any) -> None:
+    def a_window_opens(self, edge: datetime) -> None:
         if edge > self.story.now:
             self.story.skip(edge)
-            self.story.turn()
+            self.story.run(STEP, STEP)
 
-    @rule(name=INSTANCES)
-    def an_owner_asks(self, name: str) -> None:
-        if name in self.story.pods:
-            self.story.ask(name)
+    @rule(names=st.lists(INSTANCES, min_size=1, max_size=SIZE, unique=True))
+    def owners_ask(self, names: list[str]) -> None:
+        """Of any update domains, and of more than the floor has room for."""
+        for name in names:
+            if name in self.story.pods:
+                self.story.ask(name)
 
     @rule(suspended=st.sampled_from([False, False, True]))
     def a_person_suspends_or_resumes(self, suspended: bool) -> None:  # noqa: FBT001 - a drawn value
@@ -171,6 +191,22 @@ class MaintenanceMachine(RuleBasedStateMachine):
         assert len(story.live) == story.spec.replicas
         pending = [p.name for p in story.live if "maintenanceWindowStartTime" in p.maintenance]
         assert pending == []
+
+
+def test_the_machine_notices_a_floor_that_is_one_too_low(monkeypatch: pytest.MonkeyPatch) -> None:
+    """X-02: else its invariant would hold of anything."""
+
+    def low(scene: Scene) -> int:
+        return floor(scene) - 1
+
+    machine = MaintenanceMachine()
+    monkeypatch.setattr(taking, "floor", low)
+    monkeypatch.setattr(relocation, "floor", low)
+    ill = ["web-1", "web-2"]
+    machine.announce(percent=20, pause=0, repairs=False, ill=ill, opens=SCHEDULED)
+    machine.time_passes(12)
+    with pytest.raises(AssertionError, match="was taken"):
+        machine.nobody_was_taken_below_the_floor()
 
 
 TestMaintenance = pytest.mark.timeout(600)(MaintenanceMachine.TestCase)

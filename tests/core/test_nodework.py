@@ -16,7 +16,7 @@ from scaleset_operator.api.windowledger import (
     NodeWork,
 )
 from scaleset_operator.core.nodechoice import choose, trimmed
-from scaleset_operator.core.nodeobjections import claim_of, job_name
+from scaleset_operator.core.noderecord import claim_of, job_name
 from scaleset_operator.core.nodeview import (
     CordonNode,
     CreateJob,
@@ -110,12 +110,28 @@ def test_a_node_that_is_gone_is_closed_or_given_up() -> None:
     ("node", "why"),
     [
         (replace(FREE, unschedulable=True), "somebody else cordoned the node"),
-        (replace(OURS, claim="shop/other/1"), "somebody else cordoned the node"),
         (replace(OURS, unschedulable=False), "somebody uncordoned the node"),
     ],
 )
 def test_a_node_that_another_has_meanwhile_is_not_cordoned(node: NodeView, why: str) -> None:
     assert given_up(node_plan(at(NodePhase.CORDONING, node), T0)) == why
+
+
+def test_a_node_that_another_window_was_first_to_claim_is_waited_for() -> None:
+    """M-09: it is no fault of the node; and at the end of the window nothing is waited for."""
+    taken = at(NodePhase.CORDONING, replace(OURS, claim="shop/other/1"))
+    plan = node_plan(taken, T0)
+    assert plan.work == taken.window.status.node_work
+    assert plan.acts == ()
+    assert "shop/other/1" in plan.words
+    assert plan.look_again_at == T0 + timedelta(seconds=5)
+    assert node_plan(taken, END - timedelta(seconds=2)).look_again_at == END
+    assert "closed" in given_up(node_plan(taken, END))
+    free = replace(taken, node=FREE)
+    later = T0 + timedelta(minutes=10)
+    again = node_plan(free, later)
+    assert again.work is not None
+    assert (again.work.time, again.acts) == (later, ()), "recorded anew, for the record is old"
 
 
 def test_a_claim_that_somebody_took_away_is_not_put_back() -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 WRITES: Final = frozenset({"create", "update", "patch", "delete", "deletecollection"})
+_POD: Final = "authentication.kubernetes.io/pod-name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,10 @@ class Request:
     name: str
     code: int
     dry: bool
+    at: datetime
+    """When it was received."""
+    pod: str
+    """In which it was sent, where a token that is bound to a pod says so; else empty."""
 
     @property
     def writes(self) -> bool:
@@ -93,4 +98,6 @@ def _request(event: dict[str, Any]) -> Request:
         name=thing.get("name", ""),
         code=(event.get("responseStatus") or {}).get("code", 0),
         dry="dryRun=" in event.get("requestURI", ""),
+        at=_received(event),
+        pod=next(iter((event["user"].get("extra") or {}).get(_POD, ())), ""),
     )

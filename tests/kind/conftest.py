@@ -24,6 +24,7 @@ from localcluster.kind.cluster import KindCluster
 from localcluster.kind.machine import ImpossibleError
 from localcluster.restricted.engine import EngineError
 from tests.kind.deployment import Deployment
+from tests.kind.fleet import start as start_fleet
 from tests.kind.pods import Namespace
 from tests.kind.world import KindWorld
 from tests.support.kube_api import Api
@@ -146,6 +147,13 @@ def world(
         made.probe()
         yield made
         made.clear()
+
+
+@pytest.fixture
+def fleet(world: KindWorld) -> KindWorld:
+    """The world with a set of 24 real instances in it that is repaired."""
+    start_fleet(world)
+    return world
 
 
 @pytest.fixture

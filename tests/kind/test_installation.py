@@ -9,12 +9,16 @@ import pytest
 
 from demo.deployment import NAME, NAMESPACE
 from localcluster.commands import CommandError
-from tests.integration.sets import uids_of
+from tests.integration.charts import RELEASE, Helm
+from tests.integration.sets import names_of, uids_of
 from tests.integration.waiting import eventually
+from tests.support.auditor_watch import AuditorWatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
+    from localcluster.kind.cluster import KindCluster
     from tests.kind.deployment import Deployment
     from tests.kind.world import KindWorld
 
@@ -64,31 +68,49 @@ def test_neither_replica_was_refused_anything(deployment: Deployment, world: Kin
 
 
 @pytest.fixture
-def by_chart(deployment: Deployment, image: str) -> Iterator[Deployment]:
-    """The operator as the chart installs it, in place of what stands; put back at the end."""
+def helm(cluster: KindCluster, tmp_path: Path) -> Helm:
+    """Helm's own command, for the cluster's administrator."""
+    return Helm(cluster.kubeconfig, tmp_path)
+
+
+@pytest.fixture
+def by_chart(deployment: Deployment, image: str, helm: Helm) -> Iterator[Deployment]:
+    """The operator as Helm installs it, in place of what stands; put back at the end."""
     deployment.remove()
-    deployment.install_by_chart(image)
+    deployment.install_by_chart(helm, image)
     yield deployment
     deployment.remove()
     deployment.install_by_kustomize(image)
 
 
-@pytest.mark.timeout(400)
-def test_the_chart_installs_an_operator_that_repairs(
-    by_chart: Deployment, world: KindWorld
+@pytest.mark.timeout(1_200)  # Helm may have to be built first.
+def test_helm_installs_an_operator_that_repairs_upgrades_and_removes_it(
+    by_chart: Deployment, world: KindWorld, helm: Helm
 ) -> None:
-    """As the overlay does."""
+    """As the overlay does. No instance is touched by an upgrade, which keeps what the replicas
+    share, nor by the end of the release, which leaves definitions and sets."""
     world.scale_set("web", 3, repairs={"gracePeriod": "PT0S"})
     world.await_ready("web")
     ill = world.pods("web")[0]
-    world.tell(ill, status=500)
-    eventually(
-        lambda: ill["metadata"]["uid"] not in uids_of(world.pods("web")),
-        "it is replaced",
-        told=lambda: world.told("web"),
-    )
-    world.await_ready("web")
-    assert len(by_chart.pods()) == 2
+    with AuditorWatch(world.api, namespace=world.namespace) as watch:
+        world.tell(ill, status=500)
+        eventually(
+            lambda: ill["metadata"]["uid"] not in uids_of(world.pods("web")),
+            "it is replaced",
+            told=lambda: world.told("web"),
+        )
+        world.await_ready("web")
+        pods, replicas, shared = world.pods("web"), by_chart.pods(), by_chart.vantage()
+        by_chart.upgrade_by_chart(helm, podAnnotations={"example.org/note": "second"})
+        assert not uids_of(replicas) & uids_of(by_chart.pods())
+        assert by_chart.vantage()["data"] == shared["data"]
+        world.await_ready("web")
+        helm("uninstall", RELEASE, "--wait")
+        assert by_chart.pods() == []
+        assert uids_of(world.pods("web")) == uids_of(pods)
+    assert len(replicas) == 2
+    watch.auditor.expect_repaired(names_of([ill]))
+    assert watch.auditor.violations() == []
 
 
 @pytest.mark.timeout(400)
@@ -100,6 +122,8 @@ def test_nothing_is_left_of_an_operator_that_is_deleted(
     world.await_ready("web")
     world.delete("ScaleSet", "web")
     eventually(lambda: not world.everything_of("web"), "its instances are gone")
+    kept = ("get", "controllerrevisions,poddisruptionbudgets,jobs", "-o", "name")
+    eventually(lambda: not world.room.kubectl(*kept).strip(), "and so is all that it had")
     deployment.remove()
     try:
         said = json.loads(deployment.kubectl("get", KINDS, "--all-namespaces", "-o", "json"))

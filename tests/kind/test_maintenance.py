@@ -31,7 +31,6 @@ from tests.integration.sets import PREFIX, names_of, uids_of
 from tests.integration.waiting import eventually
 from tests.kind.pods import volume
 from tests.kind.test_service import expose
-from tests.kind.test_surroundings import kill
 from tests.support.auditor_watch import AuditorWatch
 
 if TYPE_CHECKING:
@@ -207,9 +206,7 @@ def walk(world: KindWorld, deployment: Deployment) -> None:
         assert time.monotonic() < deadline, world.told("web", "left", "right")
         seen.look(world)
         if not killed and iteration(world, "web").get("completed", 0) >= 2:
-            leader = deployment.leader()
-            (pod,) = (p for p in deployment.pods() if p["metadata"]["name"] == leader)
-            kill(deployment, pod)
+            deployment.signal(deployment.leading(), "KILL")
             killed = True
         time.sleep(0.2)
     assert killed

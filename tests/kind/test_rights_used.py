@@ -24,7 +24,6 @@ from tests.integration.test_rights_used import (
     used,
 )
 from tests.integration.waiting import eventually
-from tests.kind.test_surroundings import kill
 from tests.manifests.grants import granted
 from tests.support.kube_api import path_of
 
@@ -87,9 +86,8 @@ def live_through_all(world: KindWorld, deployment: Deployment) -> None:
 
 def lose_the_leader(deployment: Deployment) -> None:
     """End its process: another renews the lease, and it comes back."""
-    holder, leader = deployment.holder(), deployment.leader()
-    (pod,) = (p for p in deployment.pods() if p["metadata"]["name"] == leader)
-    kill(deployment, pod)
+    holder = deployment.holder()
+    deployment.signal(deployment.leading(), "KILL")
     eventually(lambda: deployment.holder() not in {"", holder}, "another leads", seconds=LEAD_S)
     deployment.await_ready()
 
@@ -97,11 +95,14 @@ def lose_the_leader(deployment: Deployment) -> None:
 def test_the_log_is_of_this_session(session_began: datetime) -> None:
     """What an earlier version of the operator did in the same cluster does not count."""
     line = (
-        '{"requestReceivedTimestamp":"%s","user":{"username":"u"},"verb":"get",'
+        '{"requestReceivedTimestamp":"%s","user":{"username":"u",'
+        '"extra":{"authentication.kubernetes.io/pod-name":["operator-1"]}},"verb":"get",'
         '"objectRef":{"resource":"pods"}}'
     )
     long_ago = line % "2020-01-01T00:00:00.000000Z"
     now = line % datetime.now(UTC).isoformat().replace("+00:00", "Z")
     text = f"{long_ago}\n{now}\n"
-    assert len(requests_in(text, user="u", since=session_began)) == 1
+    (found,) = requests_in(text, user="u", since=session_began)
+    assert found.pod == "operator-1", "whoever has a token of its pod's is told by it"
+    assert found.at > session_began
     assert len(requests_in(text, user="u")) == 2

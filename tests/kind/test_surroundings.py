@@ -1,9 +1,8 @@
-"""What a cluster does to an operator: its leader dies, its API server restarts, its nodes go."""
+"""What a cluster does to an operator: its API server restarts, its paths are cut, its nodes go."""
 
 from __future__ import annotations
 
 import json
-import time
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -13,7 +12,8 @@ import pytest
 from localcluster.commands import CommandError
 from tests.integration.sets import names_of, uids_of
 from tests.integration.waiting import eventually, throughout
-from tests.kind.pods import GATE, PORT, condition, process
+from tests.kind.fleet import READY_S, REPAIRS, SIZE, await_replaced
+from tests.kind.pods import GATE, PORT, condition
 from tests.support.auditor_watch import AuditorWatch
 
 if TYPE_CHECKING:
@@ -23,11 +23,6 @@ if TYPE_CHECKING:
     from tests.kind.deployment import Deployment
     from tests.kind.world import KindWorld
 
-SIZE: Final = 24
-REPAIRS: Final = {"gracePeriod": "PT5S"}
-READY_S: Final = 120.0
-REPAIRED_S: Final = 120.0
-TAKE_OVER_S: Final = 20.0
 NODE_LOST_S: Final = 150.0
 SOON: Final = [
     {"key": f"node.kubernetes.io/{what}", "operator": "Exists", "effect": "NoExecute"}
@@ -39,52 +34,6 @@ SILENT_S: Final = 100.0
 """The doubt holds for a minute, then sends a witness and gives it its grace."""
 
 
-@pytest.fixture
-def fleet(world: KindWorld) -> KindWorld:
-    """A set of 24 real instances that is repaired."""
-    world.scale_set("web", SIZE, repairs=REPAIRS)
-    world.await_ready("web", seconds=READY_S)
-    return world
-
-
-def await_replaced(world: KindWorld, pod: Json) -> None:
-    """Wait until another instance stands in the place of this one."""
-    eventually(
-        partial(is_replaced, world, pod),
-        f"{pod['metadata']['name']} is replaced",
-        seconds=REPAIRED_S,
-        told=lambda: world.told("web"),
-    )
-    world.await_ready("web", seconds=READY_S)
-
-
-def kill(deployment: Deployment, pod: Json) -> None:
-    """End the process of a pod's container at once."""
-    on_node = partial(deployment.on_node, pod["spec"]["nodeName"])
-    on_node("kill", "-KILL", process(pod, on_node))
-
-
-def test_another_replica_leads_soon_after_the_leader_was_killed(
-    fleet: KindWorld, deployment: Deployment
-) -> None:
-    """R-16, R-17: and goes on with the repairs of the one that is gone."""
-    first = fleet.pods("web")[2]
-    with AuditorWatch(fleet.api, namespace=fleet.namespace) as watch:
-        fleet.tell(first, status=500)
-        holder = deployment.holder()
-        leader = deployment.leader()
-        (pod,) = (p for p in deployment.pods() if p["metadata"]["name"] == leader)
-        kill(deployment, pod)
-        began = time.monotonic()
-        eventually(lambda: deployment.holder() not in {"", holder}, "another leads", seconds=60)
-        assert time.monotonic() - began < TAKE_OVER_S
-        await_replaced(fleet, first)
-        deployment.await_ready()
-    watch.auditor.expect_repaired(names_of([first]))
-    watch.auditor.expect_settled()
-    assert watch.auditor.violations() == []
-
-
 def test_repairs_go_on_after_the_api_server_was_killed(
     fleet: KindWorld, deployment: Deployment
 ) -> None:
@@ -92,7 +41,7 @@ def test_repairs_go_on_after_the_api_server_was_killed(
     first = fleet.pods("web")[2]
     with AuditorWatch(fleet.api, namespace=fleet.namespace) as watch:
         fleet.tell(first, status=500)
-        kill(deployment, api_server(deployment))
+        deployment.signal(api_server(deployment), "KILL")
         eventually(partial(answers, deployment), "the API server is back", seconds=60)
         await_replaced(fleet, first)
     watch.auditor.expect_repaired(names_of([first]))
@@ -115,14 +64,6 @@ def answers(deployment: Deployment) -> bool:
     except CommandError:
         return False
     return True
-
-
-def is_replaced(world: KindWorld, pod: Json) -> bool:
-    """Whether another instance stands in its place; not while the API server is away."""
-    try:
-        return pod["metadata"]["uid"] not in uids_of(world.pods("web"))
-    except OSError:
-        return False
 
 
 def test_an_operator_that_is_cut_off_from_all_instances_repairs_none(
@@ -207,8 +148,7 @@ def test_a_node_is_lost_with_the_leader_and_half_of_the_instances_and_comes_back
     template["spec"]["tolerations"] = SOON
     world.scale_set("web", SIZE, template=template, repairs=REPAIRS)
     world.await_ready("web", seconds=READY_S)
-    leader = deployment.leader()
-    (node,) = (p["spec"]["nodeName"] for p in deployment.pods() if p["metadata"]["name"] == leader)
+    node = deployment.leading()["spec"]["nodeName"]
     lost = [pod for pod in world.pods("web") if pod["spec"]["nodeName"] == node]
     stay = uids_of(world.pods("web")) - uids_of(lost)
     assert lost

@@ -38,13 +38,16 @@ def test_both_stages_stand_on_the_one_base_that_is_given() -> None:
     assert final[0] == ("FROM", "${BASE_IMAGE}")
 
 
-def test_the_last_stage_installs_nothing_and_takes_only_the_environment() -> None:
+def test_the_last_stage_installs_nft_alone_and_takes_only_the_environment() -> None:
+    """And that only where the base has none: a build may be cut off from everything."""
     _, final = stages()
     assert [rest for word, rest in final if word in {"COPY", "ADD"}] == [
         "--from=build /opt/scaleset-operator /opt/scaleset-operator"
     ]
-    ran = " ".join(rest for word, rest in final if word == "RUN")
-    assert not re.search(r"\b(apt|apt-get|apk|pip|curl|wget)\b", ran)
+    first, *others = [" ".join(rest.split()) for word, rest in final if word == "RUN"]
+    assert first.startswith("command -v nft > /dev/null || (apt-get update")
+    assert "install --quiet --yes --no-install-recommends nftables &&" in first
+    assert not re.search(r"\b(apt|apt-get|apk|pip|curl|wget)\b", " ".join(others))
 
 
 def test_what_is_installed_is_what_everybody_uses() -> None:

@@ -5,7 +5,9 @@ from collections import Counter
 import pytest
 
 from scaleset_operator.api.ledger import RepairRecord, RepairResult
+from scaleset_operator.api.maintenanceledger import MaintenanceEntry
 from scaleset_operator.core.plan import Purpose
+from scaleset_operator.reconciler.account import EvictionEnd
 from scaleset_operator.reconciler.ports import Key
 from scaleset_operator.rehearsal.endpoints import STATUS_500
 from scaleset_operator.rehearsal.requests import Fault, Verb
@@ -19,6 +21,8 @@ class Book:
     def __init__(self) -> None:
         self.repairs: list[RepairRecord] = []
         self.deletions: Counter[Purpose] = Counter()
+        self.evictions: Counter[EvictionEnd] = Counter()
+        self.moves: list[MaintenanceEntry] = []
         self.gone: list[Key] = []
 
     def repair_ended(self, key: Key, repair: RepairRecord) -> None:
@@ -28,6 +32,12 @@ class Book:
     def deleted(self, key: Key, purpose: Purpose) -> None:
         assert key == KEY
         self.deletions[purpose] += 1
+
+    def evicted(self, key: Key, end: EvictionEnd) -> None:
+        self.evictions[end] += 1
+
+    def move_ended(self, key: Key, move: MaintenanceEntry) -> None:
+        self.moves.append(move)
 
     def forgotten(self, key: Key) -> None:
         self.gone.append(key)

@@ -37,9 +37,13 @@ class Heard:
         self.windows: list[Key] = []
         self.ear = Ear(self.resources, self.woken.append, self.probes.append, self.windows.append)
 
-    def of_set(self, key: Key, generation: int = 1, *, gone: bool = False) -> set[Key]:
+    def of_set(
+        self, key: Key, generation: int = 1, *, gone: bool = False, tier: str = ""
+    ) -> set[Key]:
         self.woken.clear()
-        self.ear.heard_of_set(key, gone=gone, body=body(key, "ScaleSet", set_spec(3), generation))
+        said = body(key, "ScaleSet", set_spec(3), generation)
+        said["metadata"]["labels"] = {"tier": tier} if tier else {}
+        self.ear.heard_of_set(key, gone=gone, body=said)
         return set(self.woken)
 
     def of_probe(self, *, gone: bool = False) -> set[Key]:
@@ -109,6 +113,37 @@ def test_a_window_wakes_those_that_say_they_are_paired_with_it(heard: Heard) -> 
     assert heard.of_window(spec, gone=True) == [other]
 
 
+def test_other_nodes_wake_the_windows_that_work_on_some_and_the_sets_of_windows(
+    heard: Heard,
+) -> None:
+    """M-07, M-26: whoever only moves instances does not care who is cordoned."""
+    spec = manifest(WINDOW)["spec"]
+    moving, working = Key("shop", "moving"), Key("shop", "working")
+    template = {"spec": {"template": {"spec": {"containers": [{"name": "patch"}]}}}}
+    by_name = {moving: spec, working: spec | {"nodeMaintenance": {"jobTemplate": template}}}
+    for key, one in by_name.items():
+        heard.ear.heard_of_window(key, gone=False, body=body(key, "MaintenanceWindow", one))
+    heard.of_set(WEB)
+    for wake, woken in (
+        (heard.ear.wake_node_work, {working}),
+        (heard.ear.wake_maintained, set()),
+    ):
+        heard.windows.clear()
+        wake()
+        assert set(heard.windows) == woken
+
+
+def test_a_window_that_has_a_node_to_unwind_hears_of_nodes(heard: Heard) -> None:
+    """M-09: also where it is no longer to work on any."""
+    work = {"node": "n0", "iteration": 1, "phase": "Unwinding", "time": "2026-11-28T02:00:00Z"}
+    written = body(PATCH, "MaintenanceWindow", manifest(WINDOW)["spec"])
+    written["status"] = {"nodeWork": work}
+    heard.ear.heard_of_window(PATCH, gone=False, body=written)
+    heard.windows.clear()
+    heard.ear.wake_node_work()
+    assert heard.windows == [PATCH]
+
+
 def test_a_set_that_goes_wakes_its_probes_and_is_known_no_more(heard: Heard) -> None:
     heard.of_probe()
     heard.of_set(WEB)
@@ -116,3 +151,30 @@ def test_a_set_that_goes_wakes_its_probes_and_is_known_no_more(heard: Heard) -> 
     assert WEB in heard.of_set(WEB, gone=True)
     assert heard.probes == [PROBE]
     assert heard.resources.scale_set(WEB) is None
+
+
+@pytest.mark.parametrize("leaves", [{"gone": True}, {"tier": "batch"}, {}])
+def test_a_set_that_a_window_loses_wakes_it_and_the_holder_of_its_pair_s_turn(
+    heard: Heard, leaves: dict[str, Any]
+) -> None:
+    """M-17, M-22: it counts without the set at once, and its turn is free for the other side."""
+    heard.of_set(WEB, tier="web")
+    first = Key("bank", "patch")
+    spec = manifest(WINDOW)["spec"] | {"pairedWith": {"name": first.name, "namespace": "bank"}}
+    heard.ear.heard_of_window(PATCH, gone=False, body=body(PATCH, "MaintenanceWindow", spec))
+    heard.windows.clear()
+    heard.of_set(WEB, tier="web")
+    assert heard.windows == [], "nothing of it has changed"
+    heard.of_set(WEB, generation=2, **leaves)
+    assert heard.windows == [first, PATCH]
+
+
+def test_a_set_that_comes_under_a_window_wakes_it(heard: Heard) -> None:
+    """M-22."""
+    heard.ear.heard_of_window(
+        PATCH, gone=False, body=body(PATCH, "MaintenanceWindow", manifest(WINDOW)["spec"])
+    )
+    heard.of_set(WEB)
+    heard.windows.clear()
+    heard.of_set(WEB, generation=2, tier="web")
+    assert heard.windows == [PATCH]

@@ -10,8 +10,11 @@ import pytest
 
 from scaleset_operator.api.base import Reason
 from scaleset_operator.api.windowledger import NodeRecord, PairState, PairTurn
-from scaleset_operator.core.nodework import emptied_node
-from scaleset_operator.reconciler.node_ports import Occupant
+from scaleset_operator.core.conditions import timed
+from scaleset_operator.core.noderecord import emptied_node
+from scaleset_operator.core.pairturn import pair_of
+from scaleset_operator.core.windowwords import NODE_WORK
+from scaleset_operator.reconciler.node_ports import Occupant, Unreadable
 from scaleset_operator.reconciler.node_turn import NodeKeeper
 from scaleset_operator.reconciler.ports import Conflict, Key, Pods, Refused
 from tests.api.manifests import SET, manifest
@@ -67,6 +70,12 @@ class Story:
         return self.world.window
 
     @property
+    def said(self) -> str:
+        """How far the node is, or why none is worked on."""
+        (word,) = (word for word in self.operator.last.said if word.type == NODE_WORK)
+        return word.message
+
+    @property
     def newest(self) -> NodeRecord:
         return self.window.status.node_records[0]
 
@@ -114,7 +123,7 @@ def test_a_node_with_an_instance_that_is_not_included_is_left_alone(mark: str) -
     story.world.fill("n0", 1, mark=mark)
     story.live()
     assert story.phase is None
-    assert "web-1 on it is not included" in story.operator.last.words
+    assert "web-1 on it is not included" in story.said
 
 
 def test_a_node_whose_instance_is_aborted_meanwhile_is_given_up() -> None:
@@ -142,7 +151,7 @@ def test_without_an_updated_node_and_without_a_free_one_nothing_is_cordoned() ->
     story.node("n0", 1)
     story.live()
     assert story.phase is None
-    assert "keep one node free" in story.operator.last.words
+    assert "keep one node free" in story.said
     story.node("n1")
     story.live()
     assert story.window.status.node_work is not None
@@ -154,11 +163,11 @@ def test_a_cordon_of_somebody_else_is_left_alone_and_said() -> None:
     story.node("n0", unschedulable=True)
     story.live()
     assert story.phase is None
-    assert "cordoned by somebody else" in story.operator.last.words
+    assert "cordoned by somebody else" in story.said
     story.world.nodes.put("n0", claim="shop/other/1")
     story.live()
     assert story.phase is None
-    assert "cordoned for shop/other/1" in story.operator.last.words
+    assert "cordoned for shop/other/1" in story.said
 
 
 def test_a_node_that_somebody_uncordons_is_not_fought_over() -> None:
@@ -185,6 +194,72 @@ def test_a_failed_job_leaves_its_node_uncordoned_and_not_updated() -> None:
     assert story.newest.message == "its Job failed"
     assert not story.newest.updated
     assert story.phase is None
+
+
+@pytest.mark.parametrize("how", ["fails", "does not end", "keeps its node away"])
+def test_work_that_fails_on_one_node_is_not_tried_on_the_next(how: str) -> None:
+    """M-16: what it did to one it would do to all; the next iteration tries again."""
+    story = Story()
+    story.node("n0")
+    story.node("n1")
+    story.live()
+    if how == "fails":
+        story.world.end_job(complete=False)
+    elif how == "keeps its node away":
+        story.world.nodes.put("n0", ready=False)
+        story.world.end_job(complete=True)
+    if how != "fails":
+        story.wait(30 * 60)
+    story.live(10)
+    assert (story.phase, story.newest.node, story.newest.work_failed) == (None, "n0", True)
+    assert story.is_free("n1")
+    assert not story.world.nodes.machines["n1"].bears(UPDATED)
+    (word,) = story.operator.last.said
+    assert (word.status, word.reason) == ("False", "MaintenanceStopped")
+    assert "n0: " in word.message
+    assert "no further node is taken" in word.message
+    story.world.nodes.put("n0", ready=True)
+    (one,) = story.window.status.announced
+    story.world.store(story.window, announced=(one.model_copy(update={"iteration": 2}),))
+    story.live()
+    assert story.phase == "Working", "another iteration tries again"
+
+
+@pytest.mark.parametrize("how", ["a person uncordons it", "a person deletes its Job"])
+def test_what_a_person_does_to_one_node_stops_no_other(how: str) -> None:
+    story = Story()
+    story.node("n0")
+    story.live()
+    if how == "a person uncordons it":
+        story.world.nodes.put("n0", unschedulable=False)
+    else:
+        story.live()
+        story.world.nodes.jobs.clear()
+    story.live(6)
+    assert (story.newest.node, story.newest.work_failed) == ("n0", False)
+    story.node("n1")
+    story.live()
+    assert story.window.status.node_work is not None
+    assert story.window.status.node_work.node == "n1"
+
+
+def test_how_far_the_node_is_stands_in_a_condition_of_the_window() -> None:
+    """Promise of the window: which node, how far, or why none."""
+    story = Story()
+    story.node("n0")
+    story.live()
+    (word,) = story.operator.last.said
+    assert (word.type, word.status, word.reason) == (NODE_WORK, "True", "NodeCordoned")
+    assert word.message == "n0: Working"
+    story.live()
+    assert story.said == "n0: its Job runs"
+    story.world.edit(suspend=True)
+    story.world.end_job(complete=True)
+    story.live(3)
+    assert story.said == "n0 is updated"
+    story.live()
+    (word,) = story.operator.last.said
+    assert (word.status, word.reason) == ("False", "WindowSuspended")
 
 
 def test_a_job_that_does_not_end_is_deleted_and_its_node_uncordoned() -> None:
@@ -368,8 +443,7 @@ async def test_what_is_forbidden_is_said_and_nothing_is_recorded(
     story.node("n0")
     story.live()
     assert story.phase is None
-    word = story.operator.last.fault
-    assert word is not None
+    word = story.operator.last.said[-1]
     assert (word.type, word.status, word.reason) == ("Ready", "False", "CreateForbidden")
     assert "nodeMaintenance.enabled" in word.message
     assert "n0" in word.message
@@ -392,7 +466,6 @@ def test_of_a_pair_only_the_holder_of_the_turn_works(
     """M-17: read live, where the pair's turn stands."""
     story = Story(spec={"spec.pairedWith": {"name": OTHER.name}})
     story.node("n0")
-    turn = None if holder is None else PairTurn(holder=holder, state=state, time=T0)
     partner = story.window.model_copy(
         update={
             "metadata": story.window.metadata.model_copy(update={"name": OTHER.name}),
@@ -405,9 +478,12 @@ def test_of_a_pair_only_the_holder_of_the_turn_works(
                     else None
                 }
             ),
-            "status": story.window.status.model_copy(update={"pair_turn": turn}),
         }
     )
+    pair = pair_of(story.window, partner)
+    turn = None if holder is None else PairTurn(holder=holder, state=state, time=T0, pair=pair)
+    status = partner.status.model_copy(update={"pair_turn": turn})
+    partner = partner.model_copy(update={"status": status})
     story.world.nodes.windows[OTHER] = partner
     story.operator.resources.put_window(partner.model_dump(mode="json", by_alias=True))
     story.live()
@@ -428,6 +504,9 @@ def test_a_node_that_somebody_else_writes_to_is_cordoned_a_second_later() -> Non
     story = Story()
     story.node("n0")
     story.live(1)
+    before = story.operator.last.said
+    shown = timed(before, (), 1, story.world.clock.now())
+    story.world.store(story.window, conditions=shown)
     story.operator.hear()
     story.operator.begin(story.operator.turn())
     story.operator.step(3)
@@ -435,6 +514,7 @@ def test_a_node_that_somebody_else_writes_to_is_cordoned_a_second_later() -> Non
     story.operator.step(100)
     assert story.is_free("n0")
     assert story.operator.last.again == story.world.clock.now() + timedelta(seconds=1)
+    assert story.operator.last.said == before, "what was said stands"
     story.live(1)
     assert not story.is_free("n0")
 
@@ -446,7 +526,7 @@ def test_a_stale_view_of_the_pods_chooses_no_node(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(NodeWorld, "pods", lambda *_: Pods(fresh=False))
     story.live()
     assert story.phase is None
-    assert "too old" in story.operator.last.words
+    assert "too old" in story.said
 
 
 def test_instances_of_other_sets_are_left_where_they_are(
@@ -494,7 +574,7 @@ def test_instances_of_a_set_that_has_stopped_are_not_waited_for() -> None:
     resources.put_scale_set(body)
     story.live()
     assert story.phase is None
-    assert "web-1 on it is not moved" in story.operator.last.words
+    assert "web-1 on it is not moved" in story.said
 
 
 async def test_a_standby_sweeps_nothing_and_one_node_keeps_no_other_from_it(
@@ -546,7 +626,7 @@ async def test_what_a_recorded_act_is_refused_for_ends_it_and_an_uncordon_is_ins
     monkeypatch.setattr(Referee, "uncordon", not_now)
     story.live(2)
     assert story.phase == "Unwinding"
-    assert story.operator.last.fault is not None
+    assert ("Ready", "False") in {(word.type, word.status) for word in story.operator.last.said}
     monkeypatch.setattr(Referee, "uncordon", plain)
     story.live(1)
     story.wait(8)
@@ -555,13 +635,34 @@ async def test_what_a_recorded_act_is_refused_for_ends_it_and_an_uncordon_is_ins
     assert story.newest.message == "exceeded quota: jobs"
 
 
+async def test_a_window_that_cannot_be_read_keeps_no_other_node_from_the_sweep(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whether its record stands for the claim is not known, so its node is left alone."""
+    story = Story()
+    story.node("n0", unschedulable=True, claim="shop/odd/1")
+    story.node("n1", unschedulable=True, claim="shop/gone/1")
+    plain = Referee.window
+
+    async def unreadable(self: Referee, key: Key) -> MaintenanceWindow | None:
+        if key.name == "odd":
+            message = "MaintenanceWindow shop/odd cannot be read"
+            raise Unreadable(message)
+        return await plain(self, key)
+
+    monkeypatch.setattr(Referee, "window", unreadable)
+    story.operator.finish(story.operator.sweep())
+    assert not story.is_free("n0")
+    assert story.is_free("n1")
+
+
 def test_a_pair_that_is_none_works_on_no_node() -> None:
     """M-18."""
     story = Story(spec={"spec.pairedWith": {"name": OTHER.name}})
     story.node("n0")
     story.live()
     assert story.phase is None
-    assert "no such window" in story.operator.last.words
+    assert "no such window" in story.said
 
 
 async def test_where_nodes_may_not_be_seen_nothing_is_swept(

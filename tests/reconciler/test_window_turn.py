@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from scaleset_operator.api.base import Reason
+from scaleset_operator.api.scalesetstatus import ScaleSetStatus
+from scaleset_operator.api.windowledger import MAX_NOTICES
 from scaleset_operator.reconciler.ports import Key
 from scaleset_operator.reconciler.window_turn import LOOK_AGAIN, WindowReporter
 from scaleset_operator.rehearsal.requests import Fault, Verb
 from tests.api.manifests import ABSENT, ONCE, WINDOW, manifest
 from tests.api.refused_others import recurring
 from tests.reconciler.stage import Stage
-from tests.simulation.world import NAMESPACE
+from tests.simulation.world import KEY, NAMESPACE
 from tests.support.fake_clock import T0
 from tests.support.fake_leadership import FakeLeadership
+
+if TYPE_CHECKING:
+    from scaleset_operator.core.plan import Note
 
 PATCH: Final = Key(NAMESPACE, "patch")
 FOUR: Final = {
@@ -36,16 +41,28 @@ class Windows:
     def __init__(self, leadership: FakeLeadership | None = None, **changes: Any) -> None:
         self.stage = Stage()
         self.resources = self.stage.operator.resources
+        self.notes: list[Note] = []
         self.reporter = WindowReporter(
-            self.resources, self.stage.cluster, self.stage.clock, leadership
+            self.resources,
+            self.stage.cluster,
+            self.stage.clock,
+            leadership,
+            tell=lambda _key, _uid, note: self.notes.append(note),
         )
         self.edit(**changes)
 
-    def edit(self, *, urgent: bool = False, selector: str = "2026-11", **changes: Any) -> None:
+    def edit(
+        self,
+        *,
+        urgent: bool = False,
+        selector: str = "2026-11",
+        notify: str = "P30D",
+        **changes: Any,
+    ) -> None:
         weekly = {"schedule": "0 2 * * TUE"} | changes
         spec = manifest(WINDOW, changes=recurring(**weekly))["spec"]
         spec["updatedNodeSelector"] = {"matchLabels": {"maintenance/updated": selector}}
-        spec["urgent"] = urgent
+        spec |= {"urgent": urgent, "notifyBefore": notify}
         self.stage.server.apply(WINDOW, *PATCH, spec)
 
     async def turn(self) -> float | None:
@@ -86,6 +103,8 @@ async def test_what_is_too_near_is_not_held_and_what_is_far_is_announced_in_time
     assert status["maintenanceWindowStartTime"] == "2026-12-29T01:00:00Z"
     assert status.keys() >= FOUR
     assert (status["iteration"], status["lastIteration"]) == (1, 1)
+    assert status["upcoming"][0] == "2027-01-05T01:00:00Z", "what is not held is not to come"
+    assert len(status["upcoming"]) == 5
     assert status["announced"][0]["sharePercent"] == 10, "the first one is small (V-06)"
 
 
@@ -142,6 +161,28 @@ async def test_an_urgent_window_is_announced_with_what_notice_is_left() -> None:
     assert ("Ended", 1) in kinds
 
 
+async def test_what_nobody_is_told_any_more_is_told() -> None:
+    """V-24: room for so many, the oldest go, and an Event says whom they have not reached."""
+    windows = Windows()
+    await windows.turn()
+    body = windows.stage.server.resource(WINDOW, *PATCH)
+    old = {"kind": "Ended", "time": "2026-01-01T00:00:00Z", "audiences": ["shop"]}
+    rows = [old | {"iteration": number} for number in range(MAX_NOTICES)]
+    status, version = body["status"] | {"notices": rows}, body["metadata"]["resourceVersion"]
+    windows.stage.server.apply_status(*PATCH, version, status, kind=WINDOW)
+    windows.edit(urgent=True)
+    await windows.turn()
+    kept = windows.status()["notices"]
+    new = [row for row in kept if row["audiences"] == ["default"]]
+    assert new
+    assert len(kept) == MAX_NOTICES
+    said = [n.message for n in windows.notes if n.reason is Reason.NOTIFICATION_FAILED]
+    assert len(said) == len(new)
+    why = f"{MAX_NOTICES} newer notifications of this window wait"
+    assert said[0] == f"shop was not told of 0/Ended: {why}"
+    assert all(n.warning for n in windows.notes if n.reason is Reason.NOTIFICATION_FAILED)
+
+
 async def test_what_was_announced_is_not_moved_by_an_edit() -> None:
     """M-23, V-06: times stay; another selector begins small again."""
     windows = Windows(urgent=True)
@@ -157,6 +198,27 @@ async def test_what_was_announced_is_not_moved_by_an_edit() -> None:
     assert windows.status()["campaignIteration"] == 2, "the one that is open stays as it is"
 
 
+async def test_of_many_that_are_announced_at_once_every_one_is_made_known() -> None:
+    """V-23, V-24: the earliest too, each once and in order."""
+    often: dict[str, Any] = {
+        "schedule": "0 2,14 * * *",
+        "duration": "PT1H",
+        "selfServiceLead": "PT1H",
+    }
+    windows = Windows(urgent=True, **often)
+    await windows.turn()
+    status = windows.status()
+    made = [row["iteration"] for row in status["announced"]]
+    assert made == list(range(1, 61))
+    told = [row["iteration"] for row in status["notices"] if row["kind"] == "Announced"]
+    assert told == made
+    for _ in range(90):
+        windows.stage.clock.advance(12 * 3600)
+        await windows.turn()
+        assert windows.condition("Accepted")[0] == "True", "two a day are not too many"
+        assert len(windows.status()["notices"]) <= MAX_NOTICES
+
+
 async def test_it_is_written_on_a_change_only() -> None:
     """G9: no writes in a steady state."""
     windows = Windows()
@@ -164,6 +226,27 @@ async def test_it_is_written_on_a_change_only() -> None:
         await windows.turn()
         windows.stage.clock.advance(60)
     assert windows.writes() == 1
+
+
+async def test_behind_very_many_that_are_too_near_the_first_with_notice_is_announced() -> None:
+    """V-01: however many of them there are."""
+    hours: dict[str, Any] = {"schedule": "0,10,20,30,40,50 8-17 1 * *", "duration": "PT5M"}
+    windows = Windows(selfServiceLead="PT1H", **hours)
+    await windows.turn()
+    assert windows.condition("Announced")[1] == Reason.NOTICE_TOO_SHORT
+    assert windows.status()["upcoming"][0] == "2027-01-01T07:00:00Z"
+    windows.pass_time("2026-12-01T20:00:00")
+    await windows.turn()
+    starts = [row["startTime"] for row in windows.status()["announced"]]
+    assert (len(starts), starts[0]) == (60, "2027-01-01T07:00:00Z")
+
+
+async def test_too_many_for_the_notice_are_refused_from_the_beginning() -> None:
+    """V-01: not weeks later, once some were announced."""
+    windows = Windows(schedule="0 */8 * * *", duration="PT1H", selfServiceLead="PT1H")
+    await windows.turn()
+    assert windows.condition("Accepted")[:2] == ("False", Reason.INVALID_SCHEDULE)
+    assert "64 times" in windows.condition("Accepted")[2]
 
 
 async def test_many_that_are_too_near_are_told_of_once() -> None:
@@ -200,7 +283,7 @@ async def test_more_windows_than_can_be_announced_are_refused() -> None:
     await windows.turn()
     state, reason, message = windows.condition("Accepted")
     assert (state, reason) == ("False", Reason.INVALID_SCHEDULE)
-    assert "60 times" in message
+    assert "64 times" in message
 
 
 @pytest.mark.parametrize(
@@ -225,6 +308,41 @@ async def test_a_schedule_that_cannot_be_used_is_told_with_what_is_allowed(
     assert message.startswith(said)
     assert windows.status()["upcoming"] == []
     assert windows.condition("Ready")[:2] == ("False", Reason.INVALID_SCHEDULE)
+
+
+@pytest.mark.parametrize("broken", [{"schedule": "0 25 * * *"}, {"timeZone": "Mars/X"}])
+async def test_what_was_announced_goes_on_to_its_end_when_its_schedule_can_no_more_be_used(
+    broken: dict[str, Any],
+) -> None:
+    """M-23, V-23: absolute from its announcement on; nothing new is announced."""
+    windows = Windows(urgent=True, notify="P3D")
+    await windows.turn()
+    before = windows.status()["announced"]
+    assert [row["startTime"] for row in before] == STARTS[:2]
+    windows.edit(urgent=True, notify="P3D", **broken)
+    windows.pass_time("2026-11-24T00:59:50")
+    assert await windows.turn() == pytest.approx(10)
+    assert windows.condition("Accepted")[:2] == ("False", Reason.INVALID_SCHEDULE)
+    assert windows.condition("Announced")[:2] == ("True", Reason.ANNOUNCED)
+    assert windows.status()["upcoming"] == STARTS[1:2]
+    windows.pass_time("2026-11-24T01:00:00")
+    await windows.turn()
+    assert windows.status()["activeWindow"] == "Scheduled"
+    assert windows.condition("ScheduledOpen")[0] == "True"
+    windows.pass_time("2026-11-24T05:00:00")
+    await windows.turn()
+    status = windows.status()
+    assert status["announced"] == before[1:]
+    assert (status["iteration"], status["maintenanceWindowStartTime"]) == (2, STARTS[1])
+    windows.pass_time("2026-12-01T05:00:00")
+    await windows.turn()
+    status = windows.status()
+    assert (status["announced"], status["lastIteration"]) == ([], 2)
+    assert not status.keys() & FOUR
+    assert windows.condition("Announced")[:2] == ("False", Reason.INVALID_SCHEDULE)
+    kinds = [(row["kind"], row["iteration"]) for row in status["notices"]]
+    assert {("ScheduledOpened", 1), ("Ended", 1), ("Ended", 2)} <= set(kinds)
+    assert len(kinds) == len(set(kinds))
 
 
 async def test_a_window_that_is_mended_is_accepted_and_its_time_moves_with_the_status() -> None:
@@ -301,3 +419,27 @@ async def test_a_standby_writes_nothing_and_catches_up_once_it_leads() -> None:
     await windows.turn()
     assert windows.writes() == 1
     assert windows.stage.clock.now() == T0 + timedelta(0)
+
+
+@pytest.mark.parametrize(("uid", "counted"), [("mine", 4), ("another", 0)])
+async def test_what_was_done_under_a_window_of_the_same_name_before_is_not_its_own(
+    uid: str, counted: int
+) -> None:
+    """V-24: a result is of this window's instances."""
+    windows = Windows(urgent=True)
+    await windows.turn()
+    meta = windows.stage.server.resource(WINDOW, *PATCH)["metadata"]
+    shown = meta["uid"][:8] if uid == "mine" else "deadbeef"
+    row = {"window": PATCH.name, "iteration": 1, "targeted": 4, "completed": 4}
+    row["mark"] = f"{PATCH.name}/1/{shown}/2026-11-24T05:00:00Z"
+    body = windows.stage.server.resource("ScaleSet", *KEY)
+    tier = {"labels": {"tier": "web"}}
+    windows.stage.server.restore("ScaleSet", {**body, "metadata": body["metadata"] | tier})
+    body = windows.stage.server.resource("ScaleSet", *KEY)
+    said = ScaleSetStatus.model_validate({**body["status"], "maintenance": {"iterations": [row]}})
+    status = said.model_dump(mode="json", by_alias=True, exclude_none=True)
+    version = body["metadata"]["resourceVersion"]
+    windows.stage.server.apply_status(*KEY, version, status)
+    windows.resources.put_scale_set(windows.stage.server.resource("ScaleSet", *KEY))
+    await windows.turn()
+    assert windows.status()["instances"]["completed"] == counted

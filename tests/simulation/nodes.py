@@ -61,6 +61,12 @@ class Referee(FakeNodes):
             assert act.node not in self.foreign, "a cordon of somebody else is left alone"
             held = [node.name for node in self.machines.values() if node.claim]
             assert held == [act.node], f"one node at once, not {held}"
+            window = self.windows.get(KEY)
+            records = () if window is None else window.status.node_records
+            failed = [
+                r for r in records if r.work_failed and act.claim == f"shop/patch/{r.iteration}"
+            ]
+            assert not failed, "no further node after a failed Job"
 
     async def uncordon(self, act: UncordonNode) -> None:
         node = self.machines.get(act.node)

@@ -67,7 +67,7 @@ def maintenance_told(ledger: dict[str, Any]) -> Told:
     ahead = [("ahead", row["mark"], str([row.get(name) for name in names])) for row in rows]
     moves = ledger.get("inFlight") or ()
     begun = [(move["instance"], "begun", move["mark"]) for move in moves]
-    waiting = ("Recorded", "Placed")
+    waiting = ("Recorded", "Placed", "Leaving")
     steps = [
         (move["instance"], move.get("successorUID") or move["uid"], str(move["phase"] in waiting))
         for move in moves

@@ -1,6 +1,7 @@
 """The image that images of Python programs start from, where none can be pulled.
 
-It is a small Debian with Python and its venv module, as `python:slim` is. Where packages come
+It is a small Debian with Python and its venv module, as `python:slim` is, and with nftables, which
+an image that is built on it could not install. Where packages come
 through a proxy with a certificate of its own, only this machine knows whom to trust: pip is told by
 what it trusts, and nothing else in the image is.
 """
@@ -19,7 +20,7 @@ from localcluster.restricted import rootfs
 if TYPE_CHECKING:
     from localcluster.commands import Commands
 
-ROOT = rootfs.Root("python", ("ca-certificates", "python3", "python3-venv"), 60)
+ROOT = rootfs.Root("python", ("ca-certificates", "nftables", "python3", "python3-venv"), 60)
 REPOSITORY = "localcluster/python"
 
 TRUSTED = Path("/etc/ssl/certs/ca-certificates.crt")

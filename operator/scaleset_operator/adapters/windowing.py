@@ -9,13 +9,15 @@ from typing import Any, Final
 
 from scaleset_operator.adapters.cluster.connection import Connection
 from scaleset_operator.adapters.cluster.gateway import KubernetesCluster
+from scaleset_operator.adapters.cluster.nodecache import NodeNews
 from scaleset_operator.adapters.cluster.nodework import NodeGateway
 from scaleset_operator.adapters.cluster.relocations import KubernetesRelocations
 from scaleset_operator.adapters.notifications.notifier import FileNotifier, Nobody
+from scaleset_operator.reconciler.ear import Ear
 from scaleset_operator.reconciler.leadership import Leadership
 from scaleset_operator.reconciler.node_turn import NodeKeeper
 from scaleset_operator.reconciler.notifying import Notifying
-from scaleset_operator.reconciler.ports import Clock, Key
+from scaleset_operator.reconciler.ports import Clock
 from scaleset_operator.reconciler.queue import KeyQueue
 from scaleset_operator.reconciler.resources import Resources
 from scaleset_operator.reconciler.window_turn import WindowReporter
@@ -39,6 +41,7 @@ class Windowing:
         clock: Clock,
         placeholder_image: str,
         notifications_dir: str,
+        agents: str,
     ) -> None:
         """Prepares them; nothing is sent before a turn.
 
@@ -48,10 +51,12 @@ class Windowing:
             clock: the operator's own.
             placeholder_image: of pods that hold a place.
             notifications_dir: where audiences are looked up; empty for nobody.
+            agents: the namespace in which nodes' agents report.
         """
         self._connection, self._cluster, self._clock = connection, cluster, clock
         self._folder = notifications_dir
-        self.relocations = KubernetesRelocations(connection, cluster.view, clock, placeholder_image)
+        parts = (connection, cluster.view, clock)
+        self.relocations = KubernetesRelocations(*parts, placeholder_image, agents)
         self.queues: dict[str, KeyQueue[Any]] = {}
 
     def reporter(self, resources: Resources, leadership: Leadership) -> WindowReporter:
@@ -61,9 +66,8 @@ class Windowing:
         self._keeper = NodeKeeper(gateway, cluster, resources, clock, leadership)
         notifier = FileNotifier(Path(self._folder), clock.now) if self._folder else Nobody()
         telling = Notifying(resources, cluster, clock, notifier, leadership, cluster.tell_window)
-        notices = KeyQueue[Key](turn=telling.turn, clock=clock, workers=1)
         sweeps = KeyQueue[str](turn=self._sweep, clock=clock, workers=1)
-        self.queues = {"notices": notices, "node sweeps": sweeps}
+        self.queues = {"notices": telling.queue, "node sweeps": sweeps}
         return WindowReporter(
             resources,
             cluster,
@@ -72,8 +76,19 @@ class Windowing:
             self.relocations,
             cluster.tell_window,
             keeper=self._keeper,
-            wake_notices=notices.wake,
+            wake_notices=telling.wake,
         )
+
+    def hear_of_nodes(self, ear: Ear) -> None:
+        """Have whoever goes by nodes look again when they are others.
+
+        A claim that comes is looked at at once: its patch may have been slower than the end of its
+        window, or made by an operator that was slower than ours.
+        """
+        view = self._cluster.view
+        view.on_nodes(NodeNews.LABELS, ear.wake_maintained)
+        view.on_nodes(NodeNews.WORK, ear.wake_node_work)
+        view.on_nodes(NodeNews.CLAIM, self.sweep_soon)
 
     def sweep_soon(self) -> None:
         """A cordon of ours may be one that nothing is recorded for."""

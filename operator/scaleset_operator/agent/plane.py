@@ -69,6 +69,14 @@ class Plane:
         standing = self._nft.standing()
         return usage(desired, self._flows_of(desired), standing.drops, standing.denials)
 
+    def stands(self) -> bool:
+        """Whether there is anything of ours.
+
+        Raises:
+            NftError: it could not be read.
+        """
+        return self._nft.standing().exists
+
     def remove(self) -> bool:
         """Takes everything of ours away; says whether there was anything.
 

@@ -42,6 +42,8 @@ class MaintenancePhase(StrEnum):
     RECORDED = "Recorded"
     PLACED = "Placed"
     MOVING = "Moving"
+    LEAVING = "Leaving"
+    PAUSED = "Paused"
     RETURNING = "Returning"
     ENDING = "Ending"
 
@@ -66,9 +68,10 @@ class MaintenanceEntry(Model):
     origin: Origin = Field(examples=["Scheduled"])
     """Who began it."""
     phase: MaintenancePhase = Field(examples=["Recorded"])
-    """How far it is. Recorded: a place is sought, nothing is touched. Placed: an updated node holds
-    a place. Moving: the old pod is on its way out. Returning: the new one is there and not yet
-    healthy. Ending: the result is known and goes onto the pod."""
+    """How far it is. Recorded: a place is sought, or the node's agent, and nothing is touched.
+    Placed: an updated node holds a place. Moving: the old pod is on its way out. Leaving: it leaves
+    rotation before its pause. Paused: its node's agent is asked to pause it. Returning: it is there
+    again and not yet healthy. Ending: the result is known and goes onto the pod."""
     start_time: Time = Field(examples=["2026-11-27T02:00:00Z"])
     """When the entry was recorded."""
     phase_time: Time = Field(examples=["2026-11-27T02:00:07Z"])

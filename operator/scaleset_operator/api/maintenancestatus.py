@@ -24,6 +24,7 @@ from scaleset_operator.api.windowledger import (
     MAX_NOTICES,
     MAX_UPCOMING,
     AnnouncedOccurrence,
+    InstanceCounts,
     MissedOccurrence,
     NodeRecord,
     NodeWork,
@@ -93,21 +94,6 @@ class RedeployStatus(Model):
         str | None, Field(max_length=MAX_OPERATION_MESSAGE), cut(MAX_OPERATION_MESSAGE)
     ] = Field(default=None, examples=["moved to worker-3"])
     """The same in words."""
-
-
-class InstanceCounts(Model):
-    """The included instances, by how far each is."""
-
-    targeted: Count = Field(default=0, examples=[40])
-    """Instances included in this iteration."""
-    pending: Count = Field(default=0, examples=[28])
-    """Of these, not yet begun."""
-    in_progress: Count = Field(default=0, examples=[1])
-    """Of these, begun."""
-    completed: Count = Field(default=0, examples=[10])
-    """Of these, done."""
-    aborted: Count = Field(default=0, examples=[1])
-    """Of these, left out after an error until a later iteration (M-09)."""
 
 
 class LastOperation(Model):
@@ -191,4 +177,5 @@ class MaintenanceWindowStatus(Model):
     node_records: tuple[NodeRecord, ...] = Field(default=(), max_length=MAX_NODE_RECORDS)
     """The latest nodes that were worked on, newest first."""
     conditions: tuple[Condition, ...] = Field(default=(), max_length=10)
-    """Accepted, Announced, SelfServiceOpen, ScheduledOpen, Progressing, Completed, Ready."""
+    """Accepted, Announced, SelfServiceOpen, ScheduledOpen, Progressing, Completed, Ready; with
+    nodeMaintenance NodeWork, too."""

@@ -59,6 +59,9 @@ class Reason(StrEnum):
     PAUSE_BETWEEN_DOMAINS = "PauseBetweenDomains"
     RETRY_LATER = "RetryLater"
     NODE_NOT_EMPTYING = "NodeNotEmptying"
+    AGENT_SILENT = "AgentSilent"
+    LIVENESS_PROBE_TOO_SHORT = "LivenessProbeTooShort"
+    PAUSE_UNANSWERED = "PauseUnanswered"
 
     # How an entry of the ledger ended.
     MAINTENANCE_COMPLETED = "MaintenanceCompleted"
@@ -261,7 +264,10 @@ REASON_TEXT: Final[dict[Reason, str]] = {
     ),
     Reason.RETRY_LATER: "The instance could not be taken just now; it is tried again.",
     Reason.NODE_NOT_EMPTYING: "The window works node by node, and this one is not its turn yet.",
-    Reason.MAINTENANCE_COMPLETED: "The instance runs on an updated node and is healthy.",
+    Reason.AGENT_SILENT: "No agent has reported lately from the node of an instance to be paused.",
+    Reason.LIVENESS_PROBE_TOO_SHORT: "kubelet may kill the instance during its pause (M-03).",
+    Reason.PAUSE_UNANSWERED: "A node's agent did not say in time what became of a pause.",
+    Reason.MAINTENANCE_COMPLETED: "The instance is updated, and healthy.",
     Reason.NO_UPDATED_NODE: "The scheduler finds no updated node with room for the instance.",
     Reason.EVICTION_REFUSED: "The API server refused to evict the instance.",
     Reason.NOT_BACK: "The instance was moved and did not turn healthy within its grace.",
@@ -275,7 +281,7 @@ REASON_TEXT: Final[dict[Reason, str]] = {
     Reason.WINDOW_CLOSED: "The window that the condition speaks of is not open.",
     Reason.WINDOW_MISSED: "A window passed without work, for no operator could do it.",
     Reason.MAINTENANCE_STOPPED: (
-        "An instance did not come back, so no more are taken in this iteration."
+        "An instance did not come back, or a node's Job failed: this iteration takes no more."
     ),
     Reason.NOTHING_TO_DO: "Every included instance is done, or there is none.",
     Reason.CARRIED_OVER: (
@@ -284,7 +290,7 @@ REASON_TEXT: Final[dict[Reason, str]] = {
     Reason.NODE_GIVEN_UP: "A node could not be emptied or its Job failed; it was uncordoned.",
     Reason.SELF_SERVICE_OPENED: "Owners may start the maintenance of their instances now.",
     Reason.SCHEDULED_OPENED: "The scheduled window is open: what is left is done now.",
-    Reason.MAINTENANCE_STARTED: "The first instance of an iteration is being moved.",
+    Reason.MAINTENANCE_STARTED: "The first instance of an iteration is under maintenance.",
     Reason.MAINTENANCE_FAILED: "The maintenance of an instance ended without it being updated.",
     Reason.MAINTENANCE_ENDED: "An iteration is over; the message has its result.",
     Reason.NOTIFICATION_FAILED: "An audience could not be told of a maintenance.",

@@ -193,6 +193,9 @@ ADVICE: Final[dict[Reason, str]] = {
     Reason.PAUSE_BETWEEN_DOMAINS: "Wait until that time has passed.",
     Reason.RETRY_LATER: "Wait; the message says what stood against it.",
     Reason.NODE_NOT_EMPTYING: "Wait; nodeWork of the window has the node that is worked on.",
+    Reason.AGENT_SILENT: "See that the agent runs on that node: it is tried again.",
+    Reason.LIVENESS_PROBE_TOO_SHORT: "Raise the probe's failureThreshold or periodSeconds.",
+    Reason.PAUSE_UNANSWERED: "Look at the agent's log on that node, and whether it can write.",
     Reason.MAINTENANCE_COMPLETED: "Nothing.",
     Reason.NO_UPDATED_NODE: (
         "Update and label a node, or add one; the message is the scheduler's own."
@@ -207,7 +210,7 @@ ADVICE: Final[dict[Reason, str]] = {
     Reason.WINDOW_CLOSED: "Nothing.",
     Reason.WINDOW_MISSED: "See why no operator ran; what was left comes with the next iteration.",
     Reason.MAINTENANCE_STOPPED: (
-        "Look at the instance that the message names; the others come with the next iteration."
+        "Look at what the message names, instance or node; the rest comes with the next iteration."
     ),
     Reason.NOTHING_TO_DO: "Nothing.",
     Reason.CARRIED_OVER: "Lengthen the window, or shorten pauseBetween, if it happens often.",

@@ -22,9 +22,10 @@ from scaleset_operator.api.base import (
 )
 
 MAX_UPCOMING: Final = 5
-MAX_ANNOUNCED: Final = 60
-"""Two a day with the usual notice, or one a week with the longest."""
-MAX_NOTICES: Final = 20
+MAX_ANNOUNCED: Final = 64
+"""Two a day with the usual notice and the day before it, or one a week with the longest."""
+MAX_NOTICES: Final = 2 * MAX_ANNOUNCED
+"""All that can be announced at once, and as many of the phases that open meanwhile."""
 MAX_AUDIENCES: Final = 5
 MAX_NODE_RECORDS: Final = 100
 MAX_WORDS: Final = 256
@@ -74,6 +75,21 @@ class NoticeKind(StrEnum):
     ENDED = "Ended"
 
 
+class InstanceCounts(Model):
+    """The included instances, by how far each is."""
+
+    targeted: Count = Field(default=0, examples=[40])
+    """Instances included in this iteration."""
+    pending: Count = Field(default=0, examples=[28])
+    """Of these, not yet begun."""
+    in_progress: Count = Field(default=0, examples=[1])
+    """Of these, begun."""
+    completed: Count = Field(default=0, examples=[10])
+    """Of these, done."""
+    aborted: Count = Field(default=0, examples=[1])
+    """Of these, left out after an error until a later iteration (M-09)."""
+
+
 class PendingNotice(Model):
     """A notification that is due, with the audiences that have not had it yet (V-24)."""
 
@@ -85,6 +101,8 @@ class PendingNotice(Model):
     """When it became due."""
     message: Words = Field(default="", examples=["8 of 40 instances were moved"])
     """The same in words."""
+    instances: InstanceCounts | None = None
+    """The instances of this iteration as it became due; left out where none were counted yet."""
     audiences: tuple[LabelName, ...] = Field(
         default=(), max_length=MAX_AUDIENCES, examples=[["default"]]
     )
@@ -101,9 +119,10 @@ class PairState(StrEnum):
 class PairTurn(Model):
     """Whose turn it is in a pair (M-17); it stands in that window of the two whose name is first.
 
-    The holder gives it up in two steps: Releasing is recorded, its sets are read live, and only
-    when none has an instance under maintenance is it taken away. A set acts only on a live read of
-    this that is later than its own record and says Held. So one of the two always sees the other.
+    It is taken only when the other window has no instance under maintenance, read live; the holder
+    gives it up in two steps: Releasing is recorded, and it is taken away once the same holds for
+    the holder. A set acts only on a live read of this that is later than its own record and says
+    Held. So one of the two always sees the other.
     """
 
     holder: Annotated[str, Field(min_length=1, max_length=320)] = Field(
@@ -112,6 +131,11 @@ class PairTurn(Model):
     """The window whose turn it is, as namespace/name."""
     state: PairState = Field(examples=["Held"])
     """Held or Releasing."""
+    pair: Annotated[str, Field(max_length=MAX_LABEL_LENGTH)] = Field(
+        default="", examples=["9f86d081884c7d65"]
+    )
+    """Which pair it was taken for: a hash of the UIDs and generations of both windows. After an
+    edit of either it is nobody's, and is taken anew."""
     time: Time = Field(examples=["2026-11-27T02:00:00Z"])
     """Since when."""
 
@@ -145,6 +169,9 @@ class NodeWork(Model):
     """Which Job it is, once it was seen; one that is gone is not made again."""
     failed: bool = Field(default=False, examples=[False])
     """Whether it is unwound without being updated."""
+    work_failed: bool = Field(default=False, examples=[False])
+    """Whether that is for its Job, which failed or did not end, or for a node that did not come
+    back from it."""
     message: Words = Field(default="", examples=["3 instances are still on it"])
     """The state in words."""
 
@@ -158,7 +185,10 @@ class NodeRecord(Model):
     """In which iteration."""
     updated: bool = Field(examples=[True])
     """Whether it is updated now; one that is not is left alone until the next iteration."""
-    message: Words = Field(default="", examples=["the Job has failed"])
+    work_failed: bool = Field(default=False, examples=[False])
+    """Whether its Job failed or did not end, or it did not come back from it: then no further node
+    is taken in this iteration (M-16)."""
+    message: Words = Field(default="", examples=["its Job failed"])
     """The outcome in words."""
     time: Time = Field(examples=["2026-11-27T02:31:00Z"])
     """When it ended."""

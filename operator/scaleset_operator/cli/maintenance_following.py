@@ -25,6 +25,8 @@ PHASES: Final[Mapping[MaintenancePhase, str]] = {
     MaintenancePhase.RECORDED: "a place on an updated node is sought",
     MaintenancePhase.PLACED: "a place is held; it leaves rotation and is evicted",
     MaintenancePhase.MOVING: "the old pod is on its way out",
+    MaintenancePhase.LEAVING: "it leaves rotation before its pause",
+    MaintenancePhase.PAUSED: "the agent of its node is asked to pause it",
     MaintenancePhase.RETURNING: "it is on the updated node, and not healthy yet",
     MaintenancePhase.ENDING: "the result is known",
 }

@@ -11,11 +11,10 @@ from scaleset_operator.api.base import Condition
 from scaleset_operator.api.maintenanceledger import SetIteration
 from scaleset_operator.api.maintenancestatus import (
     ActiveWindow,
-    InstanceCounts,
     LastOperation,
 )
 from scaleset_operator.api.maintenancewindow import MaintenanceWindow
-from scaleset_operator.api.windowledger import AnnouncedOccurrence
+from scaleset_operator.api.windowledger import AnnouncedOccurrence, InstanceCounts
 from scaleset_operator.cli.calendar_times import calendar_time
 from scaleset_operator.cli.call import Call
 from scaleset_operator.cli.failures import NotThere
@@ -31,6 +30,7 @@ from scaleset_operator.cli.maintenance_data import (
 from scaleset_operator.cli.printing import Column, print_facts, print_table, when
 from scaleset_operator.cli.windows import is_urgent, zone_of
 from scaleset_operator.core.calendar import active_window, next_transition, occurrence_of
+from scaleset_operator.core.windowwords import NODE_WORK
 
 NOTHING: Final = "-"
 Fact = tuple[str, str]
@@ -164,9 +164,9 @@ def _of_all(window: MaintenanceWindow, now: datetime) -> Iterator[Fact]:
         yield "Update domain", str(status.current_update_domain)
     if status.last_operation is not None:
         yield "Last operation", _operation(status.last_operation, now)
-    work = status.node_work
-    if work is not None:
-        yield "Node", f"{work.node}, {work.phase}: {work.message}"
+    nodes = _condition(window, NODE_WORK)
+    if nodes is not None:
+        yield "Nodes", f"{nodes.reason}: {nodes.message}"
     progress = _condition(window, "Progressing")
     if progress is not None:
         yield "Progress", f"{progress.reason}: {progress.message}"

@@ -4,8 +4,9 @@ All times are `core.calendar`'s. Must not know: how they are shown.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
+from heapq import merge
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -13,8 +14,10 @@ from pydantic import ValidationError
 
 from scaleset_operator.api.maintenancestatus import ActiveWindow, Impact
 from scaleset_operator.api.maintenancewindow import MIN_NOTICE, MaintenanceWindow
+from scaleset_operator.api.windowledger import AnnouncedOccurrence
 from scaleset_operator.cli.failures import Failure
 from scaleset_operator.cli.ports import Json
+from scaleset_operator.core.announcement import announce, meets
 from scaleset_operator.core.calendar import (
     LeftOut,
     Occurrence,
@@ -22,7 +25,7 @@ from scaleset_operator.core.calendar import (
     agenda,
     announcement_of,
     next_transition,
-    occurrences,
+    occurrence_of,
 )
 from scaleset_operator.core.schedule import ScheduleError
 from scaleset_operator.reconciler.resources import in_words
@@ -33,16 +36,18 @@ UNSEEN: Final = "NotYetSeen"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Foreseen:
-    """One occurrence that will be.
+    """One occurrence.
 
     Attributes:
-        announced: when it is announced, by its window's notice.
-        short: whether the window came too late for that.
+        announced: when it was or will be announced; now, where that was due and it is too late.
+        short: whether that leaves less notice than was promised.
+        held: whether it takes place.
     """
 
     occurrence: Occurrence
     announced: datetime
     short: bool
+    held: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,41 +97,63 @@ def read(raw: Json) -> MaintenanceWindow:
 
 
 def foreseen(window: MaintenanceWindow, now: datetime, count: int) -> Preview:
-    """The next occurrences, and what is left out between them.
+    """The next occurrences that take place, and what does not between them.
 
     Raises:
         Failure: the window cannot be used; names field, value and what is allowed.
     """
-    since = window.metadata.creation_timestamp or now
     try:
-        items = list(_first(agenda(window.spec, now), count))
+        items = tuple(_first(_ahead(window, now), count))
     except ScheduleError as fault:
         line = f"MaintenanceWindow {window.metadata.name}: {fault}"
         raise Failure(line) from fault
-    shown = [
-        item if isinstance(item, LeftOut) else _foreseen(window, item, since) for item in items
-    ]
-    return Preview(window=window, items=tuple(shown))
+    return Preview(window=window, items=items)
 
 
-def _first(items: Iterator[Occurrence | LeftOut], count: int) -> Iterator[Occurrence | LeftOut]:
-    """As many occurrences, with what is left out before and between them."""
+def _ahead(window: MaintenanceWindow, now: datetime) -> Iterator[Foreseen | LeftOut]:
+    """What was announced, what the operator would announce now, and what is planned after it."""
+    announced = announce(window.spec, window.status, now).occurrences
+    certain = [_certain(window, one) for one in announced if one.end_time > now]
+    planned = (
+        item if isinstance(item, LeftOut) else _planned(window, item, now)
+        for item in agenda(window.spec, now)
+        if not any(meets(item, one) for one in announced)
+    )
+    return merge(certain, planned, key=begin_of)
+
+
+def begin_of(item: Foreseen | LeftOut) -> datetime:
+    """When its scheduled window opens."""
+    return (item if isinstance(item, LeftOut) else item.occurrence).scheduled.start
+
+
+def _first(items: Iterator[Foreseen | LeftOut], count: int) -> Iterator[Foreseen | LeftOut]:
+    """As many that take place, with what does not before and between them."""
     for item in items:
         yield item
-        count -= isinstance(item, Occurrence)
+        count -= isinstance(item, Foreseen) and item.held
         if not count:
             return
 
 
-def _foreseen(window: MaintenanceWindow, occurrence: Occurrence, since: datetime) -> Foreseen:
-    """One to come; only where instances start anew notice is due (M-01)."""
-    announced = max(announcement_of(occurrence, window.spec), since)
-    left = occurrence.start - announced
+def _certain(window: MaintenanceWindow, one: AnnouncedOccurrence) -> Foreseen:
+    """One that is announced; only where instances start anew notice is due (M-01)."""
+    occurrence = occurrence_of(one)
     felt = window.spec.impact is Impact.REDEPLOY
+    left = occurrence.start - one.announced_time
     return Foreseen(
         occurrence=occurrence,
-        announced=announced,
+        announced=one.announced_time,
         short=felt and left < window.spec.notify_before,
+        held=True,
+    )
+
+
+def _planned(window: MaintenanceWindow, occurrence: Occurrence, now: datetime) -> Foreseen:
+    """One that is not announced; where that was due it does not take place (V-01)."""
+    due = announcement_of(occurrence, window.spec)
+    return Foreseen(
+        occurrence=occurrence, announced=max(due, now), short=due <= now, held=due > now
     )
 
 
@@ -138,20 +165,21 @@ def standing_of(raw: Json, now: datetime) -> Standing:
         window = read(raw)
     except Failure as fault:
         return Standing(namespace=namespace, name=name, window=None, fault=str(fault))
+    found = Standing(namespace=namespace, name=name, window=window)
     try:
-        coming = next(occurrences(window.spec, now), None)
+        coming = next(_takes_place(_ahead(window, now)), None)
     except ScheduleError as fault:
-        return Standing(namespace=namespace, name=name, window=window, fault=str(fault))
+        # What was announced goes on all the same.
+        going = (occurrence_of(one) for one in window.status.announced if one.end_time > now)
+        coming, found = next(going, None), replace(found, fault=str(fault))
     if coming is None:
-        return Standing(namespace=namespace, name=name, window=window)
-    return Standing(
-        namespace=namespace,
-        name=name,
-        window=window,
-        open=active_window(coming, now),
-        next=coming,
-        changes=next_transition(coming, now),
-    )
+        return found
+    changes = next_transition(coming, now)
+    return replace(found, open=active_window(coming, now), next=coming, changes=changes)
+
+
+def _takes_place(items: Iterator[Foreseen | LeftOut]) -> Iterator[Occurrence]:
+    return (item.occurrence for item in items if isinstance(item, Foreseen) and item.held)
 
 
 def sorted_(found: Iterable[Json]) -> list[Json]:

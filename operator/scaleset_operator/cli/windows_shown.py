@@ -91,7 +91,7 @@ def _row(item: Foreseen | LeftOut, preview: Preview, zone: tzinfo | None) -> lis
         return [*nothing, *_from_to(item.scheduled, zone), note]
     occurrence = item.occurrence
     return [
-        calendar_time(item.announced, zone),
+        calendar_time(item.announced, zone) if item.held else NOTHING,
         *_from_to(occurrence.self_service, zone),
         *_from_to(occurrence.scheduled, zone),
         _note(item, preview),
@@ -104,7 +104,7 @@ def _note(item: Foreseen, preview: Preview) -> str:
         due = format_duration(preview.window.spec.notify_before)
         left = item.occurrence.start - item.announced
         said = f"{span(left)} of notice, not {due}" if left > NO_TIME else "no notice"
-        lost = "" if preview.window.spec.urgent else ": it does not take place"
+        lost = "" if item.held else ": it does not take place"
         notes.append(f"{said}{lost}")
     return ", ".join(notes)
 
@@ -162,7 +162,7 @@ def _standing_note(one: Standing) -> str:
         for word, holds in (
             ("urgent", is_urgent(one.window)),
             ("suspended", one.window.spec.suspend),
-            ("over", one.next is None),
+            ("nothing is to come", one.next is None),
         )
         if holds
     ]
@@ -190,8 +190,9 @@ def _preview_data(preview: Preview) -> dict[str, Any]:
 
 def _foreseen_data(item: Foreseen) -> dict[str, Any]:
     return {
-        "announcedTime": format_time(item.announced),
+        "announcedTime": format_time(item.announced) if item.held else None,
         "noticeIsShort": item.short,
+        "takesPlace": item.held,
         "selfService": _span_data(item.occurrence.self_service),
         "scheduled": _span_data(item.occurrence.scheduled),
     }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from scaleset_operator.api.ledger import RepairEntry
 from scaleset_operator.api.maintenanceledger import MaintenanceEntry, MaintenancePhase
+from scaleset_operator.api.maintenancestatus import Impact
 
 if TYPE_CHECKING:
     from scaleset_operator.core.scene import Scene
@@ -39,7 +40,8 @@ def _is_between(scene: "Scene", entry: MaintenanceEntry) -> bool:
     """Whether it has left its old pod and its new one has not run yet."""
     away = entry.phase in (MaintenancePhase.MOVING, MaintenancePhase.RETURNING)
     pod = scene.by_name.get(entry.instance)
-    return away and (pod is None or not pod.live or pod.started is None)
+    leaves = away and entry.impact is not Impact.PAUSE
+    return leaves and (pod is None or not pod.live or pod.started is None)
 
 
 def _restarts(scene: "Scene", entry: RepairEntry) -> bool:

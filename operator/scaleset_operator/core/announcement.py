@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
-from itertools import islice
+from itertools import takewhile
 from typing import Final
 
 from scaleset_operator.api.base import Reason, format_time
 from scaleset_operator.api.durations import format_duration
-from scaleset_operator.api.maintenancestatus import Impact, MaintenanceWindowStatus
+from scaleset_operator.api.maintenancestatus import MaintenanceWindowStatus
 from scaleset_operator.api.maintenancewindow import MaintenanceWindowSpec
 from scaleset_operator.api.windowledger import (
     MAX_ANNOUNCED,
@@ -21,7 +21,13 @@ from scaleset_operator.api.windowledger import (
     AnnouncedOccurrence,
     MissedOccurrence,
 )
-from scaleset_operator.core.calendar import Occurrence, announcement_of, occurrences
+from scaleset_operator.core.calendar import (
+    LeftOut,
+    Occurrence,
+    announcement_of,
+    is_strict,
+    occurrences,
+)
 from scaleset_operator.core.schedule import EXPRESSION, ScheduleError, Span
 
 WHOLE: Final = 100
@@ -69,44 +75,82 @@ def announce(
     Raises:
         ScheduleError: nothing can be made of the spec.
     """
-    plan = tuple(islice(occurrences(spec, now), MAX_ANNOUNCED + MAX_UPCOMING))
+    state = _campaign(spec, standing(status, now, unfinished), now)
+    plan = tuple(_plan(spec, state.occurrences, now))
+    state = _add(spec, state, plan, now)
+    return replace(state, upcoming=_upcoming(spec, state, plan, now))
+
+
+def _plan(
+    spec: MaintenanceWindowSpec, kept: Sequence[AnnouncedOccurrence], now: datetime
+) -> Iterator[Occurrence]:
+    """What is not announced yet, as far ahead as matters now.
+
+    Raises:
+        ScheduleError: more would be announced at once than can be.
+    """
+    begin = now + spec.notify_before if is_strict(spec) else now
+    yield from takewhile(lambda one: one.start < begin, _free(spec, kept, now))
+    first, ahead = None, 0
+    for number, one in enumerate(o for o in _free(spec, kept, begin) if o.start >= begin):
+        first, due = first or one.start, announcement_of(one, spec)
+        if number >= MAX_ANNOUNCED and due <= first:
+            raise _too_many(spec)
+        yield one
+        ahead += due > now
+        if ahead > MAX_UPCOMING and due > first:
+            return
+
+
+def _free(
+    spec: MaintenanceWindowSpec, kept: Sequence[AnnouncedOccurrence], after: datetime
+) -> Iterator[Occurrence]:
+    """Those that claim no instant of what is announced."""
+    return (o for o in occurrences(spec, after) if not any(meets(o, a) for a in kept))
+
+
+def standing(
+    status: MaintenanceWindowStatus, now: datetime, unfinished: Sequence[int] = ()
+) -> Announcements:
+    """What was announced and goes on to its end, whatever became of its plan; nothing is added.
+
+    Args:
+        status: as recorded.
+        now: time of the decision.
+        unfinished: iterations of which an instance is still under way: not over before (M-25).
+    """
     over = tuple(a for a in status.announced if _is_over(a, now, unfinished))
     kept = tuple(a for a in status.announced if a not in over)
-    state = _campaign(spec, status, kept, now)
-    state = _add(spec, state, plan, now)
-    upcoming = _upcoming(state, plan, now)
-    return replace(state, over=over, upcoming=upcoming)
+    return Announcements(
+        occurrences=kept,
+        over=over,
+        last_iteration=status.last_iteration,
+        campaign=status.campaign,
+        campaign_iteration=status.campaign_iteration,
+        missed=status.missed,
+        upcoming=tuple(a.start_time for a in kept[1 : MAX_UPCOMING + 1]),
+    )
 
 
 def _is_over(one: AnnouncedOccurrence, now: datetime, unfinished: Sequence[int]) -> bool:
     return now >= one.end_time and one.iteration not in unfinished
 
 
-def _campaign(
-    spec: MaintenanceWindowSpec,
-    status: MaintenanceWindowStatus,
-    kept: tuple[AnnouncedOccurrence, ...],
-    now: datetime,
-) -> Announcements:
+def _campaign(spec: MaintenanceWindowSpec, state: Announcements, now: datetime) -> Announcements:
     """Another updatedNodeSelector begins small again, with what has not opened yet (V-06)."""
     name = campaign_of(spec)
-    first = status.campaign_iteration
-    if name != status.campaign:
-        waiting = [a.iteration for a in kept if now < (a.pre_start_time or a.start_time)]
-        first = min(waiting, default=status.last_iteration + 1)
-        kept = tuple(
-            a
-            if a.iteration not in waiting
-            else a.model_copy(update={"share_percent": share(spec, a.iteration - first)})
-            for a in kept
-        )
-    return Announcements(
-        occurrences=kept,
-        last_iteration=status.last_iteration,
-        campaign=name,
-        campaign_iteration=first,
-        missed=status.missed,
+    if name == state.campaign:
+        return state
+    kept = state.occurrences
+    waiting = [a.iteration for a in kept if now < (a.pre_start_time or a.start_time)]
+    first = min(waiting, default=state.last_iteration + 1)
+    kept = tuple(
+        a
+        if a.iteration not in waiting
+        else a.model_copy(update={"share_percent": share(spec, a.iteration - first)})
+        for a in kept
     )
+    return replace(state, occurrences=kept, campaign=name, campaign_iteration=first)
 
 
 def campaign_of(spec: MaintenanceWindowSpec) -> str:
@@ -127,12 +171,10 @@ def share(spec: MaintenanceWindowSpec, number: int) -> int:
 def _add(
     spec: MaintenanceWindowSpec, state: Announcements, plan: Sequence[Occurrence], now: datetime
 ) -> Announcements:
-    """Announce what is due, in order; nothing that overlaps what is announced already."""
+    """Announce what is due, in order."""
     announced, new, missed = list(state.occurrences), [], list(state.missed)
     number, next_time, too_short = state.last_iteration, None, ""
     for one in plan:
-        if any(_meet(one, other) for other in announced):
-            continue
         due = announcement_of(one, spec)
         if due > now:
             next_time = due
@@ -169,16 +211,17 @@ def _too_many(spec: MaintenanceWindowSpec) -> ScheduleError:
     return ScheduleError(EXPRESSION, given, allowed)
 
 
-def _meet(one: Occurrence, other: AnnouncedOccurrence) -> bool:
+def meets(one: Occurrence | LeftOut, other: AnnouncedOccurrence) -> bool:
     """Whether both claim an instant, or are the same."""
     begin = other.pre_start_time or other.start_time
-    return one.start < other.end_time and begin < one.scheduled.end
+    start = one.scheduled.start if isinstance(one, LeftOut) else one.start
+    return start < other.end_time and begin < one.scheduled.end
 
 
 def _too_late(spec: MaintenanceWindowSpec, one: Occurrence, now: datetime) -> str:
     """Why it is not held: less notice is left than was promised (V-01)."""
     left = one.start - now
-    if spec.urgent or spec.impact is not Impact.REDEPLOY or left >= spec.notify_before:
+    if not is_strict(spec) or left >= spec.notify_before:
         return ""
     shown = format_duration(_whole(max(left, timedelta(0))))
     least = format_duration(spec.notify_before)
@@ -216,20 +259,12 @@ def _announced(one: Occurrence, number: int, now: datetime, percent: int) -> Ann
 
 
 def _upcoming(
-    state: Announcements, plan: Sequence[Occurrence], now: datetime
+    spec: MaintenanceWindowSpec, state: Announcements, plan: Sequence[Occurrence], now: datetime
 ) -> tuple[datetime, ...]:
-    """When scheduled windows open after the present one: as announced, then as planned."""
-    return tuple(islice(_starts(state, plan, now), MAX_UPCOMING))
+    """When scheduled windows open after the present one: as announced, then as planned.
 
-
-def _starts(state: Announcements, plan: Sequence[Occurrence], now: datetime) -> Iterator[datetime]:
-    first = next(iter(state.occurrences), None)
-    known = {a.start_time for a in state.occurrences}
-    planned = {
-        one.scheduled.start
-        for one in plan
-        if one.scheduled.start > now and not any(_meet(one, a) for a in state.occurrences)
-    }
-    for start in sorted(known | planned):
-        if first is None or start > first.start_time:
-            yield start
+    What was due to be announced and was not does not take place.
+    """
+    known = {a.start_time for a in state.occurrences[1:]}
+    planned = {one.scheduled.start for one in plan if announcement_of(one, spec) > now}
+    return tuple(sorted(known | planned)[:MAX_UPCOMING])

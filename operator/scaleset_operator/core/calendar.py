@@ -70,8 +70,13 @@ def announcement_of(occurrence: Occurrence, spec: MaintenanceWindowSpec) -> date
 
     Else an hour without an operator, at the wrong time, would cost the whole maintenance.
     """
-    strict = spec.impact is Impact.REDEPLOY and not spec.urgent
-    return occurrence.start - spec.notify_before - (EARLY if strict else timedelta(0))
+    early = EARLY if is_strict(spec) else timedelta(0)
+    return occurrence.start - spec.notify_before - early
+
+
+def is_strict(spec: MaintenanceWindowSpec) -> bool:
+    """Whether a maintenance with less notice than was promised does not take place (V-01)."""
+    return spec.impact is Impact.REDEPLOY and not spec.urgent
 
 
 def active_window(occurrence: Occurrence, now: datetime) -> ActiveWindow:

@@ -135,6 +135,7 @@ class Turn:
             reads=frozenset(self._reads()),
             read_windows=frozenset(self.moves.windows),
             read_places=frozenset(self.moves.places),
+            ask_agents=frozenset(self.moves.agents),
             list_live=self.scaling.list_live,
             look_at_policies=self.scene.is_silent,
             look_again_at=self._again(),
@@ -195,7 +196,7 @@ class Turn:
     def _towards_updated(self, act: Action) -> Action:
         """What is made while a maintenance is open should go to an updated node (M-21)."""
         now = self.scene.now
-        views = (v for v in self.scene.observed.windows if not v.deleted)
+        views = (v for v in self.scene.observed.windows if not v.deleted and v.node_labels)
         view = next((v for v in views if opening(v) <= now < v.announced.end_time), None)
         if view is None or not isinstance(act, CreateInstance):
             return act

@@ -172,7 +172,7 @@ def _not_maintained(scene: Scene, instance: Instance) -> Gate:
     return Gate(
         reason=Reason.MAINTENANCE_IN_PROGRESS,
         open=instance.uid not in scene.moving,
-        detail="it is being moved to an updated node",
+        detail="it is being moved to an updated node, or paused in place",
     )
 
 

@@ -67,7 +67,7 @@ def include(scene: Scene, in_flight: list[MaintenanceEntry]) -> Inclusion:
     found = Inclusion()
     if not scene.observed.view_is_fresh:
         return found
-    views = [v for v in scene.observed.windows if v.impact is Impact.REDEPLOY and not v.deleted]
+    views = [v for v in scene.observed.windows if v.impact is not Impact.NONE and not v.deleted]
     coming = [v for v in views if scene.now < v.announced.end_time]
     marks = {str(mark_of(view)): view for view in views}
     away = [entry for entry in in_flight if scene.move_owes(entry)]

@@ -72,3 +72,35 @@ class PublishMaintenance:
     answered: bool = False
     resource_version: str | None = None
     state_change_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskPause:
+    """Ask the agent of this very pod's node to pause it: one annotation on the pod (M-02).
+
+    UID and resourceVersion go with the call (protocol rule 5).
+
+    Attributes:
+        id: of the request; whoever asks anew for the same pause asks under the same id.
+        deadline: by when it must have begun.
+        seconds: for how long it is to stand still, from when it does.
+        not_after: past it the act is dropped, however fresh the turn's own record is.
+    """
+
+    name: str
+    uid: str
+    resource_version: str
+    id: str
+    deadline: datetime
+    seconds: int
+    not_after: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClearPause:
+    """Take the request off this very pod; a pause that has not ended ends by it."""
+
+    name: str
+    uid: str
+    resource_version: str
+    not_after: datetime | None = None

@@ -64,6 +64,12 @@ def mark_of(view: WindowView) -> Mark:
     )
 
 
+def is_of(mark: str, window: str, uid: str) -> bool:
+    """Whether a mark is one of this very window: one made anew under its name counts anew."""
+    read = Mark.parse(mark)
+    return read is not None and (read.window, read.uid) == (window, uid[:UID_SHOWN])
+
+
 class Standing(Enum):
     """How far an instance is in the iteration that it is in."""
 

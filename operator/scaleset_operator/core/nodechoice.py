@@ -12,6 +12,7 @@ from scaleset_operator.api.windowledger import MAX_NODE_RECORDS, NodeRecord
 from scaleset_operator.core.nodeview import NOBODY, NodeScene, NodeView
 
 MOST_NAMED = 3
+NO_FURTHER = "no further node is taken in this iteration"
 
 
 class Choice(NamedTuple):
@@ -28,8 +29,13 @@ def choose(scene: NodeScene, iteration: int) -> Choice:
     While none is updated only one without included instances can go: they move to updated ones.
     """
     records = scene.window.status.node_records
-    if len(_given_up(records, iteration)) >= MAX_NODE_RECORDS:
-        words = f"{MAX_NODE_RECORDS} nodes were given up: no further one is taken in this iteration"
+    given_up = _given_up(records, iteration)
+    failed = next((r for r in given_up if r.work_failed), None)
+    if failed is not None:  # What it did to one it would do to the next (M-16).
+        words = f"{failed.node}: {failed.message}; {NO_FURTHER}"
+        return Choice(None, Reason.MAINTENANCE_STOPPED, words)
+    if len(given_up) >= MAX_NODE_RECORDS:
+        words = f"{MAX_NODE_RECORDS} nodes were given up; {NO_FURTHER}"
         return Choice(None, Reason.NODE_GIVEN_UP, words)
     objections = dict(_objections(scene, iteration))
     fit = [node for node in _wanted(scene) if node.name not in objections]

@@ -4,32 +4,13 @@ Must not know: what follows from it.
 """
 
 from datetime import datetime, timedelta
-from hashlib import sha256
-from typing import Final
 
-from scaleset_operator.api.base import MAX_LABEL_LENGTH
 from scaleset_operator.api.maintenancestatus import Impact
-from scaleset_operator.api.maintenancewindow import MaintenanceWindow
 from scaleset_operator.api.windowledger import AnnouncedOccurrence, NodeWork
 from scaleset_operator.api.windowparts import DEFAULT_NODE_TIMEOUT
 from scaleset_operator.core.nodechoice import updated_labels
+from scaleset_operator.core.noderecord import claim_of, job_name
 from scaleset_operator.core.nodeview import NodeScene
-
-HASH_LENGTH: Final = 8
-
-
-def claim_of(window: MaintenanceWindow, iteration: int) -> str:
-    """What stands on a node that is cordoned for an iteration of a window."""
-    return f"{window.metadata.namespace}/{window.metadata.name}/{iteration}"
-
-
-def job_name(window: MaintenanceWindow, iteration: int, node: str) -> str:
-    """The one name of a node's Job; another selector of updated nodes is other work."""
-    labels = sorted(updated_labels(window).items())
-    text = repr((window.metadata.uid, node, labels))
-    tail = f"-{iteration}-{sha256(text.encode()).hexdigest()[:HASH_LENGTH]}"
-    head = window.metadata.name[: MAX_LABEL_LENGTH - len(tail)]
-    return f"{head.rstrip('-.')}{tail}"
 
 
 def barred(scene: NodeScene) -> str:

@@ -9,25 +9,22 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from scaleset_operator.api.base import Reason
-from scaleset_operator.api.maintenancestatus import MaintenanceWindowStatus
-from scaleset_operator.api.maintenancewindow import MaintenanceWindow
 from scaleset_operator.api.windowledger import (
     NodePhase,
     NodeRecord,
     NodeWork,
 )
-from scaleset_operator.core.nodechoice import choose, trimmed, updated_labels
+from scaleset_operator.core.nodechoice import NO_FURTHER, choose, trimmed, updated_labels
 from scaleset_operator.core.nodeobjections import (
     barred,
-    claim_of,
     end_of,
     is_other_work,
-    job_name,
     job_trouble,
     lost,
     obstacle_to,
     timeout_of,
 )
+from scaleset_operator.core.noderecord import claim_of, job_name
 from scaleset_operator.core.nodeview import (
     CordonNode,
     CreateJob,
@@ -59,25 +56,6 @@ def node_plan(scene: NodeScene, now: datetime) -> NodePlan:
     return _PHASES[work.phase](scene, work, now)
 
 
-def emptied_node(status: MaintenanceWindowStatus) -> str | None:
-    """The node whose instances are to be moved now, by the record."""
-    work = status.node_work
-    return work.node if work is not None and work.phase is NodePhase.EMPTYING else None
-
-
-def needed(node: NodeView, window: MaintenanceWindow | None) -> bool:
-    """Whether a claim on a node stands for work that is recorded; one that does not is unwound.
-
-    Args:
-        node: that bears a claim.
-        window: that the claim names, read live after the node; None where there is none.
-    """
-    work = None if window is None else window.status.node_work
-    if window is None or work is None:
-        return False
-    return work.node == node.name and node.claim == claim_of(window, work.iteration)
-
-
 # --- The phases --------------------------------------------------------------------------------
 
 
@@ -92,7 +70,9 @@ def _beginning(scene: NodeScene, now: datetime) -> NodePlan:
     obstacle = barred(scene)
     if obstacle:
         again = min(now + NO_CHOICE, is_open.end_time)
-        return _same(scene, None, again, reason=Reason.NODE_NOT_EMPTYING, words=obstacle)
+        suspended = scene.window.spec.suspend
+        reason = Reason.WINDOW_SUSPENDED if suspended else Reason.NODE_NOT_EMPTYING
+        return _same(scene, None, again, reason=reason, words=obstacle)
     choice = choose(scene, is_open.iteration)
     if choice.node is None:
         again = min(now + NO_CHOICE, is_open.end_time)
@@ -114,11 +94,14 @@ def _cordoning(scene: NodeScene, work: NodeWork, now: datetime) -> NodePlan:
         message = f"{node.name} takes no new pods: it is emptied and worked on"
         note = Note(reason=Reason.NODE_CORDONED, message=message)
         return replace(_next(scene, work, now, NodePhase.EMPTYING), notes=(note,))
-    if node.claim or node.unschedulable:
+    if node.unschedulable and not node.claim:
         return _give_up(scene, work, now, "somebody else cordoned the node")
     obstacle = scene.refused or obstacle_to(scene, work, now)
     if obstacle:
         return _give_up(scene, work, now, obstacle)
+    if node.claim:  # Of two windows that chose it at once, one was first.
+        again = min(now + POLL, end_of(scene, work))
+        return _same(scene, work, again, words=f"it waits for {node.claim}")
     if now >= work.time + RECORD_LIFETIME:
         return _next(scene, work, now, NodePhase.CORDONING)
     return _same(scene, work, now + SOON, (_cordon(scene, work, node),), words="it is cordoned")
@@ -152,7 +135,8 @@ def _working(scene: NodeScene, work: NodeWork, now: datetime) -> NodePlan:
     job, deadline = scene.job, work.time + timeout_of(scene)
     trouble = lost(scene, work) or job_trouble(scene, work)
     if trouble:
-        return _give_up(scene, work, now, trouble)
+        failed = job is not None and job.ours and job.failed
+        return _give_up(scene, work, now, trouble, work_failed=failed)
     if job is None:
         return _without_job(scene, work, now)
     ready = scene.node is not None and scene.node.ready
@@ -160,7 +144,8 @@ def _working(scene: NodeScene, work: NodeWork, now: datetime) -> NodePlan:
         return _next(scene, work, now, NodePhase.UNWINDING, job_uid=job.uid)
     if now >= deadline:
         what = "the node was not Ready" if job.complete else "the Job had not ended"
-        return _give_up(scene, work, now, f"{what} after nodeMaintenance.timeout")
+        why = f"{what} after nodeMaintenance.timeout"
+        return _give_up(scene, work, now, why, work_failed=True)
     if work.job_uid is None:
         return _changed(scene, work.model_copy(update={"job_uid": job.uid}), now)
     words = "its Job is done, and it is not Ready yet" if job.complete else "its Job runs"
@@ -262,8 +247,11 @@ def _next(
     return _changed(scene, work.model_copy(update=changes), now)
 
 
-def _give_up(scene: NodeScene, work: NodeWork, now: datetime, why: str) -> NodePlan:
+def _give_up(
+    scene: NodeScene, work: NodeWork, now: datetime, why: str, *, work_failed: bool = False
+) -> NodePlan:
     changes = {"phase": NodePhase.UNWINDING, "time": now, "failed": True, "message": why}
+    changes["work_failed"] = work_failed
     job = scene.job
     if job is not None and job.ours and work.job_uid is None:
         changes["job_uid"] = job.uid
@@ -273,16 +261,27 @@ def _give_up(scene: NodeScene, work: NodeWork, now: datetime, why: str) -> NodeP
 def _close(
     scene: NodeScene, work: NodeWork, now: datetime, why: str, *, updated: bool = False
 ) -> NodePlan:
+    failed = work.work_failed
     record = NodeRecord(
-        node=work.node, iteration=work.iteration, updated=updated, message=why, time=now
+        node=work.node,
+        iteration=work.iteration,
+        updated=updated,
+        work_failed=failed,
+        message=why,
+        time=now,
     )
     if updated:
-        note = Note(reason=Reason.NODE_UPDATED, message=f"{work.node} is updated")
+        reason, message = Reason.NODE_UPDATED, f"{work.node} is updated"
     else:
-        message = f"{work.node} was given up: {why}"
-        note = Note(reason=Reason.NODE_GIVEN_UP, message=message, warning=True)
-    records = trimmed((record, *scene.window.status.node_records))
-    return NodePlan(work=None, records=records, look_again_at=now, notes=(note,))
+        reason = Reason.NODE_GIVEN_UP
+        message = f"{work.node} was given up: {why}" + (f"; {NO_FURTHER}" if failed else "")
+    return NodePlan(
+        records=trimmed((record, *scene.window.status.node_records)),
+        look_again_at=now,
+        notes=(Note(reason=reason, message=message, warning=not updated),),
+        reason=reason,
+        words=message,
+    )
 
 
 _PHASES: Final = {

@@ -11,8 +11,10 @@ from typing import Final
 
 from scaleset_operator.api.base import Condition, Reason, VMHealth
 from scaleset_operator.api.scalesetstatus import OutboundSummary, ScaleSetStatus
+from scaleset_operator.core.agentview import AgentView
 from scaleset_operator.core.disruption import Disruption
 from scaleset_operator.core.evidence import Evidence, Neighbour, Outcome
+from scaleset_operator.core.pause import Watch
 from scaleset_operator.core.policies import Surroundings
 from scaleset_operator.core.windowview import Place, WindowView
 
@@ -41,12 +43,14 @@ class Containers:
         images: as the spec spells them.
         image_ids: as the node reports them; empty before it does.
         restarts: how often each was restarted; below 0 before it was made.
+        watches: the probes by which kubelet kills one that runs.
     """
 
     names: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
     image_ids: tuple[str, ...] = ()
     restarts: tuple[int, ...] = ()
+    watches: tuple[Watch, ...] = ()
 
 
 NO_CONTAINERS: Final = Containers()
@@ -83,6 +87,7 @@ class Instance:
         maintenance: the JSON of its seven names, as its annotation has it.
         maintenance_asked: the window under which its owner asks for maintenance now.
         on_host: it is on its node's network, so that its address is the node's.
+        pause_request: the id of the pause that is asked for on it; UNREADABLE for what names none.
         own_labels: its labels that the template does not give and that are not the operator's,
             protection included.
     """
@@ -118,6 +123,7 @@ class Instance:
     mark: str = ""
     maintenance: str = ""
     maintenance_asked: str = ""
+    pause_request: str = ""
     own_labels: tuple[tuple[str, str], ...] = ()
     on_host: bool = False
 
@@ -223,6 +229,7 @@ class Observed:
         outbound: of the OutboundRule that the set belongs to: in short, and its word on whether
             ports suffice.
         not_evicted: instance name -> why a budget refuses its eviction, and until when we wait.
+        agents: node -> what was last read of its agent; those that were not asked are not there.
     """
 
     namespace: str
@@ -262,3 +269,4 @@ class Observed:
     places: Mapping[str, Place | None] = field(default_factory=dict)
     outbound: tuple[OutboundSummary, Condition] | None = None
     not_evicted: Mapping[str, tuple[str, datetime]] = field(default_factory=dict)
+    agents: Mapping[str, AgentView] = field(default_factory=dict)

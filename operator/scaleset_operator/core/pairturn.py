@@ -1,29 +1,36 @@
-"""Whose turn it is in a pair (M-17): taken when it is free, given up in two steps.
+"""Whose turn it is in a pair (M-17): taken when the other side is at rest, given up in two steps.
 
 A holder that has nothing more to do says so first; only when its sets, read live after that, have
-nobody under maintenance, is the turn free. A set acts only on a live read that is later than its
-own record. So of a set that begins and a holder that gives up, one always sees the other.
+nobody under maintenance, is the turn free. Whoever takes it has read the same of the other side,
+for a turn may be lost without a word: with its window, or by an edit. A set acts only on a live
+read that is later than its own record. So of two that begin, one always sees the other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
+from hashlib import sha256
+from typing import Final
 
 from scaleset_operator.api.maintenanceledger import SetIteration
 from scaleset_operator.api.maintenancestatus import ActiveWindow
+from scaleset_operator.api.maintenancewindow import MaintenanceWindow
 from scaleset_operator.api.windowledger import PairState, PairTurn
+from scaleset_operator.core.pairing import name_of
+
+_HASH_SHOWN: Final = 16
 
 
-def wants(rows: Sequence[SetIteration], phase: ActiveWindow, *, suspended: bool) -> bool:
+def wants(rows: Sequence[SetIteration], phase: ActiveWindow, *, held: bool) -> bool:
     """Whether a window has work that its turn is needed for.
 
     Args:
         rows: of its sets, for the present iteration or for one that is not finished.
         phase: which of its windows is open.
-        suspended: whether nothing new may start.
+        held: whether nothing new may start: it is suspended, or being deleted.
     """
     if any(r.in_progress for r in rows):
         return True
-    if suspended:
+    if held:
         return False
     if phase is ActiveWindow.SELF_SERVICE:
         return any(r.asked for r in rows)
@@ -31,26 +38,61 @@ def wants(rows: Sequence[SetIteration], phase: ActiveWindow, *, suspended: bool)
     return phase is ActiveWindow.SCHEDULED and any(r.pending for r in open_rows)
 
 
+def pair_of(one: MaintenanceWindow, other: MaintenanceWindow) -> str:
+    """The pair as it is now; another one after any edit, for what was one may not be any more."""
+    sides = sorted(
+        (*name_of(side), side.metadata.uid, side.metadata.generation) for side in (one, other)
+    )
+    return sha256(repr(sides).encode()).hexdigest()[:_HASH_SHOWN]
+
+
+def turn_for(turn: PairTurn | None, pair: str) -> PairTurn | None:
+    """The turn that stands recorded, as far as it is this pair's."""
+    return turn if turn is not None and turn.pair == pair else None
+
+
+def turn_of_another(turn: PairTurn | None, window: str) -> str:
+    """Why it is not a window's turn; empty where it is.
+
+    Args:
+        turn: as it stands for its present pair.
+        window: as namespace/name.
+    """
+    if turn is None:
+        return "nobody of the pair has its turn yet"
+    if turn.holder != window:
+        return f"{turn.holder} has its turn"
+    return "" if turn.state is PairState.HELD else "its turn is being given up"
+
+
 def next_turn(
-    turn: PairTurn | None, wanting: Sequence[str], *, at_rest: bool | None, now: datetime
+    turn: PairTurn | None,
+    wanting: Sequence[str],
+    *,
+    pair: str,
+    busy: Collection[str] | None,
+    now: datetime,
 ) -> PairTurn | None:
     """The turn as it should stand next.
 
     Args:
-        turn: as recorded.
+        turn: as recorded, for this pair.
         wanting: windows of the pair that want it, the first in line first.
-        at_rest: whether nobody of the holder is under maintenance, by a live read that is later
-            than the record of Releasing; None where there was none.
+        pair: the present one.
+        busy: those with somebody under maintenance, by a live read that is later than what is
+            recorded; None where nothing was read.
         now: time of the decision.
     """
     if turn is not None and turn.holder in wanting:
         if turn.state is PairState.HELD:
             return turn
-        return PairTurn(holder=turn.holder, state=PairState.HELD, time=now)
+        return turn.model_copy(update={"state": PairState.HELD, "time": now})
     if turn is not None and turn.state is PairState.HELD:
-        return PairTurn(holder=turn.holder, state=PairState.RELEASING, time=now)
-    if turn is not None and not at_rest:
+        return turn.model_copy(update={"state": PairState.RELEASING, "time": now})
+    if busy is None or (turn is not None and turn.holder in busy):
         return turn
-    if not wanting:
+    free = (one for one in wanting if not set(busy) - {one})
+    taker = next(free, None)
+    if taker is None:
         return None
-    return PairTurn(holder=wanting[0], state=PairState.HELD, time=now)
+    return PairTurn(holder=taker, state=PairState.HELD, pair=pair, time=now)

@@ -3,13 +3,20 @@
 Must not know how an instance is paused, or its turn among the others.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
+
+from scaleset_operator.api.pauserequest import PauseRequest
 
 PAUSE: Final = timedelta(seconds=30)
 """How long an in-place maintenance holds an instance, as the source has it (M-02)."""
+UNREADABLE: Final = "?"
+"""In place of a request's id."""
+_PERIOD_S: Final = 10
+_FAILURES: Final = 3
+"""What the API server fills in where a probe leaves them out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +32,30 @@ class Watch:
     container: str
     period: timedelta
     failures: int
+
+
+def request_on(annotations: Mapping[str, str]) -> str:
+    """The id of the pause that a pod's annotations ask for; UNREADABLE where they name none."""
+    asked = PauseRequest.of(annotations)
+    return asked.id if isinstance(asked, PauseRequest) else UNREADABLE if asked else ""
+
+
+def watches_of(spec: Mapping[str, Any]) -> tuple[Watch, ...]:
+    """The probes by which kubelet kills a container that runs, those of sidecars included.
+
+    Args:
+        spec: of a pod.
+    """
+    sidecars = [c for c in spec.get("initContainers") or () if c.get("restartPolicy") == "Always"]
+    return tuple(
+        Watch(
+            container=container["name"],
+            period=timedelta(seconds=probe.get("periodSeconds") or _PERIOD_S),
+            failures=probe.get("failureThreshold") or _FAILURES,
+        )
+        for container in (*(spec.get("containers") or ()), *sidecars)
+        if (probe := container.get("livenessProbe"))
+    )
 
 
 def spared(watch: Watch) -> timedelta:

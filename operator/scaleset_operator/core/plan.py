@@ -12,6 +12,8 @@ from scaleset_operator.api.base import Reason, VMHealth
 from scaleset_operator.api.ledger import RepairRecord
 from scaleset_operator.api.scalesetstatus import RepairDecision, ScaleSetStatus
 from scaleset_operator.core.maintenance_acts import (
+    AskPause,
+    ClearPause,
     EvictInstance,
     HoldPlace,
     PublishMaintenance,
@@ -184,6 +186,8 @@ Action = (
     | ReleasePlace
     | EvictInstance
     | PublishMaintenance
+    | AskPause
+    | ClearPause
     | AdoptInstance
     | ReleaseInstance
 )
@@ -252,6 +256,7 @@ class Plan:
         reads: names to be read live before this decision can go further.
         read_windows: names of windows to be read live, with the one that holds their pair's turn.
         read_places: names of placeholders to be read live.
+        ask_agents: names of nodes whose agent's report is to be read, at its own pace.
         list_live: the instances must be listed live before victims are chosen (rule 24).
         look_at_policies: the whole set is silent: what stands between is to be read (rule 18).
         look_again_at: the next moment at which time alone changes something.
@@ -266,6 +271,7 @@ class Plan:
     reads: frozenset[str] = frozenset()
     read_windows: frozenset[str] = frozenset()
     read_places: frozenset[str] = frozenset()
+    ask_agents: frozenset[str] = frozenset()
     list_live: bool = False
     look_at_policies: bool = False
     look_again_at: datetime | None = None

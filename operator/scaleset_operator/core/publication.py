@@ -16,12 +16,16 @@ from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.plan import PublishHealth
 from scaleset_operator.core.rotation import departures
 from scaleset_operator.core.scene import Scene
+from scaleset_operator.core.stillness import keeps_out
 
 TOLD: Final = RotationWord(
     reason=Reason.TERMINATION_DELAYED, message="it was told to go: no new traffic"
 )
 MOVES: Final = RotationWord(
     reason=Reason.MAINTENANCE_IN_PROGRESS, message="it is about to be moved: no new traffic"
+)
+STANDS_STILL: Final = RotationWord(
+    reason=Reason.MAINTENANCE_IN_PROGRESS, message="it is about to be paused: no new traffic"
 )
 LEDGER_LAG: Final = timedelta(minutes=1)
 """Longer than any view of the ledger is behind that may still write."""
@@ -61,6 +65,8 @@ def _kept_out(scene: Scene, instance: Instance) -> Verdict:
         return replace(verdict, in_rotation=False, rotation=TOLD)
     if any(e.uid == instance.uid and e.phase is MaintenancePhase.PLACED for e in scene.moves):
         return replace(verdict, in_rotation=False, rotation=MOVES)
+    if any(e.uid == instance.uid and keeps_out(e) for e in scene.moves):
+        return replace(verdict, in_rotation=False, rotation=STANDS_STILL)
     plausible = due is not None and -LONGEST_NOTICE < scene.now - due < LEDGER_LAG
     if plausible and not instance.in_rotation:
         return replace(verdict, in_rotation=None)

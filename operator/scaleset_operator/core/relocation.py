@@ -9,10 +9,12 @@ from datetime import timedelta
 from typing import Final
 
 from scaleset_operator.api.maintenanceledger import MaintenanceEntry, MaintenancePhase
+from scaleset_operator.api.maintenancestatus import Impact
 from scaleset_operator.core.ledger import may_create
 from scaleset_operator.core.maintenance_acts import EvictInstance, HoldPlace
 from scaleset_operator.core.objections import CANCEL_AFTER, CLOCKS_DIFFER, RECORD_LIFETIME
 from scaleset_operator.core.observed import Instance
+from scaleset_operator.core.pausing import Pauser
 from scaleset_operator.core.returning import (
     ABORTED,
     LOOK_AGAIN,
@@ -23,20 +25,12 @@ from scaleset_operator.core.returning import (
     resolved,
 )
 from scaleset_operator.core.scene import Scene
-from scaleset_operator.core.upkeep_floor import (
-    available,
-    costs_nothing,
-    floor,
-    past_eviction,
-)
+from scaleset_operator.core.upkeep_floor import costs_nothing, has_room
+from scaleset_operator.core.upkeep_objections import objection
 from scaleset_operator.core.windowview import Place
 
 PLACE_WAIT: Final = timedelta(minutes=2)
 """How long a node with room is sought: time enough for a cluster that adds one by itself."""
-LONGEST_WAIT: Final = timedelta(minutes=7)
-"""After so long an instance that could not be evicted is left, and tried again later."""
-TURN_WAIT: Final = timedelta(seconds=30)
-"""How long a move that is recorded waits for the turn of its window to come back (M-17)."""
 
 
 def move(scene: Scene) -> Moves:
@@ -51,6 +45,7 @@ def move(scene: Scene) -> Moves:
     mover = _Mover(scene, moves)
     for entry in sorted(scene.moves, key=lambda e: (e.start_time, e.instance)):
         mover.step(entry)
+    mover.pauser.clear_strays()
     return moves
 
 
@@ -61,16 +56,15 @@ class _Mover:
         self.scene, self.moves = scene, moves
         self.back = Returner(scene, moves)
         self.views, self.leaving = self.back.views, self.back.leaving
-        status = scene.observed.status
-        self.others = self.leaving | {r.uid for r in status.renewals}
-        self.others |= {s.uid for s in scene.surge_steps}
-        self.repaired = {e.uid for e in scene.entries}
         self.gone: set[str] = set()
+        self.pauser = Pauser(scene, moves, self.back, self.gone)
 
     def step(self, entry: MaintenanceEntry) -> None:
         """Bring one forward."""
         entry = _dated(self.scene, entry)
-        if entry.result is not None:
+        if entry.impact is Impact.PAUSE:
+            self.pauser.step(entry)
+        elif entry.result is not None:
             self.back.end(entry)
         elif entry.phase is MaintenancePhase.MOVING:
             self.back.come_again(entry)
@@ -90,7 +84,7 @@ class _Mover:
         if entry.mark not in self.views and self.scene.observed.windows_unheard:
             self.moves.open.append(entry)
             return
-        no = self._objection(entry)
+        no = objection(self.scene, self.views.get(entry.mark), entry)
         if no:
             self._give_up(entry, no)
         elif not self.views[entry.mark].turn:
@@ -115,26 +109,6 @@ class _Mover:
             self.moves.open.append(entry)
         else:
             self.moves.open.append(following(self.scene, entry, MaintenancePhase.MOVING))
-
-    def _objection(self, entry: MaintenanceEntry) -> str:
-        """Why the instance is not to be touched; empty where nothing speaks against it."""
-        view = self.views.get(entry.mark)
-        rows = self.scene.maintenance.iterations
-        stopped = next((r.stopped for r in rows if r.mark == entry.mark), None)
-        if view is None or view.deleted:
-            return "the window is gone"
-        if view.suspended:
-            return "the window is suspended"
-        if not view.turn and self.scene.now >= entry.start_time + TURN_WAIT:
-            return view.turn_detail or "the other window of the pair has its turn"
-        if stopped is not None:
-            return f"the iteration has stopped: {stopped.message}"
-        if entry.uid in self.repaired:
-            return "it is under repair"
-        if self.scene.now >= entry.start_time + LONGEST_WAIT:
-            held = self.scene.observed.not_evicted.get(entry.instance)
-            return held[0] if held else "the floor had no room for it"
-        return ""
 
     def _give_up(self, entry: MaintenanceEntry, why: str) -> None:
         """Leave it as it is, once nobody can be about to evict it (as with repairs)."""
@@ -162,8 +136,12 @@ class _Mover:
         if why:
             self.moves.open.append(resolved(self.scene, entry, ABORTED, f"no updated node: {why}"))
             return
-        self.moves.again.append(self.scene.now + LOOK_AGAIN)
+        held = self.scene.observed.not_evicted.get(entry.instance)
         self.moves.open.append(entry)
+        if place is None and held is not None and self.scene.now < held[1]:
+            self.moves.again += [held[1], entry.phase_time + PLACE_WAIT]
+            return
+        self.moves.again.append(self.scene.now + LOOK_AGAIN)
         if place is None:
             labels = self.views[entry.mark].node_labels
             self.moves.acts.append(
@@ -226,8 +204,7 @@ class _Mover:
         scene = self.scene
         if costs_nothing(scene, scene.by_uid[entry.uid]):
             return True
-        going = self.others | self.repaired | self.gone | past_eviction(scene.moves)
-        return available(scene, going | {entry.uid}) >= floor(scene)
+        return has_room(scene, entry.uid, self.gone)
 
     def _can_come_again(self) -> bool:
         """Whether a pod of the template would be made: else the eviction would only take one."""

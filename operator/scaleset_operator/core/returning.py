@@ -47,6 +47,7 @@ class Moves:
         dropped: those whose instance somebody else took away, or that is not wanted any more.
         stops: mark -> why no more instances are taken in that iteration (M-16).
         reads, places, windows: names to be read live before a move can go further.
+        agents: nodes whose agent's report is to be read.
     """
 
     open: list[MaintenanceEntry] = field(default_factory=list)
@@ -57,6 +58,7 @@ class Moves:
     reads: set[str] = field(default_factory=set)
     places: set[str] = field(default_factory=set)
     windows: set[str] = field(default_factory=set)
+    agents: set[str] = field(default_factory=set)
     again: list[datetime] = field(default_factory=list)
 
 

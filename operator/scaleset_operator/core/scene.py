@@ -18,6 +18,7 @@ from scaleset_operator.api.maintenanceledger import (
     MaintenancePhase,
     MaintenanceSummary,
 )
+from scaleset_operator.api.maintenancestatus import Impact
 from scaleset_operator.api.repairpolicy import AutomaticRepairsPolicy
 from scaleset_operator.api.rolloutstatus import Renewal, SurgeStep
 from scaleset_operator.api.scaleset import ScaleSetSpec
@@ -27,6 +28,7 @@ from scaleset_operator.core.health import Verdict, judge
 from scaleset_operator.core.observed import Instance, Observed
 from scaleset_operator.core.renewal import after_renewal
 from scaleset_operator.core.rotation import with_rotation
+from scaleset_operator.core.stillness import after_pause, heard_of, holds_back
 
 NO_POLICY: Final = AutomaticRepairsPolicy()
 NO_MAINTENANCE: Final = MaintenanceSummary()
@@ -44,8 +46,10 @@ class Scene:
     @classmethod
     def of(cls, spec: ScaleSetSpec, observed: Observed, now: datetime) -> "Scene":
         """Judge every instance and lay out the rest."""
-        verdicts = with_rotation(observed, judge(spec, observed, now), now)
-        verdicts = after_renewal(observed, verdicts, now)
+        heard = heard_of(observed)
+        verdicts = with_rotation(heard, judge(spec, heard, now), now)
+        verdicts = after_renewal(heard, verdicts, now)
+        verdicts = after_pause(observed, verdicts, now)
         return cls(spec=spec, observed=observed, now=now, verdicts=verdicts)
 
     def with_repairs(self, repairs: RepairsStatus) -> "Scene":
@@ -189,11 +193,16 @@ class Scene:
         names = {e.instance for e in self.moves}
         return frozenset(i.uid for i in self.observed.instances if i.name in names)
 
+    @cached_property
+    def standing_still(self) -> frozenset[str]:
+        """UIDs of those that a pause of ours keeps from serving, until they are heard again."""
+        return frozenset(e.uid for e in self.moves if holds_back(e))
+
     def move_owes(self, entry: MaintenanceEntry) -> bool:
         """Whether the instance is away and still to come again, under its name."""
         away = entry.phase in (MaintenancePhase.MOVING, MaintenancePhase.RETURNING)
         pod = self.by_name.get(entry.instance)
-        return away and (pod is None or not pod.live)
+        return away and entry.impact is not Impact.PAUSE and (pod is None or not pod.live)
 
     @cached_property
     def surplus(self) -> frozenset[str]:
@@ -280,7 +289,7 @@ class Scene:
 
     def is_available(self, instance: Instance) -> bool:
         """Whether the floor may count on this live one: Healthy, or Ready without a source."""
-        if instance.uid in self.noticed:
+        if instance.uid in self.noticed or instance.uid in self.standing_still:
             return False
         if not self.has_source:
             return instance.ready

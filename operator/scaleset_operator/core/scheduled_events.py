@@ -33,6 +33,7 @@ from scaleset_operator.api.maintenancestatus import Impact
 from scaleset_operator.api.scalesetstatus import ScaleSetStatus
 from scaleset_operator.core.marks import Standing, standing_of
 from scaleset_operator.core.observed import Instance
+from scaleset_operator.core.pause import PAUSE
 from scaleset_operator.core.requests import was_requested
 
 YES: Final = "true"
@@ -56,7 +57,10 @@ TYPES: Final[Mapping[Impact, EventType]] = {
     Impact.PAUSE: EventType.FREEZE,
 }
 """An impact that is not felt is not told."""
-_DURATIONS: Final[Mapping[Impact, timedelta]] = {Impact.PAUSE: timedelta(seconds=30)}
+_NOT_BEGUN: Final = frozenset(
+    {MaintenancePhase.RECORDED, MaintenancePhase.PLACED, MaintenancePhase.LEAVING}
+)
+_DURATIONS: Final[Mapping[Impact, timedelta]] = {Impact.PAUSE: PAUSE}
 
 
 class EventStatus(StrEnum):
@@ -224,7 +228,7 @@ def _move(entry: MaintenanceEntry, row: SetIteration | None) -> ScheduledEvent:
     by_owner = entry.origin is Origin.SELF_SERVICE
     start = row.start_time if row is not None and row.start_time is not None else entry.start_time
     kind = TYPES[entry.impact]
-    waits = entry.phase in (MaintenancePhase.RECORDED, MaintenancePhase.PLACED)
+    waits = entry.phase in _NOT_BEGUN
     return ScheduledEvent(
         event_id=_id(kind, f"{entry.uid}/{entry.mark}"),
         event_type=kind,

@@ -16,6 +16,7 @@ from scaleset_operator.api.maintenanceledger import (
     Origin,
     SetIteration,
 )
+from scaleset_operator.api.maintenancestatus import Impact
 from scaleset_operator.core.marks import mark_of
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.rollout_limits import is_lost
@@ -125,6 +126,8 @@ class Taking:
         if other is not None:
             return No(Reason.OTHER_MAINTENANCE, f"{other.window} has {other.instance}")
         seen = self.scene.observed
+        if view.impact is Impact.PAUSE:
+            return None  # Nothing is made anew, so what refuses that is in nobody's way.
         if seen.template.fault is not None or not seen.template.checked:
             fault = seen.template.fault or Reason.INVALID_TEMPLATE
             return No(fault, seen.template.fault_message or "the template is being checked")
@@ -159,6 +162,7 @@ class Taking:
             self.moved.add(instance.name)
             self.wanted.add(instance.uid)
             return
+        pauses = view.impact is Impact.PAUSE
         entry = MaintenanceEntry(
             instance=instance.name,
             uid=instance.uid,
@@ -171,7 +175,7 @@ class Taking:
             start_time=self.scene.now,
             phase_time=self.scene.now,
             update_domain=instance.update_domain,
-            placeholder=PLACEHOLDER.format(instance.name),
+            placeholder=None if pauses else PLACEHOLDER.format(instance.name),
         )
         self.moved.add(instance.name)
         self.upkeep.entries.append(entry)

@@ -62,7 +62,7 @@ class _Choice:
 
     def all(self) -> None:
         """Owners' wishes of every window first, then the scheduled work of one."""
-        views = [v for v in self.scene.observed.windows if v.impact is Impact.REDEPLOY]
+        views = [v for v in self.scene.observed.windows if v.impact is not Impact.NONE]
         rows = {str(mark_of(view)): self._row(view) for view in views}
         for mark in {e.mark for e in self.moves.open} - rows.keys():
             # Its window is over, or gone; what has started is finished (M-25).

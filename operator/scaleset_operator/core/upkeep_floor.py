@@ -55,3 +55,18 @@ def past_eviction(entries: Collection[MaintenanceEntry]) -> set[str]:
 def costs_nothing(scene: Scene, instance: Instance) -> bool:
     """Whether one that is out of rotation by our own doing is none that the floor counts on."""
     return is_lost(scene, instance) if scene.has_source else not instance.containers_ready
+
+
+def has_room(scene: Scene, uid: str, gone: Collection[str]) -> bool:
+    """Whether one that is recorded may go now: others may have failed since (rule 22).
+
+    Args:
+        scene: what this decision looks at.
+        uid: whose turn it is.
+        gone: UIDs of those that go by this very decision.
+    """
+    status = scene.observed.status
+    going = {v.uid for v in status.scale_in} | {r.uid for r in status.renewals}
+    going |= {s.uid for s in scene.surge_steps} | {e.uid for e in scene.entries}
+    going |= {*gone, uid} | past_eviction(scene.moves)
+    return available(scene, going) >= floor(scene)

@@ -6,13 +6,12 @@ Adds nothing to what was announced and done.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from scaleset_operator.api.base import ConditionStatus, Reason, format_time
 from scaleset_operator.api.maintenanceledger import SetIteration
 from scaleset_operator.api.maintenancestatus import (
     ActiveWindow,
-    Impact,
-    InstanceCounts,
     LastOperation,
 )
 from scaleset_operator.api.maintenancewindow import MaintenanceWindow
@@ -20,15 +19,19 @@ from scaleset_operator.api.windowledger import (
     MAX_NOTICES,
     MAX_WORDS,
     AnnouncedOccurrence,
+    InstanceCounts,
     NoticeKind,
     PendingNotice,
 )
 from scaleset_operator.core.announcement import Announcements
 from scaleset_operator.core.calendar import active_window, occurrence_of
 from scaleset_operator.core.conditions import Word
+from scaleset_operator.core.nodeview import NodePlan
+from scaleset_operator.core.plan import Note
 
 TRUE, FALSE = ConditionStatus.TRUE, ConditionStatus.FALSE
-PAUSE_LATER = "impact Pause needs the node agent, which this version does not have"
+NODE_WORK = "NodeWork"
+"""The condition of windows that work on nodes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,23 +73,31 @@ def last_operation(
     return max(found, key=lambda one: (one.time, one.instance), default=None)
 
 
+class Refused(NamedTuple):
+    """Why a window is not accepted; what was announced goes on all the same."""
+
+    reason: Reason
+    message: str
+
+
 def words(
-    window: MaintenanceWindow, plan: Announcements, present: Present | None, no_pair: str | None
+    window: MaintenanceWindow, plan: Announcements, present: Present | None, no: Refused | None
 ) -> Iterator[Word]:
-    """The conditions of a window whose plan can be used."""
-    if no_pair is not None:
-        yield Word("Accepted", FALSE, Reason.INVALID_PAIR, no_pair)
+    """The conditions of a window."""
+    if no is not None:
+        yield Word("Accepted", FALSE, *no)
     else:
         yield Word("Accepted", TRUE, Reason.VALID, "")
-    yield _announced(window, plan, present)
+    if no is not None and no.reason is Reason.INVALID_SCHEDULE and present is None:
+        yield Word("Announced", FALSE, *no)
+    else:
+        yield _announced(window, plan, present)
     yield _open("SelfServiceOpen", present, ActiveWindow.SELF_SERVICE)
     yield _open("ScheduledOpen", present, ActiveWindow.SCHEDULED)
     yield _progressing(window, present)
     yield _completed(present)
-    if window.spec.impact is Impact.PAUSE:
-        yield Word("Ready", FALSE, Reason.NOT_YET_SUPPORTED, PAUSE_LATER)
-    elif no_pair is not None:
-        yield Word("Ready", FALSE, Reason.INVALID_PAIR, no_pair)
+    if no is not None:
+        yield Word("Ready", FALSE, *no)
     else:
         yield Word("Ready", TRUE, Reason.VALID, "urgent" if window.spec.urgent else "")
 
@@ -141,6 +152,14 @@ def _completed(present: Present | None) -> Word:
     return Word(kind, FALSE, Reason.ANNOUNCED, f"{done}, {counts.aborted} left out")
 
 
+def node_word(plan: NodePlan) -> Word:
+    """Which node is worked on and how far it is, or why none is."""
+    work = plan.work
+    if work is None:
+        return Word(NODE_WORK, FALSE, plan.reason, plan.words)
+    return Word(NODE_WORK, TRUE, Reason.NODE_CORDONED, plan.words or f"{work.node}: {work.phase}")
+
+
 def due(
     window: MaintenanceWindow,
     plan: Announcements,
@@ -160,27 +179,33 @@ def due(
     Returns:
         New notices, and the kinds that the present iteration has had.
     """
-    new: list[PendingNotice] = []
-    audiences = window.spec.audiences
-
-    def add(kind: NoticeKind, iteration: int, message: str) -> None:
-        notice = PendingNotice(kind=kind, iteration=iteration, time=now, audiences=audiences)
-        new.append(notice.model_copy(update={"message": message[:MAX_WORDS]}))
-
-    for one in plan.new:
-        add(NoticeKind.ANNOUNCED, one.iteration, f"from {format_time(opening(one))}")
+    found: list[_Said] = [
+        (NoticeKind.ANNOUNCED, one.iteration, f"from {format_time(opening(one))}", None)
+        for one in plan.new
+    ]
     for one, counts in ended:
         result = f"{counts.completed} of {counts.targeted} done, {counts.aborted} aborted"
-        add(NoticeKind.ENDED, one.iteration, result)
-    if present is None:
-        return tuple(new), ()
-    same = window.status.iteration == present.occurrence.iteration
-    had = list(window.status.last_notices) if same else [NoticeKind.ANNOUNCED]
-    for kind, message in _phases(present):
-        if kind not in had:
-            had.append(kind)
-            add(kind, present.occurrence.iteration, message)
-    return tuple(new), tuple(had)
+        found.append((NoticeKind.ENDED, one.iteration, result, counts))
+    had: list[NoticeKind] = []
+    if present is not None:
+        number = present.occurrence.iteration
+        same = window.status.iteration == number
+        had = list(window.status.last_notices) if same else [NoticeKind.ANNOUNCED]
+        fresh = [said for said in _phases(present) if said[0] not in had]
+        had += [kind for kind, _ in fresh]
+        found += [(kind, number, message, present.counts) for kind, message in fresh]
+    return tuple(_notice(window, now, said) for said in found), tuple(had)
+
+
+_Said = tuple[NoticeKind, int, str, InstanceCounts | None]
+"""What is told, of which iteration, in words, and with which counts."""
+
+
+def _notice(window: MaintenanceWindow, now: datetime, said: _Said) -> PendingNotice:
+    kind, iteration, message, counts = said
+    who = window.spec.audiences
+    notice = PendingNotice(kind=kind, iteration=iteration, time=now, audiences=who)
+    return notice.model_copy(update={"message": message[:MAX_WORDS], "instances": counts})
 
 
 def opening(one: AnnouncedOccurrence) -> datetime:
@@ -204,10 +229,21 @@ def _phases(present: Present) -> Iterator[tuple[NoticeKind, str]]:
 
 def waiting(
     before: Sequence[PendingNotice], new: Sequence[PendingNotice]
-) -> tuple[PendingNotice, ...]:
-    """Those that somebody has not had yet, oldest first, bounded."""
-    found = [one for one in (*before, *new) if one.audiences]
-    return tuple(found[-MAX_NOTICES:])
+) -> tuple[tuple[PendingNotice, ...], tuple[PendingNotice, ...]]:
+    """Those that somebody has not had yet, oldest first, and those that are one too many.
+
+    Whatever an audience is not told has that many newer ones waiting for it, or for others.
+    """
+    found = tuple(one for one in (*before, *new) if one.audiences)
+    return found[-MAX_NOTICES:], found[:-MAX_NOTICES]
+
+
+def dropped(notice: PendingNotice) -> Note:
+    """Said of a notice that nobody is told of any more."""
+    who = ", ".join(notice.audiences)
+    why = f"{MAX_NOTICES} newer notifications of this window wait"
+    message = f"{who} was not told of {notice.iteration}/{notice.kind}: {why}"
+    return Note(reason=Reason.NOTIFICATION_FAILED, message=message, warning=True)
 
 
 EVENTS = {

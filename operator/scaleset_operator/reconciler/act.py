@@ -7,9 +7,12 @@ that fails leaves the ledger as it is, and the next turn sees to it.
 import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from scaleset_operator.core.maintenance_acts import (
+    AskPause,
+    ClearPause,
     EvictInstance,
     HoldPlace,
     PublishMaintenance,
@@ -26,7 +29,7 @@ from scaleset_operator.core.plan import (
     ReleaseInstance,
     RenewInstance,
 )
-from scaleset_operator.reconciler.account import Account, NoAccount
+from scaleset_operator.reconciler.account import Account, EvictionEnd, NoAccount
 from scaleset_operator.reconciler.memory import Memory
 from scaleset_operator.reconciler.ports import (
     Clock,
@@ -42,8 +45,16 @@ from scaleset_operator.reconciler.relocations import Disallowed, NoRelocations, 
 
 LARGEST_BATCH: Final = 500
 
-Touch = DeleteInstance | EvictInstance | GiveNotice | RenewInstance
+Touch = AskPause | ClearPause | DeleteInstance | EvictInstance | GiveNotice | RenewInstance
 """What is done to an instance that is there, on the very version that was read."""
+
+_ENDS: Final[dict[type[Exception], EvictionEnd]] = {
+    Conflict: EvictionEnd.CHANGED,
+    Gone: EvictionEnd.CHANGED,
+    Refused: EvictionEnd.REFUSED,
+    TooOld: EvictionEnd.TOO_LATE,
+    Unavailable: EvictionEnd.UNAVAILABLE,
+}
 
 
 class Actor:
@@ -173,12 +184,12 @@ class Actor:
                 self._account.deleted(owner.key, action.purpose)
             elif isinstance(action, GiveNotice):
                 await self._cluster.give_notice(owner, action, not_after)
-            elif isinstance(action, EvictInstance):
-                await self._evict(owner, action, memory, not_after)
-            else:
+            elif isinstance(action, RenewInstance):
                 await self._cluster.renew(owner, action, not_after)
+            else:
+                await self._maintain(owner, action, memory, not_after)
         except Refused as refused:
-            if isinstance(action, EvictInstance):
+            if isinstance(action, AskPause | ClearPause | EvictInstance):
                 memory.refuse_eviction(action.name, refused.message, self._clock.now())
             else:
                 memory.refuse_touch(action.name, self._clock.now())
@@ -189,14 +200,31 @@ class Actor:
         memory.refused_until.pop(action.name, None)
         return None
 
-    async def _evict(
-        self, owner: Owner, action: EvictInstance, memory: Memory, not_after: int
+    async def _maintain(
+        self,
+        owner: Owner,
+        action: AskPause | ClearPause | EvictInstance,
+        memory: Memory,
+        not_after: int,
     ) -> None:
         """A budget that says no is waited for, and is no fault of the API server."""
+        if isinstance(action, AskPause):
+            await self._relocations.ask_pause(owner, action, not_after)
+            return
+        if isinstance(action, ClearPause):
+            await self._relocations.clear_pause(owner, action, not_after)
+            return
+        told = partial(self._account.evicted, owner.key)
         try:
             await self._relocations.evict(owner, action, not_after)
         except Disallowed as budget:
+            told(EvictionEnd.DISRUPTION_BUDGET)
             memory.refuse_eviction(action.name, str(budget), self._clock.now())
+        except tuple(_ENDS) as fault:
+            told(next(end for kind, end in _ENDS.items() if isinstance(fault, kind)))
+            raise
+        else:
+            told(EvictionEnd.ACCEPTED)
 
     async def _create_all(
         self, owner: Owner, creates: list[CreateInstance], memory: Memory, not_after: int

@@ -39,6 +39,8 @@ class ActKind(StrEnum):
     FREE = "Free"
     EVICT = "Evict"
     MARK = "Mark"
+    PAUSE = "Pause"
+    UNPAUSE = "Unpause"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,12 +131,17 @@ def _repairs(before: ScaleSetStatus, after: ScaleSetStatus) -> Iterator[Said]:
             yield (ActKind.BEGIN, entry.instance, entry.action, *said)
 
 
+def ended_moves(before: ScaleSetStatus, after: ScaleSetStatus) -> Iterator[MaintenanceEntry]:
+    """Moves that a record closes, as they stood before it."""
+    now = _moving(after)
+    return (entry for place, entry in _moving(before).items() if place not in now)
+
+
 def _moves(before: ScaleSetStatus, after: ScaleSetStatus) -> Iterator[Said]:
     """Instances taken for maintenance, and how that ended; without a result nothing was done."""
     then, now = _moving(before), _moving(after)
-    for place, entry in then.items():
-        if place not in now:
-            yield (ActKind.MOVED, entry.instance, entry.result or "", entry.window, entry.message)
+    for entry in ended_moves(before, after):
+        yield (ActKind.MOVED, entry.instance, entry.result or "", entry.window, entry.message)
     for place, entry in now.items():
         if place not in then:
             yield (ActKind.MOVE, entry.instance, entry.origin, entry.window, "")

@@ -13,7 +13,7 @@ from scaleset_operator.reconciler.observe import NOTHING_READ, LiveReads
 from scaleset_operator.reconciler.ports import Clock, Cluster, Key, Owner
 from scaleset_operator.reconciler.relocations import Relocations
 from scaleset_operator.reconciler.resources import KnownSet, Resources
-from scaleset_operator.reconciler.windows_seen import keys_behind
+from scaleset_operator.reconciler.windows_seen import partner_behind
 
 
 @dataclass(slots=True)
@@ -64,7 +64,7 @@ class Closer:
         owner = known.owner
         await asyncio.gather(
             *(self._cluster.read_instance(owner, name) for name in sorted(pods)),
-            *(self._read_window(known, name) for name in sorted(windows)),
+            *(self._read_window(Key(owner.key.namespace, name)) for name in sorted(windows)),
         )
         found = await self._read_places(owner, places)
         state.live_reads, state.read_ns = state.live_reads | pods, read_ns
@@ -73,12 +73,15 @@ class Closer:
         )
         return True
 
-    async def _read_window(self, known: KnownSet, name: str) -> None:
-        """A window, and the one that holds its pair's turn; one that is gone is dropped."""
-        for key in tuple(keys_behind(name, known, self._resources)):
-            await self._read_one(key)
+    async def _read_window(self, key: Key) -> None:
+        """A window, then the other of its pair: which one that is, the first read says."""
+        await self._read_one(key)
+        partner = partner_behind(key, self._resources)
+        if partner is not None:
+            await self._read_one(partner)
 
     async def _read_one(self, key: Key) -> None:
+        """One that is gone is dropped."""
         body = await self._relocations.read_window(key)
         if body is None:
             self._resources.drop_window(key)

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from scaleset_operator.core.noderecord import works_on_nodes
 from scaleset_operator.core.pairing import first_of_pair, name_of
 from scaleset_operator.core.pool import selects
 from scaleset_operator.reconciler.ports import Key, Wake
@@ -111,9 +112,8 @@ class Ear:
         if self._maintenance.get(key) == maintenance:
             return
         self._maintenance[key] = maintenance
-        for window in self._resources.windows_of(key):
-            self._wake_window(Key(*name_of(window)))
-            self._wake_window(Key(*first_of_pair(window)))
+        for window in sorted(self._windows_of(key)):
+            self._wake_window(window)
 
     def wake_maintained(self) -> None:
         """Nodes have other labels: every set that a window concerns looks again."""
@@ -121,13 +121,25 @@ class Ear:
             if any(self._resources.windows_of(key)):
                 self._wake(key)
 
+    def wake_node_work(self) -> None:
+        """Something is new of nodes: every window that works on some looks again."""
+        for key in self._resources.window_keys():
+            window = self._resources.window(key)
+            if window is not None and works_on_nodes(window):
+                self._wake_window(key)
+
     def _sets_of(self, key: Key) -> set[Key]:
         window = self._resources.window(key)
         return set() if window is None else {k.key for k in self._resources.sets_of(window)}
 
+    def _windows_of(self, key: Key) -> set[Key]:
+        """The windows that select a set, and those that hold the turns of their pairs."""
+        found = tuple(self._resources.windows_of(key))
+        return {Key(*name(window)) for window in found for name in (name_of, first_of_pair)}
+
     def heard_of_set(self, key: Key, *, gone: bool, body: Mapping[str, Any]) -> None:
         """A ScaleSet was made, changed or deleted."""
-        before = self._resources.scale_set(key)
+        before, windows = self._resources.scale_set(key), self._windows_of(key)
         if gone:
             self._resources.drop_scale_set(key)
         else:
@@ -137,9 +149,9 @@ class Ear:
         after = self._resources.scale_set(key)
         if gone:
             self._maintenance.pop(key, None)
-        if before is None or _labels(before) != _labels(after):
-            for window in self._resources.windows_of(key):
-                self._wake_window(Key(*name_of(window)))
+        if gone or _labels(before) != _labels(after):
+            for one in sorted(windows | self._windows_of(key)):
+                self._wake_window(one)
         if _generation(before) != _generation(after) or _labels(before) != _labels(after):
             self.wake_rules()
         if _generation(before) != _generation(after):

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from scaleset_operator.api.base import Reason
+from scaleset_operator.core.agentview import AgentView
 from scaleset_operator.core.observed import Fleet, Instance, TemplateView
 from scaleset_operator.core.policies import Policy, ProberPlace
 from scaleset_operator.core.revisions import Revision
@@ -31,6 +32,7 @@ class Memory:
         revised: the model for which it was.
         revisions_retry: when it is seen to again, if that failed.
         foreign: pods that match the selector and are not ours, as of `foreign_looked`.
+        agents: node -> what was read of its agent, while a plan asks for it.
         watching: the pods and the rules, of health and of rotation, that `targets` were made from.
         targets: what the prober was last asked to watch.
         seen: names of the ledger whose pod has been there.
@@ -50,6 +52,7 @@ class Memory:
     revisions_retry: datetime | None = None
     foreign: tuple[str, ...] = ()
     foreign_looked: datetime | None = None
+    agents: dict[str, AgentView] = field(default_factory=dict)
     watching: tuple[tuple[Instance, ...], ProbeKey | None, ProbeKey | None] | None = None
     targets: dict[str, ProbeTarget] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)

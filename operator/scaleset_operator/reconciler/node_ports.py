@@ -19,6 +19,10 @@ from scaleset_operator.core.observed import Instance
 from scaleset_operator.reconciler.ports import Key
 
 
+class Unreadable(Exception):  # noqa: N818 - an expected outcome, like those of the other ports
+    """A resource is there and not understood: a newer operator may have written it."""
+
+
 class Occupant(NamedTuple):
     """An instance that is on a node, Terminating ones included."""
 
@@ -49,7 +53,11 @@ class NodeCluster(Protocol):
         ...
 
     async def window(self, key: Key) -> MaintenanceWindow | None:
-        """The window of this name; None where there is none."""
+        """The window of this name; None where there is none.
+
+        Raises:
+            Unreadable: it cannot be understood.
+        """
         ...
 
     async def cordon(self, act: CordonNode, *, trial: bool = False) -> None:

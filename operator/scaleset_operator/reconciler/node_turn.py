@@ -12,8 +12,9 @@ from typing import Any, Final, assert_never
 
 from scaleset_operator.api.base import ConditionStatus, Reason
 from scaleset_operator.api.maintenancewindow import MaintenanceWindow
-from scaleset_operator.api.windowledger import NodePhase, NodeWork, PairState
+from scaleset_operator.api.windowledger import NodePhase, NodeWork
 from scaleset_operator.core.conditions import Word
+from scaleset_operator.core.noderecord import needed, works_on_nodes
 from scaleset_operator.core.nodeview import (
     CordonNode,
     CreateJob,
@@ -22,11 +23,13 @@ from scaleset_operator.core.nodeview import (
     NodeScene,
     UncordonNode,
 )
-from scaleset_operator.core.nodework import needed, node_plan
-from scaleset_operator.core.pairing import objection, partner_of
+from scaleset_operator.core.nodework import node_plan
+from scaleset_operator.core.pairing import name_of, objection, partner_of
+from scaleset_operator.core.pairturn import pair_of, turn_for, turn_of_another
 from scaleset_operator.core.plan import Note
+from scaleset_operator.core.windowwords import NODE_WORK, node_word
 from scaleset_operator.reconciler.leadership import Alone, Leadership
-from scaleset_operator.reconciler.node_ports import NodeCluster, Occupant
+from scaleset_operator.reconciler.node_ports import NodeCluster, Occupant, Unreadable
 from scaleset_operator.reconciler.occupancy import Census
 from scaleset_operator.reconciler.ports import Clock, Cluster, Conflict, Gone, Key, Refused, TooOld
 from scaleset_operator.reconciler.resources import Resources
@@ -37,6 +40,7 @@ RETRY: Final = timedelta(seconds=1)
 REFUSED_RETRY: Final = timedelta(minutes=5)
 """What is forbidden comes by a person's hand."""
 SWEEP_EVERY: Final = timedelta(minutes=5)
+FAULTY: Final = (NODE_WORK, "Ready")
 RIGHTS: Final = (
     "work on nodes needs rights that an installation does not have by itself (nodeMaintenance."
     "enabled of the chart, or the components node-maintenance and node-jobs of manifests/)"
@@ -50,16 +54,14 @@ class NodeTurn:
     Attributes:
         parts: of the window's status, to be written as they are; without any nothing is new.
         again: when the next turn is due.
-        fault: what the condition Ready is to say, where nodes cannot be worked on.
+        said: conditions: how far the node is, or why none is worked on; Ready, where none can be.
         notes: Events that go with the write.
-        words: how far the node is, or why none is worked on.
     """
 
     parts: Mapping[str, Any] = field(default_factory=dict)
     again: datetime | None = None
-    fault: Word | None = None
+    said: tuple[Word, ...] = ()
     notes: tuple[Note, ...] = ()
-    words: str = ""
 
 
 class NodeKeeper:
@@ -86,12 +88,12 @@ class NodeKeeper:
         Raises:
             Unavailable: the API server cannot be asked now.
         """
-        if window.spec.node_maintenance is None and window.status.node_work is None:
+        if not works_on_nodes(window):
             return NodeTurn()
         try:
             return await self._turn(window)
         except (Conflict, Gone, TooOld):
-            return NodeTurn(again=self._clock.now() + RETRY)
+            return NodeTurn(again=self._clock.now() + RETRY, said=_as_before(window))
         except Refused as no:
             return self._fault(no)
 
@@ -113,7 +115,8 @@ class NodeKeeper:
                 await self._unwind_unneeded(found.name)
             except (Conflict, Gone):
                 again = RETRY
-            except Refused as no:  # Another operator's window, or the rights were taken away.
+            # Another operator's window, or the rights were taken away.
+            except (Refused, Unreadable) as no:
                 log.warning("Node %s bears %r and is left alone: %s", found.name, found.claim, no)
         return self._clock.now() + again
 
@@ -139,7 +142,7 @@ class NodeKeeper:
             for act in plan.trial:
                 await self._carry_out(window, act, trial=True)
             parts = {"node_work": plan.work, "node_records": plan.records}
-            return NodeTurn(parts=parts, again=now, notes=plan.notes, words=plan.words)
+            return NodeTurn(parts=parts, again=now, notes=plan.notes, said=(node_word(plan),))
         for act in plan.acts:
             try:
                 await self._carry_out(window, act)
@@ -148,7 +151,7 @@ class NodeKeeper:
                     raise
                 self._refused[_key(window)] = (status.node_work, str(no))
         again = now + RETRY if plan.acts else plan.look_again_at
-        return NodeTurn(again=again, words=plan.words)
+        return NodeTurn(again=again, said=(node_word(plan),))
 
     async def _scene(self, window: MaintenanceWindow) -> NodeScene:
         """What the decision needs, and no more: each read is live."""
@@ -193,16 +196,19 @@ class NodeKeeper:
         named = partner_of(window)
         if named is None:
             return ""
-        partner = self._resources.window(Key(*named))
-        no_pair = objection(window, partner)
-        if no_pair is not None:
-            return no_pair
-        first = await self._nodes.window(min(_key(window), Key(*named)))
-        turn = None if first is None else first.status.pair_turn
-        own = "/".join(_key(window))
-        if turn is not None and turn.holder == own and turn.state is PairState.HELD:
-            return ""
-        return f"the pair's turn is {turn.holder}'s" if turn else "the pair's turn is not taken"
+        keys = (_key(window), Key(*named))
+        try:
+            own, partner = [await self._nodes.window(key) for key in keys]
+        except Unreadable as fault:
+            return str(fault)
+        if own is None or own.metadata.uid != window.metadata.uid or partner_of(own) != named:
+            return "the window has changed"
+        no_pair = objection(own, partner)
+        if partner is None or no_pair is not None:
+            return no_pair or ""
+        first = min(own, partner, key=name_of)
+        turn = turn_for(first.status.pair_turn, pair_of(own, partner))
+        return turn_of_another(turn, "/".join(keys[0]))
 
     async def _carry_out(
         self, window: MaintenanceWindow, act: NodeAct, *, trial: bool = False
@@ -223,8 +229,14 @@ class NodeKeeper:
 
     def _fault(self, no: Refused) -> NodeTurn:
         said = f"{RIGHTS}: {no}" if no.reason is Reason.CREATE_FORBIDDEN else str(no)
-        word = Word("Ready", ConditionStatus.FALSE, no.reason, said)
-        return NodeTurn(again=self._clock.now() + REFUSED_RETRY, fault=word, words=said)
+        words = tuple(Word(kind, ConditionStatus.FALSE, no.reason, said) for kind in FAULTY)
+        return NodeTurn(again=self._clock.now() + REFUSED_RETRY, said=words)
+
+
+def _as_before(window: MaintenanceWindow) -> tuple[Word, ...]:
+    """What was said last of its nodes."""
+    said = (one for one in window.status.conditions if one.type == NODE_WORK)
+    return tuple(Word(one.type, one.status, one.reason, one.message) for one in said)
 
 
 def _key(window: MaintenanceWindow) -> Key:

@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 from scaleset_operator.api.scalesetstatus import ScaleSetStatus
 from scaleset_operator.core.disruption import Disruption
 from scaleset_operator.core.maintenance_acts import (
+    AskPause,
+    ClearPause,
     EvictInstance,
     HoldPlace,
     PublishMaintenance,
@@ -43,7 +45,7 @@ from scaleset_operator.reconciler.ports import (
     TooOld,
     Unavailable,
 )
-from scaleset_operator.reconciler.relocations import Relocations
+from scaleset_operator.reconciler.relocations import Relocations, Reported
 
 T = TypeVar("T")
 
@@ -220,13 +222,17 @@ class NotedRelocations:
         """See the port."""
         return await self._relocations.read_window(key)
 
-    async def read_scale_set(self, key: Key) -> ScaleSetStatus | None:
+    async def windows_at_work(self, namespace: str) -> frozenset[str]:
         """See the port."""
-        return await self._relocations.read_scale_set(key)
+        return await self._relocations.windows_at_work(namespace)
 
     async def read_place(self, owner: Owner, name: str) -> Place | None:
         """See the port."""
         return await self._relocations.read_place(owner, name)
+
+    async def read_report(self, node: str) -> Reported | None:
+        """See the port."""
+        return await self._relocations.read_report(node)
 
     # What is done.
 
@@ -249,3 +255,13 @@ class NotedRelocations:
         """See the port."""
         sent = self._relocations.publish_maintenance(owner, action)
         await self._noted.noted(owner, marked(action), sent)
+
+    async def ask_pause(self, owner: Owner, action: AskPause, not_after: int) -> None:
+        """See the port."""
+        sent = self._relocations.ask_pause(owner, action, not_after)
+        await self._noted.noted(owner, (ActKind.PAUSE, action.name, "", "", action.id), sent)
+
+    async def clear_pause(self, owner: Owner, action: ClearPause, not_after: int) -> None:
+        """See the port."""
+        sent = self._relocations.clear_pause(owner, action, not_after)
+        await self._noted.noted(owner, (ActKind.UNPAUSE, action.name, "", "", ""), sent)

@@ -114,6 +114,7 @@ class Observer:
             places=live.places,
             outbound=_outbound(known, self._resources),
             not_evicted=dict(memory.not_evicted),
+            agents=dict(memory.agents),
         )
 
     def _seen(self, known: KnownSet, memory: Memory) -> Observed:

@@ -20,6 +20,7 @@ from scaleset_operator.core.policies import Policy, ProberPlace
 from scaleset_operator.core.windowview import Place
 from scaleset_operator.reconciler.acts import Act
 from scaleset_operator.reconciler.ports import Clock, Key
+from scaleset_operator.reconciler.relocations import Reported
 from scaleset_operator.reconciler.resources import key_of
 
 FORMAT: Final = 1
@@ -32,6 +33,7 @@ HELD: Final = TypeAdapter(Place | None)
 BUDGETS: Final = TypeAdapter(Disruption)
 POLICIES: Final = TypeAdapter(tuple[Policy, ...] | None)
 PLACE: Final = TypeAdapter(ProberPlace)
+REPORTED: Final = TypeAdapter(Reported | None)
 
 Write = Callable[[str], object]
 Turn = Callable[[Key], Awaitable[datetime | None]]

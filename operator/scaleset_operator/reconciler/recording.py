@@ -33,10 +33,11 @@ from scaleset_operator.reconciler.recorder import (
     HELD,
     PLACE,
     POLICIES,
+    REPORTED,
     VIEW,
     Recorder,
 )
-from scaleset_operator.reconciler.relocations import Relocations
+from scaleset_operator.reconciler.relocations import Relocations, Reported
 from scaleset_operator.reconciler.resources import Resources
 from scaleset_operator.reconciler.turn import Reconciler
 
@@ -145,6 +146,12 @@ class RecordingRelocations(NotedRelocations):
         found = await super().read_place(owner, name)
         data = HELD.dump_python(found, mode="json")
         self._recorder.line("held", of=[*owner.key, name], value=data)
+        return found
+
+    async def read_report(self, node: str) -> Reported | None:
+        """See the port."""
+        found = await super().read_report(node)
+        self._recorder.was_told("agent", (node,), found, REPORTED.dump_python(found, mode="json"))
         return found
 
 

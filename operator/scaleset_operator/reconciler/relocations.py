@@ -1,13 +1,16 @@
-"""What a move to an updated node needs of the cluster, as a Protocol; the adapters fill it.
+"""What moves to updated nodes and pauses need of the cluster, as a Protocol; the adapters fill it.
 
 As in `ports`, nothing here knows a client. The default knows no windows and moves nobody.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from scaleset_operator.api.scalesetstatus import ScaleSetStatus
+from scaleset_operator.api.agentreport import AgentReport
 from scaleset_operator.core.maintenance_acts import (
+    AskPause,
+    ClearPause,
     EvictInstance,
     HoldPlace,
     PublishMaintenance,
@@ -21,8 +24,20 @@ class Disallowed(Unavailable):
     """PodDisruptionBudgets do not allow the eviction now (429 with its cause, or more than one)."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reported:
+    """A node's agent's report as it was read.
+
+    Attributes:
+        version: another one with every renewal of the Lease that it stands on.
+    """
+
+    version: str
+    report: AgentReport
+
+
 class Relocations(Protocol):
-    """The API server, as far as moves go; every call raises as those of `Cluster` do.
+    """The API server, as far as maintenance goes; every call raises as those of `Cluster` do.
 
     `not_after` is a CLOCK_BOOTTIME in nanoseconds, checked right before sending.
     """
@@ -35,8 +50,8 @@ class Relocations(Protocol):
         """A MaintenanceWindow, live; None where there is none."""
         ...
 
-    async def read_scale_set(self, key: Key) -> ScaleSetStatus | None:
-        """A ScaleSet's status, live; None where there is none."""
+    async def windows_at_work(self, namespace: str) -> frozenset[str]:
+        """Names of the windows that any ScaleSet there has an instance under, read live."""
         ...
 
     async def read_place(self, owner: Owner, name: str) -> Place | None:
@@ -77,6 +92,33 @@ class Relocations(Protocol):
         """
         ...
 
+    async def read_report(self, node: str) -> Reported | None:
+        """What the agent of a node reports, live; None where there is none that can be read."""
+        ...
+
+    async def ask_pause(self, owner: Owner, action: AskPause, not_after: int) -> None:
+        """Write the request for a pause onto exactly the pod that was read.
+
+        Raises:
+            Conflict: the pod has changed since it was read.
+            Gone: it is not there, or another pod.
+            TooOld: not sent.
+        """
+        ...
+
+    async def clear_pause(self, owner: Owner, action: ClearPause, not_after: int) -> None:
+        """Take the request off exactly the pod that was read; raises as `ask_pause`."""
+        ...
+
+
+def at_work(scale_sets: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    """Names of the windows under which ScaleSets, as the server sent them, have an instance."""
+    found: set[str] = set()
+    for body in scale_sets:
+        maintenance = (body.get("status") or {}).get("maintenance") or {}
+        found |= {entry["window"] for entry in maintenance.get("inFlight") or ()}
+    return frozenset(found)
+
 
 class NoRelocations:
     """The default: there are no windows, so nothing of this is ever asked for."""
@@ -89,9 +131,9 @@ class NoRelocations:
         """See the port."""
         return None
 
-    async def read_scale_set(self, key: Key) -> ScaleSetStatus | None:  # noqa: ARG002 - as above
+    async def windows_at_work(self, namespace: str) -> frozenset[str]:  # noqa: ARG002 - as above
         """See the port."""
-        return None
+        return frozenset()
 
     async def read_place(self, owner: Owner, name: str) -> Place | None:  # noqa: ARG002 - as above
         """See the port."""
@@ -107,4 +149,14 @@ class NoRelocations:
         """See the port."""
 
     async def publish_maintenance(self, owner: Owner, action: PublishMaintenance) -> None:
+        """See the port."""
+
+    async def read_report(self, node: str) -> Reported | None:  # noqa: ARG002 - as above
+        """See the port."""
+        return None
+
+    async def ask_pause(self, owner: Owner, action: AskPause, not_after: int) -> None:
+        """See the port."""
+
+    async def clear_pause(self, owner: Owner, action: ClearPause, not_after: int) -> None:
         """See the port."""

@@ -18,6 +18,8 @@ from scaleset_operator.core.observed import TemplateView
 from scaleset_operator.core.plan import Plan, PublishHealth, Record
 from scaleset_operator.reconciler.account import Account, NoAccount
 from scaleset_operator.reconciler.act import Actor
+from scaleset_operator.reconciler.acts import ended_moves
+from scaleset_operator.reconciler.agents import Inquirer
 from scaleset_operator.reconciler.closer import Closer, Round
 from scaleset_operator.reconciler.leadership import Alone, Leadership
 from scaleset_operator.reconciler.memory import FleetBook, Memory
@@ -145,6 +147,8 @@ class Reconciler:
                 continue
             if await Lookout(self.policies, self.clock).look(known, plan, memory):
                 continue
+            if await Inquirer(self.relocations, self.clock).look(plan, memory):
+                continue
             if plan.record is Record.NOW:
                 await self._record(known, plan, memory, state)
                 continue
@@ -188,6 +192,8 @@ class Reconciler:
         memory.pending_since = None
         for repair in plan.ended:
             self.account.repair_ended(known.key, repair)
+        for move in ended_moves(known.resource.status, plan.status):
+            self.account.move_ended(known.key, move)
         for note in plan.notes:
             await self.cluster.tell(known.owner, note)
 

@@ -8,31 +8,34 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from scaleset_operator.api.base import ConditionStatus, Reason
+from scaleset_operator.api.base import Reason
 from scaleset_operator.api.maintenanceledger import SetIteration
 from scaleset_operator.api.maintenancestatus import (
     ActiveWindow,
-    InstanceCounts,
     MaintenanceWindowStatus,
 )
 from scaleset_operator.api.maintenancewindow import MaintenanceWindow
 from scaleset_operator.api.windowledger import (
     MAX_UPCOMING,
     AnnouncedOccurrence,
+    InstanceCounts,
     MissedOccurrence,
     NoticeKind,
     PendingNotice,
 )
-from scaleset_operator.core.announcement import Announcements, announce
+from scaleset_operator.core.announcement import Announcements, announce, standing
 from scaleset_operator.core.calendar import next_transition, occurrence_of
 from scaleset_operator.core.conditions import Word, timed
+from scaleset_operator.core.marks import is_of
 from scaleset_operator.core.pairing import objection, partner_of
 from scaleset_operator.core.plan import Note
 from scaleset_operator.core.schedule import ScheduleError
 from scaleset_operator.core.windowwords import (
     EVENTS,
     Present,
+    Refused,
     counted,
+    dropped,
     due,
     last_operation,
     waiting,
@@ -49,6 +52,7 @@ KIND: Final = "MaintenanceWindow"
 RETRY: Final = timedelta(seconds=1)
 SOON: Final = timedelta(milliseconds=100)
 """A turn that was taken or is being given up is looked at again at once."""
+PAIR_RETRY: Final = timedelta(seconds=10)
 LOOK_AGAIN: Final = timedelta(hours=1)
 """At the latest: an appointment weeks ahead would not notice that the clock was put right."""
 
@@ -90,12 +94,15 @@ class WindowReporter:
         if window is None or not self._leadership.leads():
             return None  # Everybody is woken when that changes.
         now = self._clock.now()
-        turn = await self._pairs.turn_of(window, now)
+        if self._pairs.unheard(window):
+            return now + RETRY
+        pair = await self._pairs.look(window, now)
         nodes = NodeTurn() if self._keeper is None else await self._keeper.turn(window)
-        desk = _Desk(window, self._resources, now, nodes.fault)
-        parts = {"pair_turn": turn, **nodes.parts}
+        desk = _Desk(window, self._resources, now, nodes.said)
+        parts = {"pair_turn": pair.turn, **nodes.parts}
         status = desk.status().model_copy(update=parts)
-        again = [now + LOOK_AGAIN, *desk.again, *([nodes.again] if nodes.again else [])]
+        again = [now + (PAIR_RETRY if pair.waits else LOOK_AGAIN), *desk.again]
+        again += [nodes.again] if nodes.again else []
         if status == window.status:
             if status.notices:
                 self._wake_notices(key)
@@ -110,60 +117,61 @@ class WindowReporter:
             return None
         self._resources.put_window_status(key, status, version)
         self._wake_notices(key)
-        told = [Note(reason=EVENTS[one.kind], message=desk.event(one)) for one in desk.new]
-        for note in (*told, *nodes.notes):
+        for note in (*desk.notes(), *nodes.notes):
             self._tell(key, window.metadata.uid, note)
-        return min(again) if turn == window.status.pair_turn else now + SOON
+        return min(again) if pair.turn == window.status.pair_turn else now + SOON
 
 
 class _Desk:
     """One decision over one window."""
 
     def __init__(
-        self, window: MaintenanceWindow, resources: Resources, now: datetime, fault: Word | None
+        self,
+        window: MaintenanceWindow,
+        resources: Resources,
+        now: datetime,
+        of_nodes: tuple[Word, ...],
     ) -> None:
-        self.window, self.now, self.fault = window, now, fault
+        self.window, self.now, self.of_nodes = window, now, of_nodes
         self.sets = [known.resource.status for known in resources.sets_of(window)]
         named = partner_of(window)
         self.no_pair = objection(window, named and resources.window(Key(*named)))
         self.new: tuple[PendingNotice, ...] = ()
+        self.dropped: tuple[PendingNotice, ...] = ()
         self.again: list[datetime] = []
 
     def status(self) -> MaintenanceWindowStatus:
         """The next status, whose turn it is aside."""
+        before, unfinished = self.window.status, self._unfinished()
+        no = None if self.no_pair is None else Refused(Reason.INVALID_PAIR, self.no_pair)
         try:
-            plan = announce(self.window.spec, self.window.status, self.now, self._unfinished())
+            plan = announce(self.window.spec, before, self.now, unfinished)
         except ScheduleError as fault:
-            return self._unusable(str(fault))
-        return self._usable(plan)
+            plan = standing(before, self.now, unfinished)
+            no = Refused(Reason.INVALID_SCHEDULE, str(fault))
+        return self._following(plan, no)
 
     def _rows(self, iteration: int | None = None) -> tuple[SetIteration, ...]:
-        """What the sets say of this window, of one iteration or of all."""
+        """What the sets say of this window, of one iteration or of all; not of one before it."""
+        meta = self.window.metadata
         found = (s.maintenance.iterations for s in self.sets if s.maintenance is not None)
         return tuple(
             row
             for rows in found
             for row in rows
-            if row.window == self.window.metadata.name and iteration in (None, row.iteration)
+            if is_of(row.mark, meta.name, meta.uid) and iteration in (None, row.iteration)
         )
 
     def _unfinished(self) -> list[int]:
         """Iterations of which an instance is still under way (M-25)."""
         return [row.iteration for row in self._rows() if row.in_progress]
 
-    def _unusable(self, why: str) -> MaintenanceWindowStatus:
-        """What was announced stands; nothing is added to it."""
-        said = (
-            Word("Accepted", ConditionStatus.FALSE, Reason.INVALID_SCHEDULE, why),
-            Word("Ready", ConditionStatus.FALSE, Reason.INVALID_SCHEDULE, why),
-        )
-        return self._told(said, {"upcoming": ()})
-
-    def _usable(self, plan: Announcements) -> MaintenanceWindowStatus:
+    def _following(self, plan: Announcements, no: Refused | None) -> MaintenanceWindowStatus:
         present = self._present(plan)
         ended = [(one, counted(self._rows(one.iteration))) for one in plan.over]
         self.new, had = due(self.window, plan, present, ended, self.now)
         before = self.window.status
+        kept, self.dropped = waiting(before.notices, self.new)
         fields: dict[str, object] = {
             **self._times(present),
             "announced": plan.occurrences,
@@ -172,11 +180,11 @@ class _Desk:
             "campaign_iteration": plan.campaign_iteration,
             "missed": self._missed(plan, ended),
             "upcoming": plan.upcoming,
-            "notices": waiting(before.notices, self.new),
+            "notices": kept,
             "last_notices": had,
             "last_operation": last_operation(self._rows(), before.last_operation),
         }
-        said = tuple(words(self.window, plan, present, self.no_pair))
+        said = tuple(words(self.window, plan, present, no))
         edge = next_transition(occurrence_of(present.occurrence), self.now) if present else None
         self.again = [at for at in (edge, plan.next_time, *plan.upcoming) if at and at > self.now]
         return self._told(said, fields)
@@ -229,14 +237,18 @@ class _Desk:
 
     def _told(self, said: tuple[Word, ...], fields: dict[str, object]) -> MaintenanceWindowStatus:
         generation = self.window.metadata.generation
-        if self.fault is not None:
-            said = (*(word for word in said if word.type != self.fault.type), self.fault)
+        told = {word.type for word in self.of_nodes}
+        said = (*(word for word in said if word.type not in told), *self.of_nodes)
         shown = timed(said, self.window.status.conditions, generation, self.now)
         more = {"observed_generation": generation, "conditions": shown}
         return self.window.status.model_copy(update=fields | more)
 
-    def event(self, notice: PendingNotice) -> str:
-        """The Event's text."""
+    def notes(self) -> list[Note]:
+        """The Events: what is made known now, and whatever somebody will never be told."""
+        told = [Note(reason=EVENTS[one.kind], message=self._event(one)) for one in self.new]
+        return [*told, *(dropped(one) for one in self.dropped)]
+
+    def _event(self, notice: PendingNotice) -> str:
         urgent = "urgent; " if self.window.spec.urgent else ""
         return f"{urgent}iteration {notice.iteration}: {notice.message}"
 

@@ -3,12 +3,12 @@
 Reads what was heard and chooses nothing.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 
 from scaleset_operator.api.maintenancewindow import MaintenanceWindow
-from scaleset_operator.api.windowledger import PairState
-from scaleset_operator.core.nodework import emptied_node
-from scaleset_operator.core.pairing import first_of_pair, name_of, objection, partner_of
+from scaleset_operator.core.noderecord import emptied_node
+from scaleset_operator.core.pairing import name_of, objection, partner_of
+from scaleset_operator.core.pairturn import pair_of, turn_for, turn_of_another
 from scaleset_operator.core.windowview import WindowView
 from scaleset_operator.reconciler.ports import Key
 from scaleset_operator.reconciler.resources import KnownSet, Resources
@@ -25,7 +25,7 @@ def windows_seen(
         known: the set.
         resources: as heard.
         nodes: node name -> labels.
-        live: names of windows that were read live since the last record, their pairs with them.
+        live: names of windows that were read live since the last record, their partners with them.
     """
     views = (
         _view(window, resources, nodes, live=window.metadata.name in live)
@@ -35,15 +35,11 @@ def windows_seen(
     return tuple(sorted(views, key=lambda v: (v.announced.start_time, v.name)))
 
 
-def keys_behind(name: str, known: KnownSet, resources: Resources) -> Iterator[Key]:
-    """What must be read live for one window: itself, and the one that holds its pair's turn."""
-    key = Key(known.key.namespace, name)
-    yield key
+def partner_behind(key: Key, resources: Resources) -> Key | None:
+    """The other window of its pair, as this one was last heard; None where there is none."""
     window = resources.window(key)
-    if window is not None and partner_of(window) is not None:
-        first = Key(*first_of_pair(window))
-        if first != key:
-            yield first
+    named = None if window is None else partner_of(window)
+    return None if named is None else Key(*named)
 
 
 def _view(
@@ -80,13 +76,10 @@ def _turn_of_another(window: MaintenanceWindow, resources: Resources) -> str:
     named = partner_of(window)
     if named is None:
         return ""
-    no = objection(window, resources.window(Key(*named)))
-    if no is not None:
-        return no
-    first = resources.window(Key(*first_of_pair(window)))
-    turn = None if first is None else first.status.pair_turn
-    if turn is None:
-        return "nobody of the pair has its turn yet"
-    if turn.holder != "/".join(name_of(window)):
-        return f"{turn.holder} has its turn"
-    return "" if turn.state is PairState.HELD else "its turn is being given up"
+    partner = resources.window(Key(*named))
+    no = objection(window, partner)
+    if partner is None or no is not None:
+        return no or ""
+    first = min(window, partner, key=name_of)
+    turn = turn_for(first.status.pair_turn, pair_of(window, partner))
+    return turn_of_another(turn, "/".join(name_of(window)))

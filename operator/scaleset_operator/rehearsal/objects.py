@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from scaleset_operator.api import base
 from scaleset_operator.api.base import VMHealth
 from scaleset_operator.core.observed import Containers, Instance, Published
+from scaleset_operator.core.pause import request_on, watches_of
 
 OVER: Final = frozenset({"Succeeded", "Failed"})
 
@@ -234,6 +235,7 @@ def instance_of(pod: FakePod) -> Instance:
         mark=pod.annotations.get(base.ANNOTATION_MAINTENANCE_ITERATION, ""),
         maintenance=pod.annotations.get(base.ANNOTATION_MAINTENANCE_STATUS, ""),
         maintenance_asked=pod.annotations.get(base.ANNOTATION_PERFORM_MAINTENANCE, ""),
+        pause_request=request_on(pod.annotations),
         own_labels=tuple(sorted(row for row in pod.labels.items() if is_own(row[0]))),
     )
 
@@ -252,6 +254,7 @@ def _containers(pod: FakePod) -> Containers:
         images=tuple(row["image"] for row in rows),
         image_ids=tuple(image_id(run.image) for run in pod.runs) or ("",) * len(rows),
         restarts=tuple(counts.get(row["name"], -1) for row in rows),
+        watches=watches_of(pod.spec),
     )
 
 

@@ -23,6 +23,7 @@ from scaleset_operator.reconciler.ports import (
     Refused,
     for_rotation,
 )
+from scaleset_operator.reconciler.relocations import Reported
 from scaleset_operator.rehearsal.api_server import FakeApiServer
 from scaleset_operator.rehearsal.clock import VirtualClock
 from scaleset_operator.rehearsal.cluster import FakeCluster
@@ -37,6 +38,7 @@ class Seen:
         refused: set -> why its template is refused, if it is.
         votes: name of an instance -> when another prober heard it.
         policies: namespace -> its NetworkPolicies; None where they could not be read.
+        reports: node -> what its agent reports; None for nothing.
         labels: node -> of its labels those that windows ask for.
     """
 
@@ -48,6 +50,7 @@ class Seen:
     votes: dict[str, datetime] = field(default_factory=dict)
     policies: dict[str, tuple[Policy, ...] | None] = field(default_factory=dict)
     place: ProberPlace = field(default_factory=ProberPlace)
+    reports: dict[str, Reported | None] = field(default_factory=dict)
     labels: dict[str, dict[str, str]] = field(default_factory=dict)
     leads: bool = True
 

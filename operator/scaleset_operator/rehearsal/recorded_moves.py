@@ -13,7 +13,7 @@ from scaleset_operator.core.maintenance_acts import EvictInstance, HoldPlace, Re
 from scaleset_operator.core.windowview import Place
 from scaleset_operator.reconciler.acts import Act, ActKind
 from scaleset_operator.reconciler.ports import Conflict, Key, Owner, Refused
-from scaleset_operator.reconciler.relocations import Disallowed
+from scaleset_operator.reconciler.relocations import Disallowed, Reported
 from scaleset_operator.reconciler.resources import Resources
 from scaleset_operator.rehearsal.recorded import RecordedCluster
 from scaleset_operator.rehearsal.recording import Answer, Recording
@@ -67,6 +67,11 @@ class RecordedRelocations(FakeRelocations):
             # Where this turn looks less often than the recorded one did, it had its first answer.
             known += [one for one in ours if one.moment[0] == now[0]][:1]
         return known[-1].found if known else None
+
+    async def read_report(self, node: str) -> Reported | None:
+        """See the port."""
+        self._client.time.asked = True
+        return self._client.seen.reports.get(node)
 
     async def hold_place(self, owner: Owner, action: HoldPlace, not_after: int) -> None:  # noqa: ARG002 - the port's signature
         """See the port; what came of it is recorded."""

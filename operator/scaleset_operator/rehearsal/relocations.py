@@ -8,8 +8,10 @@ from typing import Any
 
 from scaleset_operator.api import base
 from scaleset_operator.api.base import format_time
-from scaleset_operator.api.scalesetstatus import ScaleSetStatus
+from scaleset_operator.api.pauserequest import ANNOTATION_PAUSE, PauseRequest
 from scaleset_operator.core.maintenance_acts import (
+    AskPause,
+    ClearPause,
     EvictInstance,
     HoldPlace,
     PublishMaintenance,
@@ -17,6 +19,7 @@ from scaleset_operator.core.maintenance_acts import (
 )
 from scaleset_operator.core.windowview import Place
 from scaleset_operator.reconciler.ports import Gone, Key, Owner
+from scaleset_operator.reconciler.relocations import Reported, at_work
 from scaleset_operator.rehearsal.cluster import FakeCluster
 from scaleset_operator.rehearsal.errors import CONFLICT, EXISTS, NOT_FOUND, ServerError
 from scaleset_operator.rehearsal.evictions import evict
@@ -28,12 +31,14 @@ from scaleset_operator.rehearsal.resources import Raw
 class FakeRelocations:
     """One client's; where its process is killed, this ends with it."""
 
-    def __init__(self, client: FakeCluster) -> None:
+    def __init__(self, client: FakeCluster, reports: Mapping[str, Reported] | None = None) -> None:
         """Prepares it.
 
         Args:
             client: the same operator's; its wire and its view are shared.
+            reports: node -> what its agent reports now.
         """
+        self._reports = reports if reports is not None else {}
         self._server = client.server
         self._view = client.view
         self._wire = client.wire
@@ -47,10 +52,18 @@ class FakeRelocations:
         """See the port."""
         return await self._resource(Verb.READ_WINDOW, "MaintenanceWindow", key)
 
-    async def read_scale_set(self, key: Key) -> ScaleSetStatus | None:
+    async def windows_at_work(self, namespace: str) -> frozenset[str]:
         """See the port."""
-        body = await self._resource(Verb.READ_SET, "ScaleSet", key)
-        return None if body is None else ScaleSetStatus.model_validate(body["status"])
+
+        def send() -> frozenset[str]:
+            sets = (
+                there
+                for key, there in self._server.objects().items()
+                if key.kind == "ScaleSet" and key.namespace == namespace and isinstance(there, dict)
+            )
+            return at_work(sets)
+
+        return await self._wire.call(Request(Verb.READ_SETS, namespace), send)
 
     async def read_place(self, owner: Owner, name: str) -> Place | None:
         """See the port."""
@@ -120,6 +133,43 @@ class FakeRelocations:
             self._view.expect(owner, changed)
 
         await self._wire.call(Request(Verb.MARK, action.name), send)
+
+    async def read_report(self, node: str) -> Reported | None:
+        """See the port."""
+        request = Request(Verb.READ_REPORT, node)
+        return await self._wire.call(request, lambda: self._reports.get(node))
+
+    async def ask_pause(self, owner: Owner, action: AskPause, not_after: int) -> None:
+        """See the port."""
+        asked = PauseRequest(id=action.id, deadline=action.deadline, seconds=action.seconds)
+        await self._write_request(Verb.PAUSE, owner, action, asked.text(), not_after)
+
+    async def clear_pause(self, owner: Owner, action: ClearPause, not_after: int) -> None:
+        """See the port."""
+        await self._write_request(Verb.UNPAUSE, owner, action, None, not_after)
+
+    async def _write_request(
+        self,
+        verb: Verb,
+        owner: Owner,
+        action: AskPause | ClearPause,
+        text: str | None,
+        not_after: int,
+    ) -> None:
+        assert action.uid, f"without a UID: {action}"
+        assert action.resource_version, f"without a resourceVersion: {action}"
+
+        def send() -> None:
+            pod = self._server.pod(owner.key.namespace, action.name)
+            if pod.uid != action.uid:
+                raise ServerError(NOT_FOUND, f"{action.name} is another pod now")
+            marks = {k: v for k, v in pod.annotations.items() if k != ANNOTATION_PAUSE}
+            marks |= {} if text is None else {ANNOTATION_PAUSE: text}
+            version = action.resource_version
+            changed = self._server.change_pod(pod, version=version, annotations=marks)
+            self._view.expect(owner, changed)
+
+        await self._wire.call(Request(verb, action.name), send, not_after)
 
     async def _resource(self, verb: Verb, kind: str, key: Key) -> Raw | None:
         try:

@@ -27,6 +27,7 @@ from scaleset_operator.reconciler.recorder import (
     INSTANCE,
     PLACE,
     POLICIES,
+    REPORTED,
     VIEW,
 )
 from scaleset_operator.rehearsal.api_server import Change, FakeApiServer
@@ -118,6 +119,7 @@ class Replay:
             "template": self._template,
             "vote": self._vote,
             "policies": self._policies,
+            "agent": self._agent,
             "place": self._place,
             "leads": self._leads,
             "window": self._window,
@@ -158,6 +160,9 @@ class Replay:
 
     def _policies(self, said: Mapping[str, Any]) -> None:
         self._seen.policies[said["of"][0]] = POLICIES.validate_python(said["value"])
+
+    def _agent(self, said: Mapping[str, Any]) -> None:
+        self._seen.reports[said["of"][0]] = REPORTED.validate_python(said["value"])
 
     def _place(self, said: Mapping[str, Any]) -> None:
         self._seen.place = PLACE.validate_python(said["value"])

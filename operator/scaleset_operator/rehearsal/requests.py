@@ -28,12 +28,15 @@ class Verb(StrEnum):
     RELEASE = "release"
     EVENT = "event"
     READ_WINDOW = "read window"
-    READ_SET = "read set"
+    READ_SETS = "read sets"
     READ_PLACE = "read place"
     HOLD = "hold place"
     FREE = "release place"
     EVICT = "evict"
     MARK = "publish maintenance"
+    READ_REPORT = "read report"
+    PAUSE = "ask for pause"
+    UNPAUSE = "clear pause"
     REVISIONS = "list revisions"
     REVISION = "write revision"
 
@@ -53,6 +56,8 @@ WRITES: Final = frozenset(
         Verb.FREE,
         Verb.EVICT,
         Verb.MARK,
+        Verb.PAUSE,
+        Verb.UNPAUSE,
         Verb.REVISION,
     }
 )

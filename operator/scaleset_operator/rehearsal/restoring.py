@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from scaleset_operator.api import base
+from scaleset_operator.api.pauserequest import ANNOTATION_PAUSE, PauseRequest
 from scaleset_operator.core.observed import Instance
+from scaleset_operator.core.pause import PAUSE, UNREADABLE
 from scaleset_operator.rehearsal.objects import (
     STATUS_OF,
     Controller,
@@ -58,8 +60,18 @@ def _annotations(seen: Instance) -> dict[str, str]:
         else None,
         base.ANNOTATION_MAINTENANCE_ITERATION: seen.mark or None,
         base.ANNOTATION_MAINTENANCE_STATUS: seen.maintenance or None,
+        ANNOTATION_PAUSE: _pause(seen) if seen.pause_request else None,
     }
     return {key: text for key, text in marks.items() if text is not None}
+
+
+def _pause(seen: Instance) -> str:
+    """A request of that id; no recording tells its deadline."""
+    if seen.pause_request == UNREADABLE:
+        return UNREADABLE
+    seconds = int(PAUSE.total_seconds())
+    asked = PauseRequest(id=seen.pause_request, deadline=seen.created, seconds=seconds)
+    return asked.text()
 
 
 def _ours(seen: Instance) -> dict[str, PodCondition]:

@@ -7,8 +7,11 @@ import pytest
 from scaleset_operator.adapters.metrics import series
 from scaleset_operator.adapters.metrics.registry import UNKNOWN_CAUSE, Metrics
 from scaleset_operator.api.ledger import RepairRecord, RepairResult
+from scaleset_operator.api.maintenanceledger import MaintenanceEntry, MaintenancePhase, Origin
+from scaleset_operator.api.maintenancestatus import Impact, OperationResultCode
 from scaleset_operator.api.repairpolicy import RepairAction
 from scaleset_operator.core.plan import Purpose
+from scaleset_operator.reconciler.account import EvictionEnd
 from scaleset_operator.reconciler.ports import Key
 from scaleset_operator.reconciler.queue import TurnEnd
 from tests.support.builders import T0
@@ -16,6 +19,19 @@ from tests.support.scraping import scrape
 
 WEB, API = Key("shop", "web"), Key("shop", "api")
 IN_WEB = {"namespace": "shop", "scaleset": "web"}
+MOVE = MaintenanceEntry(
+    instance="web-1",
+    uid="uid-web-1",
+    window="patch",
+    iteration=1,
+    mark="patch/1/0b6f6a0c/2026-11-27T08:00:00Z",
+    impact=Impact.REDEPLOY,
+    origin=Origin.SCHEDULED,
+    phase=MaintenancePhase.ENDING,
+    start_time=T0,
+    phase_time=T0,
+    result=OperationResultCode.RETRY_LATER,
+)
 
 
 @pytest.fixture
@@ -80,13 +96,32 @@ def test_deletions_are_counted_by_purpose(metrics: Metrics) -> None:
     assert found.value(series.DELETIONS, **IN_WEB, reason="repair") == 1
 
 
+def test_evictions_are_counted_by_what_was_said_to_them(metrics: Metrics) -> None:
+    for end in (EvictionEnd.ACCEPTED, EvictionEnd.DISRUPTION_BUDGET, EvictionEnd.ACCEPTED):
+        metrics.evicted(WEB, end)
+    found = scrape(metrics)
+    assert found.value(series.EVICTIONS, **IN_WEB, outcome="accepted") == 2
+    assert found.value(series.EVICTIONS, **IN_WEB, outcome="disruption_budget") == 1
+
+
+def test_moves_are_counted_by_who_began_them_and_how_they_ended(metrics: Metrics) -> None:
+    metrics.move_ended(WEB, MOVE)
+    metrics.move_ended(WEB, MOVE.model_copy(update={"result": None}))
+    found = scrape(metrics)
+    begun = {"origin": "Scheduled", **IN_WEB}
+    assert found.value(series.MOVES, **begun, result="RetryLater") == 1
+    assert found.value(series.MOVES, **begun, result="None") == 1
+
+
 def test_the_series_of_a_set_go_with_it_and_those_of_others_stay(metrics: Metrics) -> None:
     for key in (WEB, API):
         metrics.deleted(key, Purpose.REPAIR)
         metrics.repair_ended(key, ended())
+        metrics.evicted(key, EvictionEnd.ACCEPTED)
+        metrics.move_ended(key, MOVE)
     metrics.forgotten(WEB)
     found = scrape(metrics)
-    for one in (series.REPAIRS, series.DELETIONS):
+    for one in (series.REPAIRS, series.DELETIONS, series.EVICTIONS, series.MOVES):
         assert [row["scaleset"] for row in found.rows(one)] == ["api"]
 
 

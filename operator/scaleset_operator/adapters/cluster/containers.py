@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from scaleset_operator.core.observed import NOT_MADE, NOT_RENEWED, Containers
+from scaleset_operator.core.pause import Watch, watches_of
 
 Json = Mapping[str, Any]
 
@@ -33,6 +34,7 @@ def containers_of(spec: Json, status: Json) -> Containers:
         tuple(image for _, image, _ in rows),
         tuple(row.get("imageID") or "" for _, _, row in rows),
         tuple(row.get("restartCount", 0) if row else NOT_MADE for _, _, row in rows),
+        watches_of(spec),
     )
 
 
@@ -117,5 +119,8 @@ def _shared(
     images: tuple[str, ...],
     image_ids: tuple[str, ...],
     restarts: tuple[int, ...],
+    watches: tuple[Watch, ...],
 ) -> Containers:
-    return Containers(names=names, images=images, image_ids=image_ids, restarts=restarts)
+    return Containers(
+        names=names, images=images, image_ids=image_ids, restarts=restarts, watches=watches
+    )

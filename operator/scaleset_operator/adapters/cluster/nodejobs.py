@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from scaleset_operator.api.base import ANNOTATION_NODE_MAINTENANCE, API_VERSION
 from scaleset_operator.api.maintenancewindow import MaintenanceWindow
-from scaleset_operator.core.nodeobjections import claim_of
+from scaleset_operator.core.noderecord import claim_of
 from scaleset_operator.core.nodeview import CreateJob, JobView
 
 Json = dict[str, Any]

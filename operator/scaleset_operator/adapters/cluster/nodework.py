@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from pydantic import ValidationError
+
 from scaleset_operator.adapters.cluster.connection import MERGE, Call, Connection
 from scaleset_operator.adapters.cluster.errors import AlreadyExists, Expired
 from scaleset_operator.adapters.cluster.nodejobs import job_body, job_view
@@ -29,8 +31,9 @@ from scaleset_operator.core.nodeview import (
     NodeView,
     UncordonNode,
 )
-from scaleset_operator.reconciler.node_ports import Occupant
+from scaleset_operator.reconciler.node_ports import Occupant, Unreadable
 from scaleset_operator.reconciler.ports import Clock, Conflict, Gone, Key, TooOld, Unavailable
+from scaleset_operator.reconciler.resources import in_words
 
 Json = Mapping[str, Any]
 
@@ -85,7 +88,12 @@ class NodeGateway:
         """See the port."""
         path = f"/apis/{API_VERSION}/namespaces/{key.namespace}/maintenancewindows"
         async for body in self._items(path, {"fieldSelector": f"metadata.name={key.name}"}):
-            return MaintenanceWindow.model_validate(body)
+            try:
+                return MaintenanceWindow.model_validate(body)
+            except ValidationError as fault:
+                name = f"MaintenanceWindow {key.namespace}/{key.name}"
+                message = f"{name} cannot be read: {in_words(fault)}"
+                raise Unreadable(message) from fault
         return None
 
     async def cordon(self, act: CordonNode, *, trial: bool = False) -> None:

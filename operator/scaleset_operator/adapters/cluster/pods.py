@@ -45,6 +45,7 @@ from scaleset_operator.api.base import (
 )
 from scaleset_operator.api.maintenanceledger import MAX_KEPT_LABELS
 from scaleset_operator.core.observed import Instance, Published
+from scaleset_operator.core.pause import request_on
 from scaleset_operator.reconciler.ports import Key
 
 log = logging.getLogger(__name__)
@@ -189,6 +190,7 @@ def _asked(annotations: Json) -> dict[str, str]:
         "mark": intern(annotations.get(ANNOTATION_MAINTENANCE_ITERATION, "")[:LONGEST_MARK]),
         "maintenance": intern(annotations.get(ANNOTATION_MAINTENANCE_STATUS, "")[:LONGEST_STATUS]),
         "maintenance_asked": annotations.get(ANNOTATION_PERFORM_MAINTENANCE, "")[:MAX_NAME_LENGTH],
+        "pause_request": request_on(annotations),
     }
 
 

@@ -88,6 +88,7 @@ class Reflector:
         sink: Sink,
         *,
         selector: str = "",
+        fields: str = "",
         timing: Timing | None = None,
     ) -> None:
         """Prepares it; nothing is sent before `run`.
@@ -97,12 +98,14 @@ class Reflector:
             path: of the collection.
             sink: what is kept in step.
             selector: which objects by their labels; empty for all.
+            fields: likewise by their fields.
             timing: clocks and chance.
         """
         self._connection = connection
         self._path = path
         self._sink = sink
-        self._query: dict[str, str | int] = {"labelSelector": selector} if selector else {}
+        chosen = {"labelSelector": selector, "fieldSelector": fields}
+        self._query: dict[str, str | int] = {name: one for name, one in chosen.items() if one}
         self._timing = timing or Timing()
         self._version = 0
         self.listed = False

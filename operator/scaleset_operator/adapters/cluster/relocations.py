@@ -10,9 +10,12 @@ from typing import Any
 from scaleset_operator.adapters.cluster.calls import pod_patch, pod_path
 from scaleset_operator.adapters.cluster.connection import Call, Connection
 from scaleset_operator.adapters.cluster.errors import AlreadyExists
+from scaleset_operator.adapters.cluster.lease import LeasePlace
 from scaleset_operator.adapters.cluster.pacing import Urgency
 from scaleset_operator.adapters.cluster.placeholders import place_of, placeholder
+from scaleset_operator.adapters.cluster.reflector import pages
 from scaleset_operator.adapters.cluster.view import ClusterView, pods_path
+from scaleset_operator.api.agentreport import AgentReport, lease_name
 from scaleset_operator.api.base import (
     ANNOTATION_MAINTENANCE_ITERATION,
     ANNOTATION_MAINTENANCE_STATUS,
@@ -22,21 +25,31 @@ from scaleset_operator.api.base import (
     FIELD_MANAGER,
     format_time,
 )
-from scaleset_operator.api.scalesetstatus import ScaleSetStatus
+from scaleset_operator.api.pauserequest import ANNOTATION_PAUSE, PauseRequest
 from scaleset_operator.core.maintenance_acts import (
+    AskPause,
+    ClearPause,
     EvictInstance,
     HoldPlace,
     PublishMaintenance,
     ReleasePlace,
 )
 from scaleset_operator.core.windowview import Place
-from scaleset_operator.reconciler.ports import Clock, Conflict, Gone, Key, Owner, TooOld
+from scaleset_operator.reconciler.ports import Clock, Conflict, Gone, Key, Owner, Refused, TooOld
+from scaleset_operator.reconciler.relocations import Reported, at_work
 
 
 class KubernetesRelocations:
     """The port on one connection; what it writes is fed to the view."""
 
-    def __init__(self, connection: Connection, view: ClusterView, clock: Clock, image: str) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        view: ClusterView,
+        clock: Clock,
+        image: str,
+        agents: str,
+    ) -> None:
         """Prepares it.
 
         Args:
@@ -44,11 +57,13 @@ class KubernetesRelocations:
             view: of the pods and nodes.
             clock: the operator's own.
             image: of placeholders.
+            agents: the namespace in which nodes' agents report.
         """
         self._connection = connection
         self._view = view
         self._clock = clock
         self._image = image
+        self._agents = agents
 
     def node_labels(self) -> Mapping[str, Mapping[str, str]]:
         """See the port."""
@@ -62,14 +77,13 @@ class KubernetesRelocations:
         except Gone:
             return None
 
-    async def read_scale_set(self, key: Key) -> ScaleSetStatus | None:
+    async def windows_at_work(self, namespace: str) -> frozenset[str]:
         """See the port."""
-        path = f"/apis/{API_VERSION}/namespaces/{key.namespace}/scalesets/{key.name}"
-        try:
-            body = await self._connection.read(Call(method="GET", path=path))
-        except Gone:
-            return None
-        return ScaleSetStatus.model_validate(body.get("status") or {})
+        path = f"/apis/{API_VERSION}/namespaces/{namespace}/scalesets"
+        found: frozenset[str] = frozenset()
+        async for page in pages(self._connection, path, {}):
+            found |= at_work(page["items"])
+        return found
 
     async def read_place(self, owner: Owner, name: str) -> Place | None:
         """See the port."""
@@ -144,6 +158,41 @@ class KubernetesRelocations:
             metadata["resourceVersion"] = action.resource_version
         call = pod_patch(owner, action.name, {"metadata": metadata})
         self._view.wrote(owner, await self._connection.write(call, Urgency.PUBLISH))
+
+    async def read_report(self, node: str) -> Reported | None:
+        """See the port."""
+        place = LeasePlace(namespace=self._agents, name=lease_name(node))
+        try:
+            path = f"{place.collection}/{place.name}"
+            lease = await self._connection.read(Call(method="GET", path=path))
+        except (Gone, Refused):
+            return None  # What is not granted holds up no other work of the set.
+        metadata = lease["metadata"]
+        report = AgentReport.of(metadata.get("annotations") or {})
+        if report is None or report.node != node:
+            return None
+        return Reported(version=metadata["resourceVersion"], report=report)
+
+    async def ask_pause(self, owner: Owner, action: AskPause, not_after: int) -> None:
+        """See the port."""
+        asked = PauseRequest(id=action.id, deadline=action.deadline, seconds=action.seconds)
+        await self._write_request(owner, action, asked.text(), not_after)
+
+    async def clear_pause(self, owner: Owner, action: ClearPause, not_after: int) -> None:
+        """See the port."""
+        await self._write_request(owner, action, None, not_after)
+
+    async def _write_request(
+        self, owner: Owner, action: AskPause | ClearPause, text: str | None, not_after: int
+    ) -> None:
+        metadata = {
+            "uid": action.uid,
+            "resourceVersion": action.resource_version,
+            "annotations": {ANNOTATION_PAUSE: text},
+        }
+        check = self._deadline(not_after)
+        call = pod_patch(owner, action.name, {"metadata": metadata}, check)
+        self._view.wrote(owner, await self._connection.write(call, Urgency.ACT))
 
     def _deadline(self, not_after: int) -> Callable[[], None]:
         def check() -> None:

@@ -5,12 +5,11 @@ Must not know: what is written to the cluster, or why.
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
-from sys import intern
-from typing import Final
 
 from scaleset_operator.adapters.cluster.budgets import BudgetView
 from scaleset_operator.adapters.cluster.connection import Connection
 from scaleset_operator.adapters.cluster.freshness import Freshness
+from scaleset_operator.adapters.cluster.nodecache import NodeCache, NodeNews
 from scaleset_operator.adapters.cluster.podcache import PodCache
 from scaleset_operator.adapters.cluster.pods import Json, PodRecord
 from scaleset_operator.adapters.cluster.reflector import Reflector, Timing
@@ -18,9 +17,6 @@ from scaleset_operator.api.base import LABEL_NAME
 from scaleset_operator.core.disruption import Disruption
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.reconciler.ports import Key, Owner, Pods, Wake
-
-RELABEL_SETTLE_S: Final = 0.5
-"""How long a change of a node's labels waits for others."""
 
 
 class ClusterView:
@@ -45,7 +41,7 @@ class ClusterView:
         timing = timing or Timing()
         self.cache = PodCache(wake)
         self._freshness = Freshness(wake, monotonic=timing.monotonic)
-        self._nodes = _Nodes(self.cache, wake)
+        self._nodes = NodeCache(self.cache, wake)
         self._budgets = BudgetView(connection, wake, namespaces, timing=timing)
         self._pods = {
             scope: Reflector(
@@ -116,9 +112,9 @@ class ClusterView:
         """Node name -> its labels; empty where nodes may not be read."""
         return self._nodes.labels
 
-    def on_relabelled(self, tell: Callable[[], None]) -> None:
-        """Have it told when labels of nodes have changed: once for all that change together."""
-        self._nodes.relabelled = tell
+    def on_nodes(self, news: NodeNews, tell: Callable[[], None]) -> None:
+        """Have it told of such news: once for all nodes that change together."""
+        self._nodes.listeners[news] = tell
 
     def pods_on(self, node: str) -> tuple[Instance, ...]:
         """Live pods of any set on a node."""
@@ -153,69 +149,3 @@ class _Pods:
 
     def in_touch(self) -> None:
         self._freshness.in_touch(scope=self._scope)
-
-
-class _Nodes:
-    """The sink of the nodes: of each, whether it is Ready; its sets hear when that changes."""
-
-    def __init__(self, cache: PodCache, wake: Wake) -> None:
-        self._cache = cache
-        self._wake = wake
-        self.ready: dict[str, bool] = {}
-        self.labels: dict[str, Mapping[str, str]] = {}
-        self.relabelled: Callable[[], None] = lambda: None
-        self._told_soon: asyncio.TimerHandle | None = None
-
-    def put(self, node: Json) -> None:
-        name = node["metadata"]["name"]
-        labels = {intern(k): intern(v) for k, v in (node["metadata"].get("labels") or {}).items()}
-        if self.labels.get(name) != labels:
-            self.labels[name] = labels
-            self._relabel()
-        conditions = (node.get("status") or {}).get("conditions") or ()
-        ready = any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
-        if self.ready.get(name) is not ready:
-            self.ready[name] = ready
-            self._tell(name)
-
-    def drop(self, node: Json) -> None:
-        name = node["metadata"]["name"]
-        if self.labels.pop(name, None) is not None:
-            self._relabel()
-        if self.ready.pop(name, None) is not None:
-            self._tell(name)
-
-    def listing(self) -> None:
-        pass
-
-    def listed(self, names: frozenset[tuple[str, str]], version: int) -> None:  # noqa: ARG002
-        for name in [name for name in self.ready if ("", name) not in names]:
-            del self.ready[name]
-            self.labels.pop(name, None)
-            self._relabel()
-            self._tell(name)
-
-    def reached(self, version: int) -> None:
-        pass
-
-    def in_touch(self) -> None:
-        pass
-
-    def hush(self) -> None:
-        """Tell nobody any more."""
-        if self._told_soon is not None:
-            self._told_soon.cancel()
-
-    def _relabel(self) -> None:
-        """Whoever labels one node labels many: all sets look again once, not once for each."""
-        if self._told_soon is None:
-            loop = asyncio.get_running_loop()
-            self._told_soon = loop.call_later(RELABEL_SETTLE_S, self._tell_of_labels)
-
-    def _tell_of_labels(self) -> None:
-        self._told_soon = None
-        self.relabelled()
-
-    def _tell(self, node: str) -> None:
-        for key in self._cache.sets_on(node):
-            self._wake(key)

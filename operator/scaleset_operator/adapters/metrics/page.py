@@ -3,14 +3,18 @@
 from collections.abc import Iterator
 from typing import Final
 
+from scaleset_operator.adapters.metrics.agent import OF_FIGURE
 from scaleset_operator.adapters.metrics.series import SECTIONS, Series
 
 METRICS_FILE: Final = "metrics.md"
+OF_THE_AGENT: Final = "The node agent"
+"""Served by `scaleset-operator agent` alone; without labels, for a node has one agent."""
 _HEAD: Final = """# Metrics
 
 Served as `/metrics` by `scaleset-operator run`, on the port of `/healthz` and `/readyz` (8081,
 unless `--port` says otherwise), in the text format of Prometheus or, where it is asked for, of
-OpenMetrics. Made from the operator's own definitions by `make crds`; do not edit.
+OpenMetrics. Those of the node agent are served by `scaleset-operator agent`, on each node's port
+8083. Made from the operator's own definitions by `make crds`; do not edit.
 
 Series with the label `scaleset` are there as long as the set, and go with it. Counters begin at 0
 with each start of the operator; of two operators, each counts what it did itself. Every label has a
@@ -24,7 +28,7 @@ def metrics_page() -> str:
 
 
 def _sections() -> Iterator[str]:
-    for title, members in SECTIONS.items():
+    for title, members in {**SECTIONS, OF_THE_AGENT: tuple(OF_FIGURE.values())}.items():
         yield f"## {title}\n"
         yield "| series | type | labels | meaning |"
         yield "| --- | --- | --- | --- |"

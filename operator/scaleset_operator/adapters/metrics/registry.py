@@ -22,7 +22,10 @@ from scaleset_operator.adapters.metrics.series import Series
 from scaleset_operator.adapters.scheduled_events.answers import Outcome
 from scaleset_operator.api.base import Reason
 from scaleset_operator.api.ledger import RepairRecord
+from scaleset_operator.api.maintenanceledger import MaintenanceEntry
+from scaleset_operator.api.maintenancestatus import OperationResultCode
 from scaleset_operator.core.plan import Purpose
+from scaleset_operator.reconciler.account import EvictionEnd
 from scaleset_operator.reconciler.ports import Key
 from scaleset_operator.reconciler.queue import TurnEnd
 
@@ -44,6 +47,8 @@ class Metrics:
         self._repairs = self._counter(series.REPAIRS)
         self._repair_seconds = self._histogram(series.REPAIR_DURATION)
         self._deletions = self._counter(series.DELETIONS)
+        self._evictions = self._counter(series.EVICTIONS)
+        self._moves = self._counter(series.MOVES)
         self._turn_seconds = self._histogram(series.TURN_DURATION)
         self._requests = self._counter(series.API_REQUESTS)
         self._request_seconds = self._histogram(series.API_DURATION)
@@ -80,10 +85,19 @@ class Metrics:
         """See the port."""
         self._deletions.labels(*key, purpose).inc()
 
+    def evicted(self, key: Key, end: EvictionEnd) -> None:
+        """See the port."""
+        self._evictions.labels(*key, end).inc()
+
+    def move_ended(self, key: Key, move: MaintenanceEntry) -> None:
+        """See the port."""
+        result = move.result or OperationResultCode.NONE
+        self._moves.labels(*key, move.origin, result).inc()
+
     def forgotten(self, key: Key) -> None:
         """See the port: the series of a set go with it."""
         gone = {"namespace": key.namespace, "scaleset": key.name}
-        for counter in (self._repairs, self._deletions):
+        for counter in (self._repairs, self._deletions, self._evictions, self._moves):
             counter.remove_by_labels(gone)
 
     def turns_of(self, kind: str) -> Callable[[TurnEnd, float], None]:

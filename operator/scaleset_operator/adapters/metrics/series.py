@@ -108,6 +108,28 @@ DELETIONS: Final = Series(
     labels=_SET | {"reason": "repair, scale_in, rollout, witness or over"},
 )
 
+EVICTIONS: Final = Series(
+    name="scaleset_evictions_total",
+    kind=Kind.COUNTER,
+    text="Evictions that were asked for to move an instance, by what the API server said.",
+    labels=_SET
+    | {
+        "outcome": "accepted, disruption_budget, refused, changed: the pod is another one or has "
+        "changed, too_late: not sent, or unavailable"
+    },
+)
+MOVES: Final = Series(
+    name="scaleset_moves_total",
+    kind=Kind.COUNTER,
+    text="Moves of instances to updated nodes that ended, counted by the operator that recorded "
+    "their end.",
+    labels=_SET
+    | {
+        "origin": "SelfService or Scheduled: who began it",
+        "result": "MaintenanceCompleted, MaintenanceAborted, RetryLater or None",
+    },
+)
+
 PROBE_RESULTS: Final = Series(
     name="scaleset_probe_results_total",
     kind=Kind.COUNTER,
@@ -247,6 +269,7 @@ SECTIONS: Final[Mapping[str, tuple[Series, ...]]] = {
         SERVICE_STATE,
         DELETIONS,
     ),
+    "Maintenance": (MOVES, EVICTIONS),
     "Probes": (
         PROBE_RESULTS,
         PROBE_DURATION,

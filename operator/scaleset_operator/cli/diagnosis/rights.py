@@ -66,12 +66,15 @@ NODE_JOBS: Final = _each("get create delete", "batch", "jobs")
 """Likewise in the windows' namespaces."""
 ELECTION: Final = _each("get create update", "coordination.k8s.io", "leases")
 """What `--leader-elect` asks beyond that, in the namespace of the Lease alone."""
-AGENTS: Final = _each("list watch", "coordination.k8s.io", "leases")
-"""The reports of the node agents, in the operator's own namespace; without it all ports are told as
-a plan."""
+REPORTS: Final = _each("get list watch", "coordination.k8s.io", "leases")
+"""What it reads there of the node agents, under any name: their reports on ports and on pauses."""
 OWN_PLACE: Final = (*_each("get", "", "namespaces"), *_each("get", "", "pods"))
 """What it reads in its own namespace where it may: which labels and addresses a NetworkPolicy in
 its way would have to admit."""
+AGENT: Final = (*_each("list watch", "", "pods"), *_each("list watch", GROUP, "outboundrules"))
+"""What `scaleset-operator agent` asks of the API server; no role can hold it to its own node."""
+AGENT_REPORT: Final = _each("create patch", "coordination.k8s.io", "leases")
+"""What it needs beyond that in the operator's namespace."""
 READING: Final = (
     *_each("get list watch", GROUP, "scalesets"),
     *_each("get", GROUP, "healthprobes"),
