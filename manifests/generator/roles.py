@@ -14,7 +14,6 @@ from scaleset_operator.api.kinds import KINDS
 from scaleset_operator.cli.diagnosis.rights import (
     AGENT,
     AGENT_REPORT,
-    AGENTS,
     CLUSTER_WIDE,
     ELECTION,
     NODE_JOBS,
@@ -42,8 +41,8 @@ def operators_roles() -> list[Json]:
     nodes = [right for right in OPERATOR if right.resource in CLUSTER_WIDE]
     instances = [right for right in OPERATOR if right.resource not in CLUSTER_WIDE]
     created = [right for right in ELECTION if right.verb == "create"]
-    named = [right for right in ELECTION if right not in (*created, *AGENTS)]
-    own = rules_of([*created, *AGENTS]) + rules_of(named, names=[LEASE]) + rules_of(OWN_PLACE)
+    named = [right for right in ELECTION if right not in (*created, *REPORTS)]
+    own = rules_of([*created, *REPORTS]) + rules_of(named, names=[LEASE]) + rules_of(OWN_PLACE)
     return [
         _role("ClusterRole", NAME, rules_of(instances)),
         _role("ClusterRole", f"{NAME}-nodes", rules_of(nodes)),

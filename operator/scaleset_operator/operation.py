@@ -109,9 +109,8 @@ class Operation:
         self._exits.push_async_callback(self._cluster.close)
         of_windows = (given.placeholder_image, given.notifications_dir, given.lease_namespace)
         self._windowing = Windowing(connection, self._cluster, self._clock, *of_windows)
-        place = given.lease_namespace
         wake = lambda: self._ear.wake_rules()  # noqa: E731, PLW0108 - the ear is made later
-        self._agents = AgentLeases(connection, place, wake)
+        self._agents = AgentLeases(connection, given.lease_namespace, wake)
         self._reconciler = self._loop(connection)
         self._line_up()
         reference = await address_of(connection.server)

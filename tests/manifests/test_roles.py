@@ -12,7 +12,6 @@ from manifests.generator.sources import NAME, NAMESPACE, read, resources_of
 from scaleset_operator.api.base import GROUP
 from scaleset_operator.api.kinds import KINDS
 from scaleset_operator.cli.diagnosis.rights import (
-    AGENTS,
     CLUSTER_WIDE,
     ELECTION,
     NODE_JOBS,
@@ -40,7 +39,8 @@ NEVER: Final = {
 }
 IN_ITS_NAMESPACE: Final = {
     *(Grant(right, NAMESPACE, () if right.verb != "update" else (LEASE,)) for right in ELECTION),
-    *(Grant(right, NAMESPACE) for right in (*OWN_PLACE, *AGENTS)),
+    *(Grant(right, NAMESPACE) for right in REPORTS),
+    *(Grant(right, NAMESPACE) for right in OWN_PLACE),
 }
 
 

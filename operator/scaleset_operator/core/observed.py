@@ -86,8 +86,8 @@ class Instance:
         mark: the iteration of a maintenance that it is in, as its annotation has it.
         maintenance: the JSON of its seven names, as its annotation has it.
         maintenance_asked: the window under which its owner asks for maintenance now.
-        pause_request: the id of the pause that is asked for on it; UNREADABLE for what names none.
         on_host: it is on its node's network, so that its address is the node's.
+        pause_request: the id of the pause that is asked for on it; UNREADABLE for what names none.
         own_labels: its labels that the template does not give and that are not the operator's,
             protection included.
     """

@@ -66,9 +66,8 @@ NODE_JOBS: Final = _each("get create delete", "batch", "jobs")
 """Likewise in the windows' namespaces."""
 ELECTION: Final = _each("get create update", "coordination.k8s.io", "leases")
 """What `--leader-elect` asks beyond that, in the namespace of the Lease alone."""
-AGENTS: Final = _each("get list watch", "coordination.k8s.io", "leases")
-"""There as well, under any name: what nodes' agents report. Without it all ports are told as a
-plan, and no instance is paused."""
+REPORTS: Final = _each("get list watch", "coordination.k8s.io", "leases")
+"""What it reads there of the node agents, under any name: their reports on ports and on pauses."""
 OWN_PLACE: Final = (*_each("get", "", "namespaces"), *_each("get", "", "pods"))
 """What it reads in its own namespace where it may: which labels and addresses a NetworkPolicy in
 its way would have to admit."""
