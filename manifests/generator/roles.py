@@ -20,6 +20,7 @@ from scaleset_operator.cli.diagnosis.rights import (
     NODE_WORK,
     OPERATOR,
     OWN_PLACE,
+    REPORTS,
     Right,
 )
 

@@ -19,6 +19,7 @@ from scaleset_operator.cli.diagnosis.rights import (
     OPERATOR,
     OWN_PLACE,
     READING,
+    REPORTS,
     WRITING,
     Right,
 )
