@@ -76,13 +76,14 @@ async def test_without_room_nobody_is_touched() -> None:
 
 
 async def test_a_budget_without_room_keeps_its_instances() -> None:
-    """Each eviction asks the budgets; an instance that may not go comes back into rotation."""
+    """X-02: no eviction is asked for in vain, and nobody leaves rotation for one."""
     run = moving()
     run.disruption.make("all", KEY.namespace, minAvailable=7)
     await run.run(timedelta(minutes=20))
     assert on_updated(run) == []
     assert "RetryLater" in {how for _, how in acts(run, ActKind.MOVED)}
-    assert {act.failed for act in run.acts if act.kind is ActKind.EVICT} == {"Disallowed"}
+    assert acts(run, ActKind.EVICT) == []
+    assert all(pod.ready for pod in run.instances())
 
 
 def asked(run: Rehearsal) -> None:
