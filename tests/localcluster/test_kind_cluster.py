@@ -120,6 +120,18 @@ def test_one_that_does_not_answer_is_removed_and_made_again(run: Pretended) -> N
     assert [line.split()[1] for line in ran(run, "kind")] == ["delete", "create"]
 
 
+def test_one_that_answers_late_is_up_where_that_is_waited_for(
+    run: Pretended, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = KindCluster(run).up()
+    readyz = f"{KUBECTL} --kubeconfig=/etc/kubernetes/admin.conf get --raw"
+    run.answers[readyz] = CommandError("busy")
+    cluster = KindCluster(run)
+    assert cluster.state() is None
+    monkeypatch.setattr("time.sleep", lambda _: run.answers.pop(readyz))
+    assert cluster.state(within=60.0) == first
+
+
 def test_a_start_that_fails_leaves_nothing(run: Pretended) -> None:
     run.answers["kind create"] = CommandError("no room")
     with pytest.raises(CommandError, match="no room"):

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _NETWORK = "kind"
 _CREATE_SECONDS = 45
 _READY_SECONDS = 120
+_PAUSE_SECONDS = 0.5
 _ADMIN = "/etc/kubernetes/admin.conf"
 
 
@@ -53,10 +54,21 @@ class KindCluster:
         """Where root file systems that images are made from are kept."""
         return binaries.cache_root(self._run.environment) / "kind" / "roots"
 
-    def state(self) -> State | None:
-        """Give what is up; None when nothing is."""
+    def state(self, *, within: float = 0.0) -> State | None:
+        """Give what is up; None when nothing is.
+
+        Args:
+            within: seconds in which it may answer; a busy machine lets it answer late.
+        """
         known = state.read(self._folder)
-        return known if known and known.ready and self._answers(known) else None
+        if known is None or not known.ready:
+            return None
+        deadline = time.monotonic() + within
+        while not self._answers(known):
+            if time.monotonic() >= deadline:
+                return None
+            time.sleep(_PAUSE_SECONDS)
+        return known
 
     def docker(self, known: State) -> Commands:
         """Give what runs the client of the engine that this cluster is in."""

@@ -22,6 +22,7 @@ INSTANCE = "instance:dev"
 
 PYTHON_BASE = "python:3.13-slim"
 
+_ANSWERS_WITHIN_S = 60.0
 _CTR = ("ctr", "--namespace", "k8s.io", "images")
 
 
@@ -100,7 +101,7 @@ def python_base(cluster: KindCluster) -> str:
 
 def up(cluster: KindCluster) -> State:
     """Give what is up; raises CommandError when nothing is."""
-    known = cluster.state()
+    known = cluster.state(within=_ANSWERS_WITHIN_S)
     if known is None:
         message = "no kind cluster is up: make one with `make kind`"
         raise CommandError(message)
