@@ -64,11 +64,9 @@ class KindCluster:
         if known is None or not known.ready:
             return None
         deadline = time.monotonic() + within
-        while not self._answers(known):
-            if time.monotonic() >= deadline:
-                return None
+        while not (answers := self._answers(known)) and time.monotonic() < deadline:
             time.sleep(_PAUSE_SECONDS)
-        return known
+        return known if answers else None
 
     def docker(self, known: State) -> Commands:
         """Give what runs the client of the engine that this cluster is in."""

@@ -1,6 +1,5 @@
 """MaintenanceWindow: when a set's instances may be taken for maintenance, and how.
 
-Accepted now, carried out by a later version: until then the condition Accepted says so.
 Must not know: the present time, or whether a window is open.
 """
 

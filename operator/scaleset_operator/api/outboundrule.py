@@ -1,6 +1,5 @@
 """OutboundRule: a back-end pool and the addresses and ports its outbound flows leave from.
 
-Accepted now, carried out by a later version: until then the condition Accepted says so.
 Must not know: who is in the pool, or how a port is given out.
 """
 
