@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from scaleset_operator.core import relocation, taking
+from scaleset_operator.core import taking, upkeep_floor
 from scaleset_operator.core.observed import Outcome, TemplateView
 from scaleset_operator.core.upkeep_floor import floor
 from tests.core._stories import settle
@@ -201,7 +201,7 @@ def test_the_machine_notices_a_floor_that_is_one_too_low(monkeypatch: pytest.Mon
 
     machine = MaintenanceMachine()
     monkeypatch.setattr(taking, "floor", low)
-    monkeypatch.setattr(relocation, "floor", low)
+    monkeypatch.setattr(upkeep_floor, "floor", low)
     ill = ["web-1", "web-2"]
     machine.announce(percent=20, pause=0, repairs=False, ill=ill, opens=SCHEDULED)
     machine.time_passes(12)
