@@ -16,9 +16,10 @@ from scaleset_operator.adapters.prober.link import ProberState
 from scaleset_operator.adapters.prober.totals import Tally, Totals
 from scaleset_operator.adapters.prober.wire import Code, Heartbeat, ReferenceState
 from scaleset_operator.core.plan import Purpose
+from scaleset_operator.reconciler.account import EvictionEnd
 from scaleset_operator.reconciler.ports import Key
 from scaleset_operator.reconciler.queue import TurnEnd
-from tests.adapters.metrics.test_registry import ended
+from tests.adapters.metrics.test_registry import MOVE, ended
 from tests.adapters.metrics.test_sets import plan_of
 from tests.support.scraping import Scrape, scrape
 
@@ -193,6 +194,8 @@ def everything(parts: Parts) -> Scrape:
     metrics.watch(SetGauges(lambda: {WEB: plan}))
     metrics.repair_ended(WEB, ended())
     metrics.deleted(WEB, Purpose.REPAIR)
+    metrics.evicted(WEB, EvictionEnd.ACCEPTED)
+    metrics.move_ended(WEB, MOVE)
     metrics.turns_of("ScaleSet")(TurnEnd.DONE, 0.1)
     metrics.api_request("get", "200", 0.1)
     return parts.scrape()
