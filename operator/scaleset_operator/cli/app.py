@@ -25,6 +25,7 @@ from scaleset_operator.cli import (
     repairs,
     rollout,
     simulate,
+    snat,
     status,
     why,
 )
@@ -54,6 +55,7 @@ CALLED: Final = {
     "calendar": "maintenance preview",
     "perform-maintenance": "maintenance start",
     "check": "doctor",
+    "ports": "snat",
 }
 """Words that people try first -> what is called so here."""
 
@@ -89,6 +91,7 @@ def build() -> typer.Typer:
     instances.add_to(app)
     rollout.add_to(app)
     maintenance.add_to(app)
+    snat.add_to(app)
     simulate.add_to(app)
     import_csdef.add_to(app)
     doctor.add_to(app)

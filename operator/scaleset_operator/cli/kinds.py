@@ -42,6 +42,7 @@ HEALTH_PROBES: Final = Kind("scaleset.dev", "v1alpha1", "healthprobes", "HealthP
 MAINTENANCE_WINDOWS: Final = Kind(
     "scaleset.dev", "v1alpha1", "maintenancewindows", "MaintenanceWindow"
 )
+OUTBOUND_RULES: Final = Kind("scaleset.dev", "v1alpha1", "outboundrules", "OutboundRule")
 PODS: Final = Kind("", "v1", "pods", "Pod")
 NODES: Final = Kind("", "v1", "nodes", "Node")
 EVENTS: Final = Kind("", "v1", "events", "Event")

@@ -80,6 +80,7 @@ READING: Final = (
     *_each("get", GROUP, "healthprobes"),
     *_each("get list", "", "pods"),
     *_each("get list", GROUP, "maintenancewindows"),
+    *_each("list", GROUP, "outboundrules"),
 )
 """What the plugin needs to show anything."""
 WRITING: Final = (*_each("patch", GROUP, "scalesets"), *_each("patch", "", "pods"))
