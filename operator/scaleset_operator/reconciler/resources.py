@@ -15,10 +15,12 @@ from scaleset_operator.api.base import Resource
 from scaleset_operator.api.healthprobe import HealthProbe, HealthProbeStatus
 from scaleset_operator.api.maintenancestatus import MaintenanceWindowStatus
 from scaleset_operator.api.maintenancewindow import MaintenanceWindow
+from scaleset_operator.api.outboundrule import OutboundRule
 from scaleset_operator.api.scaleset import ScaleSet
 from scaleset_operator.api.scalesetstatus import ScaleSetStatus
 from scaleset_operator.core.model import model_of
 from scaleset_operator.core.pairing import partner_of
+from scaleset_operator.core.selection import age_of, concerns
 from scaleset_operator.reconciler.ports import Key, Owner
 from scaleset_operator.reconciler.rules import Rules
 from scaleset_operator.reconciler.versions import (
@@ -199,12 +201,12 @@ class Resources:
         """The windows of the namespace that select this set by its labels."""
         known = self._sets.get(key)
         for window in self._windows.values():
-            if known is not None and _concerns(window, known):
+            if known is not None and concerns(window, known.resource):
                 yield window
 
-    def sets_of(self, window: MaintenanceWindow) -> Iterator[KnownSet]:
-        """The sets that a window selects."""
-        return (known for known in self._sets.values() if _concerns(window, known))
+    def sets_of(self, selecting: MaintenanceWindow | OutboundRule) -> Iterator[KnownSet]:
+        """The sets that a window or a rule selects."""
+        return (known for known in self._sets.values() if concerns(selecting, known.resource))
 
     def window_keys(self) -> tuple[Key, ...]:
         """All MaintenanceWindows."""
@@ -231,22 +233,10 @@ class Resources:
         for other in self._sets.values():
             if other.key == key or other.key.namespace != key.namespace:
                 continue
-            if _age(other) < _age(mine) and (_selects(other, mine) or _selects(mine, other)):
+            older = age_of(other.resource) < age_of(mine.resource)
+            if older and (_selects(other, mine) or _selects(mine, other)):
                 return other.key.name
         return None
-
-
-def _age(known: KnownSet) -> tuple[str, str]:
-    meta = known.resource.metadata
-    created = meta.creation_timestamp.isoformat() if meta.creation_timestamp else ""
-    return (created, meta.uid)
-
-
-def _concerns(window: MaintenanceWindow, known: KnownSet) -> bool:
-    wanted = window.spec.scale_set_selector.match_labels
-    labels = known.resource.metadata.labels
-    near = window.metadata.namespace == known.key.namespace
-    return near and bool(wanted) and all(labels.get(key) == text for key, text in wanted.items())
 
 
 def _selects(selecting: KnownSet, labelled: KnownSet) -> bool:

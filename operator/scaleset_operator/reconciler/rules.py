@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from scaleset_operator.api.outboundrule import OutboundRule, OutboundRuleStatus
 from scaleset_operator.api.scaleset import ScaleSet
-from scaleset_operator.core.pool import age_of, selects
+from scaleset_operator.core.selection import age_of, concerns
 from scaleset_operator.reconciler.ports import Key
 from scaleset_operator.reconciler.versions import in_words, is_newer, key_of, number_of, version_of
 
@@ -70,5 +70,5 @@ class Rules:
 
     def selecting(self, scale_set: ScaleSet) -> Iterator[OutboundRule]:
         """The rules that select a set, the oldest first: that one has it."""
-        found = (rule for rule in self._rules.values() if selects(rule, scale_set))
+        found = (rule for rule in self._rules.values() if concerns(rule, scale_set))
         return iter(sorted(found, key=age_of))
