@@ -43,8 +43,9 @@ from scaleset_operator.reconciler.probe_turn import ProbeReporter
 from scaleset_operator.reconciler.queue import KeyQueue
 from scaleset_operator.reconciler.recorder import Recorder, Write
 from scaleset_operator.reconciler.recording import record
-from scaleset_operator.reconciler.resources import Resources, key_of
+from scaleset_operator.reconciler.resources import Resources
 from scaleset_operator.reconciler.turn import Reconciler
+from scaleset_operator.reconciler.versions import key_of
 from scaleset_operator.reconciler.window_turn import WindowReporter
 from scaleset_operator.settings import Settings
 

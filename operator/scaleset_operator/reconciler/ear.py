@@ -78,8 +78,7 @@ class Ear:
             rules.drop(key)
         else:
             rules.put(body)
-            if key in rules.unreadable:
-                _log.error("OutboundRule %s/%s cannot be read: %s", *key, rules.unreadable[key])
+            self._tell_unreadable("OutboundRule", key)
         after = rules.get(key)
         if before is None or after is None or before.spec != after.spec:
             self.wake_rules()
