@@ -80,6 +80,18 @@ def not_its_turn(window: MaintenanceWindow, partner: MaintenanceWindow | None) -
     return turn_of_another(turn, "/".join(name_of(window)))
 
 
+def needs_look(turn: PairTurn | None, wanting: Sequence[str]) -> bool:
+    """Whether who is at work must be read live: the turn is free to be taken, or to be given up.
+
+    Args:
+        turn: as recorded, for this pair.
+        wanting: windows of the pair that want it.
+    """
+    if turn is None:
+        return bool(wanting)
+    return turn.state is PairState.RELEASING and turn.holder not in wanting
+
+
 def next_turn(
     turn: PairTurn | None,
     wanting: Sequence[str],
