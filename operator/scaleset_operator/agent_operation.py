@@ -9,8 +9,7 @@ import logging
 import time
 from collections.abc import Coroutine
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from scaleset_operator import __version__
 from scaleset_operator.adapters.cluster.agentlease import AgentLease
@@ -18,7 +17,7 @@ from scaleset_operator.adapters.cluster.connection import Connection
 from scaleset_operator.adapters.cluster.errors import cut
 from scaleset_operator.adapters.cluster.kept import Kept
 from scaleset_operator.adapters.cluster.reflector import Reflector
-from scaleset_operator.adapters.ending import end
+from scaleset_operator.adapters.ending import Program, end
 from scaleset_operator.adapters.metrics.agent import AgentFigures, AgentMetrics
 from scaleset_operator.adapters.pages import Pages, PageServer
 from scaleset_operator.adapters.vitals import Check
@@ -52,10 +51,11 @@ _READING: Final = {"used": 0, "peak": 0, "flows": 0, "hottest": None, "denied": 
 _log = logging.getLogger(__name__)
 
 
-class AgentOperation:
-    """An async context: inside it, the agent runs."""
+class AgentOperation(Program):
+    """An async context: inside it, the agent runs; ended, it leaves what stands on the node."""
 
     def __init__(self, options: AgentOptions, clock: Clock) -> None:
+        super().__init__()
         self._options = options
         self._clock = clock
         self._agent = agent_of(options, clock)
@@ -66,25 +66,6 @@ class AgentOperation:
         self._watches: tuple[Reflector, ...] = ()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._beats: dict[str, float] = {}
-        self._exits = contextlib.AsyncExitStack()
-
-    async def __aenter__(self) -> Self:
-        """Start everything; returns when it works."""
-        try:
-            await self._start()
-        except BaseException:
-            await self._exits.aclose()
-            raise
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """End everything; what stands on the node stays."""
-        await self._exits.aclose()
 
     async def _start(self) -> None:
         options = self._options

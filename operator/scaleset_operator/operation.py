@@ -4,11 +4,9 @@ Decides nothing and speaks to nobody itself.
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from scaleset_operator import __version__
 from scaleset_operator.adapters.addresses import address_of, own_address
@@ -21,7 +19,7 @@ from scaleset_operator.adapters.cluster.gateway import KubernetesCluster
 from scaleset_operator.adapters.cluster.policies import PolicyReader
 from scaleset_operator.adapters.cluster.revisions import RevisionStore
 from scaleset_operator.adapters.definitions import await_definitions
-from scaleset_operator.adapters.ending import end
+from scaleset_operator.adapters.ending import Program, end
 from scaleset_operator.adapters.logs import about
 from scaleset_operator.adapters.metrics.parts import PartGauges
 from scaleset_operator.adapters.metrics.registry import Metrics
@@ -43,8 +41,9 @@ from scaleset_operator.reconciler.probe_turn import ProbeReporter
 from scaleset_operator.reconciler.queue import KeyQueue
 from scaleset_operator.reconciler.recorder import Recorder, Write
 from scaleset_operator.reconciler.recording import record
-from scaleset_operator.reconciler.resources import Resources, key_of
+from scaleset_operator.reconciler.resources import Resources
 from scaleset_operator.reconciler.turn import Reconciler
+from scaleset_operator.reconciler.versions import key_of
 from scaleset_operator.reconciler.window_turn import WindowReporter
 from scaleset_operator.settings import Settings
 
@@ -55,12 +54,13 @@ RECORDED: Final = {watching.SCALE_SETS: "ScaleSet", watching.HEALTH_PROBES: "Hea
 _log = logging.getLogger(__name__)
 
 
-class Operation:
-    """An async context: inside it, the operator runs."""
+class Operation(Program):
+    """An async context: inside it, the operator runs and turns are taken; watches end first."""
 
     def __init__(
         self, settings: Settings, clock: SteadyCalendar, record: Write | None = None
     ) -> None:
+        super().__init__()
         self._settings = settings
         self._clock = clock
         self._resources = Resources(windows_heard=False)
@@ -69,29 +69,10 @@ class Operation:
         self._metrics = Metrics(__version__)
         self._recorder = None if record is None else Recorder(clock, record, __version__)
         self._watch_starts = 0
-        self._exits = contextlib.AsyncExitStack()
         self._recount = asyncio.Event()
         lease = (settings.lease_namespace, settings.lease_name)
         member = Membership.of(*lease, settings.pod_name, settings.vantage_secret)
         self._replica = Candidacy(member, clock) if settings.leader_elect else OnlyReplica()
-
-    async def __aenter__(self) -> Self:
-        """Start everything; returns when turns are being taken."""
-        try:
-            await self._start()
-        except BaseException:
-            await self._exits.aclose()
-            raise
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """End everything, watches first."""
-        await self._exits.aclose()
 
     async def _start(self) -> None:
         self._run("heart", self._vitals.keep_beating())
@@ -109,8 +90,7 @@ class Operation:
         self._exits.push_async_callback(self._cluster.close)
         of_windows = (given.placeholder_image, given.notifications_dir, given.lease_namespace)
         self._windowing = Windowing(connection, self._cluster, self._clock, *of_windows)
-        wake = lambda: self._ear.wake_rules()  # noqa: E731, PLW0108 - the ear is made later
-        self._agents = AgentLeases(connection, given.lease_namespace, wake)
+        self._agents = AgentLeases(connection, given.lease_namespace, self._wake_rules)
         self._reconciler = self._loop(connection)
         self._line_up()
         reference = await address_of(connection.server)
@@ -272,6 +252,9 @@ class Operation:
 
     def _wake(self, key: Key) -> None:
         self._queue.wake(key)
+
+    def _wake_rules(self) -> None:
+        self._ear.wake_rules()
 
     async def _turn(self, key: Key) -> Any:
         about(namespace=key.namespace, scaleset=key.name)

@@ -115,7 +115,7 @@ def test_nothing_is_said_to_stand_still_before_it_does(desk: Desk) -> None:
         told.append(desk.desk.answers().get(UID))
         return freeze(name, group, seconds)
 
-    desk.freezer.freeze = slow  # type: ignore[method-assign]
+    desk.freezer.freeze = slow  # type: ignore[method-assign] # what is told meanwhile is asked
     desk.look(asked())
     assert told == [None]
     assert desk.desk.answers()[UID].state is PauseState.PAUSED

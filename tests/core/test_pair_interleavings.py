@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import pytest
 
 from scaleset_operator.api.windowledger import PairState, PairTurn
-from scaleset_operator.core.pairturn import next_turn, turn_for, turn_of_another
+from scaleset_operator.core.pairturn import needs_look, next_turn, turn_for, turn_of_another
 from tests.support.builders import T0
 
 SIDES: Final = ("east", "west")
@@ -107,12 +107,6 @@ def gone_on(world: World, task: Task, rule: Rule) -> World:
     if task.seen.version != world.version or new == world.turn:
         return rest
     return rest._replace(turn=new, version=world.version + 1)
-
-
-def needs_look(turn: PairTurn | None, wanting: tuple[str, ...]) -> bool:
-    if turn is None:
-        return bool(wanting)
-    return turn.state is PairState.RELEASING and turn.holder not in wanting
 
 
 def following(world: World, rule: Rule) -> Iterator[World]:

@@ -133,7 +133,7 @@ def test_what_an_agent_refuses_or_fails_is_told_with_its_words(
 
 
 @pytest.mark.parametrize("froze", [False, True])
-def test_a_pause_that_nobody_answers_ends_by_its_deadline(froze: bool) -> None:  # noqa: FBT001
+def test_a_pause_that_nobody_answers_ends_by_its_deadline(froze: bool) -> None:  # noqa: FBT001 - a column of the table
     """M-02, M-03: cleared, told, and judged only by what was heard since."""
     story = opened()
     if froze:

@@ -6,7 +6,8 @@ import pytest
 
 from scaleset_operator.api.base import VMHealth
 from scaleset_operator.api.scaleset import ScaleSet
-from scaleset_operator.core.pool import Way, claims_of, members_of, selects, surplus_of, way_of
+from scaleset_operator.core.pool import Way, claims_of, members_of, surplus_of, way_of
+from scaleset_operator.core.selection import concerns
 from tests.core._outbound import ADDRESS, a_rule
 from tests.support.builders import T0, instance, raw_spec, scale_set_spec
 
@@ -67,11 +68,11 @@ def test_the_surplus_is_that_of_a_rollout_and_of_repairs_with_notice() -> None:
 def test_a_rule_has_the_sets_of_its_namespace_that_bear_its_labels() -> None:
     """Several sets may make one pool."""
     rule = a_rule()
-    assert selects(rule, a_set())
-    assert not selects(rule, a_set(tier="api"))
+    assert concerns(rule, a_set())
+    assert not concerns(rule, a_set(tier="api"))
     far = a_set()
     meta = far.metadata.model_copy(update={"namespace": "other"})
-    assert not selects(rule, far.model_copy(update={"metadata": meta}))
+    assert not concerns(rule, far.model_copy(update={"metadata": meta}))
 
 
 def test_of_two_rules_the_older_has_the_set_and_the_address() -> None:

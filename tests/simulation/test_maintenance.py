@@ -8,7 +8,7 @@ import pytest
 
 from scaleset_operator.api.base import ANNOTATION_PERFORM_MAINTENANCE, format_time
 from scaleset_operator.rehearsal.objects import FakePod
-from tests.simulation.world import KEY, NAMESPACE, World, ready_world, set_spec
+from tests.simulation.world import NAMESPACE, World, ready_in_domains
 
 SIZE: Final = 4
 DOMAINS: Final = 2
@@ -22,12 +22,7 @@ DONE: Final = "MaintenanceCompleted"
 
 async def announced(seed: int) -> World:
     """A set on old nodes, an updated one beside them, and a window that opens in a moment."""
-    world = await ready_world(seed, SIZE)
-    spec = set_spec(SIZE, rolling=AT_ONCE) | {"updateDomainCount": DOMAINS}
-    world.server.apply("ScaleSet", NAMESPACE, KEY.name, spec)
-    body = world.server.resource("ScaleSet", *KEY)
-    labels = {"labels": {"tier": "web"}}
-    world.server.restore("ScaleSet", {**body, "metadata": {**body["metadata"], **labels}})
+    world = await ready_in_domains(seed, SIZE, domains=DOMAINS, rolling=AT_ONCE)
     world.server.set_node("node-9", ready=True, labels=UPDATED)
     announce(world)
     return world

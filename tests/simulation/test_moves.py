@@ -130,7 +130,8 @@ async def test_moves_are_counted_once_and_evictions_by_what_was_said() -> None:
     world = await announced(3)
     book = Book()
     world.operators[0].reconciler.account = book
-    world.operators[0].cluster.view.disruption = lambda *_: Disruption(fault="not to be read")  # type: ignore[method-assign]
+    view = world.operators[0].cluster.view
+    view.disruption = lambda *_: Disruption(fault="not to be read")  # type: ignore[method-assign] # no right to
     world.disruption.make("all", NAMESPACE, minAvailable=SIZE + 1)
     await until(world, lambda: book.ends[EvictionEnd.DISRUPTION_BUDGET])
     world.disruption.make("all", NAMESPACE, minAvailable=FLOOR)

@@ -17,7 +17,7 @@ from scaleset_operator.api.base import (
 from scaleset_operator.api.pauserequest import ANNOTATION_PAUSE
 from scaleset_operator.rehearsal.agents import FakeAgents
 from scaleset_operator.rehearsal.relocations import FakeRelocations
-from tests.simulation.world import KEY, NAMESPACE, Operator, World, ready_world, set_spec
+from tests.simulation.world import NAMESPACE, Operator, World, ready_in_domains
 
 SIZE: Final = 4
 FLOOR: Final = SIZE - 2
@@ -77,12 +77,7 @@ def domain_of(labels: object) -> str:
 
 async def announced(seed: int) -> Paused:
     """A set in two domains, and a window with impact Pause that opens in a moment."""
-    world = await ready_world(seed, SIZE)
-    spec = set_spec(SIZE, rolling=AT_ONCE) | {"updateDomainCount": DOMAINS}
-    world.server.apply("ScaleSet", NAMESPACE, KEY.name, spec)
-    body = world.server.resource("ScaleSet", *KEY)
-    labels = {"labels": {"tier": "web"}}
-    world.server.restore("ScaleSet", {**body, "metadata": {**body["metadata"], **labels}})
+    world = await ready_in_domains(seed, SIZE, domains=DOMAINS, rolling=AT_ONCE)
     opens = world.clock.now() + timedelta(seconds=5)
     ends = opens + timedelta(minutes=30)
     times = {"startTime": format_time(opens), "endTime": format_time(ends)}

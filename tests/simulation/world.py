@@ -311,3 +311,16 @@ async def ready_world(seed: int, replicas: int, **policy: Any) -> World:
     world.start()
     await world.run(30.0)
     return world
+
+
+async def ready_in_domains(
+    seed: int, replicas: int, *, domains: int, rolling: dict[str, Any]
+) -> World:
+    """One whose set has so many update domains from now on, and the label that windows ask for."""
+    world = await ready_world(seed, replicas)
+    spec = set_spec(replicas, rolling=rolling) | {"updateDomainCount": domains}
+    world.server.apply("ScaleSet", NAMESPACE, KEY.name, spec)
+    body = world.server.resource("ScaleSet", *KEY)
+    labels = {"labels": {"tier": "web"}}
+    world.server.restore("ScaleSet", {**body, "metadata": {**body["metadata"], **labels}})
+    return world

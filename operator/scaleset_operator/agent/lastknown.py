@@ -12,7 +12,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from scaleset_operator.agent import pauses
+from scaleset_operator.agent import pauses, wholefile
 from scaleset_operator.agent.members import Member
 from scaleset_operator.api.outboundrule import OutboundRule
 from scaleset_operator.api.pauserequest import PauseRequest
@@ -45,7 +45,7 @@ class LastKnown:
             "rules": [rule.model_dump(mode="json", by_alias=True) for rule in known.rules],
         }
         try:
-            replace(self._file, body)
+            wholefile.replace(self._file, body)
         except OSError as error:
             _log.warning("What is known cannot be kept for a restart: %s", error)
         else:
@@ -68,18 +68,6 @@ class LastKnown:
         except (OSError, ValueError, KeyError, TypeError) as error:
             _log.warning("%s cannot be used: %s", self._file, error)
             return None
-
-
-def replace(file: Path, body: object) -> None:
-    """Writes JSON so that it is there as a whole, or as it was before.
-
-    Raises:
-        OSError: it is as it was before.
-    """
-    file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_suffix(".draft")
-    draft.write_text(json.dumps(body), encoding="utf-8")
-    draft.replace(file)
 
 
 def _written(member: Member) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, Protocol
 
-from scaleset_operator.agent import lastknown
+from scaleset_operator.agent import wholefile
 from scaleset_operator.agent.cgroups import CgroupError
 from scaleset_operator.agent.members import Member
 from scaleset_operator.api.agentreport import PauseReport, PauseState
@@ -173,7 +173,7 @@ class PauseDesk:
     def _write(self) -> bool:
         body = {uid: one.model_dump(mode="json") for uid, one in self._answers.items()}
         try:
-            lastknown.replace(self._file, body)
+            wholefile.replace(self._file, body)
         except OSError as error:
             _log.error("Answers to pauses cannot be kept: %s", error)
             return False

@@ -6,11 +6,12 @@ who asked for the pause. Imports nothing that is slow to start: the guard uses i
 """
 
 import json
-import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Self
+
+from scaleset_operator.agent import wholefile
 
 _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 _ENDING: Final = ".json"
@@ -62,12 +63,7 @@ def names(folder: Path) -> list[str]:
 
 def write(record: Path, pause: Pause) -> None:
     """Writes it so that it is there as a whole, or not at all, whatever happens."""
-    draft = record.with_suffix(".draft")
-    with draft.open("w", encoding="utf-8") as file:
-        json.dump(asdict(pause), file)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(record)
+    wholefile.replace(record, asdict(pause))
 
 
 def read(record: Path) -> Pause | None:

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from scaleset_operator.api.base import GROUP
 from scaleset_operator.cli.failures import Failure
-from scaleset_operator.reconciler.resources import in_words
+from scaleset_operator.reconciler.versions import in_words
 from scaleset_operator.rehearsal.resources import SPECS
 
 Json = dict[str, Any]

@@ -21,7 +21,8 @@ from scaleset_operator.core.attempts import Attempted, how_it_ended
 from scaleset_operator.core.causes import CAUSE
 from scaleset_operator.core.observed import Outcome
 from scaleset_operator.reconciler.ports import ProbeKey, ProbeTarget
-from scaleset_operator.reconciler.resources import Resources, key_of
+from scaleset_operator.reconciler.resources import Resources
+from scaleset_operator.reconciler.versions import key_of
 from scaleset_operator.reconciler.watching import declared_ports
 
 

@@ -28,7 +28,7 @@ from scaleset_operator.core.calendar import (
     occurrence_of,
 )
 from scaleset_operator.core.schedule import ScheduleError
-from scaleset_operator.reconciler.resources import in_words
+from scaleset_operator.reconciler.versions import in_words
 
 UNSEEN: Final = "NotYetSeen"
 """As `status` says it of a set that the operator has not looked at."""

@@ -87,11 +87,11 @@ def _shortages(
         pending = list(_pending(scene, instance, budget, opening))
         out_since = _out_since(instance)
         counted_out = out_since is not None and scene.now >= out_since + REFLECTED_AFTER
-        if _has_room(budget, len(pending), counted_out=counted_out):
+        if has_room(budget, len(pending), counted_out=counted_out):
             continue
         moments = [e.deleted_time + REFLECTED_AFTER for e in pending if e.deleted_time is not None]
         moments += [out_since + REFLECTED_AFTER] if out_since and not counted_out else []
-        enough = moments and _has_room(budget, 0, counted_out=out_since is not None)
+        enough = moments and has_room(budget, 0, counted_out=out_since is not None)
         yield Shortage(_say(budget, len(pending)), min(moments) if enough else None)
 
 
@@ -103,8 +103,14 @@ def _out_since(instance: Instance) -> datetime | None:
     return published.since
 
 
-def _has_room(budget: Budget, pending: int, *, counted_out: bool) -> bool:
-    """Whether it allows one more, with so many deletions that its numbers do not hold yet."""
+def has_room(budget: Budget, pending: int, *, counted_out: bool) -> bool:
+    """Whether it allows one more.
+
+    Args:
+        budget: as it was read.
+        pending: deletions that its numbers may not hold yet.
+        counted_out: whether the one that is asked for counts as unhealthy already.
+    """
     if budget.said or not budget.current:
         return False
     if counted_out:
@@ -114,14 +120,27 @@ def _has_room(budget: Budget, pending: int, *, counted_out: bool) -> bool:
 
 def _say(budget: Budget, pending: int) -> str:
     """The name and the numbers."""
+    said = shown(budget, pending, "repairs")
+    if budget.said or not budget.current:
+        return said
+    return f"{said} ({budget.healthy} healthy, {budget.desired} wanted)"
+
+
+def shown(budget: Budget, pending: int, takers: str) -> str:
+    """The name, and what is allowed.
+
+    Args:
+        budget: as it was read.
+        pending: as for `has_room`.
+        takers: what these are, in the plural.
+    """
     name = f"PodDisruptionBudget {budget.name}"
     if budget.said:
         return budget.said
     if not budget.current:
         return f"{name}: its status is older than its spec"
-    taken = f", {pending} of them taken by repairs under way" if pending else ""
-    counted = f"{budget.healthy} healthy, {budget.desired} wanted"
-    return f"{name}: {budget.allowed} disruptions allowed{taken} ({counted})"
+    taken = f", {pending} of them taken by {takers} under way" if pending else ""
+    return f"{name}: {budget.allowed} disruptions allowed{taken}"
 
 
 def _pending(

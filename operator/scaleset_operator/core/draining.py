@@ -7,8 +7,7 @@ budgets are not known the Eviction API alone says no. Must not know how a budget
 """
 
 from scaleset_operator.api.maintenanceledger import MaintenanceEntry, MaintenancePhase
-from scaleset_operator.core.budgets import REFLECTED_AFTER
-from scaleset_operator.core.disruption import Budget
+from scaleset_operator.core.budgets import REFLECTED_AFTER, has_room, shown
 from scaleset_operator.core.scene import Scene
 
 _AWAY = (MaintenancePhase.MOVING, MaintenancePhase.RETURNING)
@@ -30,7 +29,8 @@ def shortage(scene: Scene, entry: MaintenanceEntry) -> str:
         names = ", ".join(sorted(budget.name for budget in budgets))
         return f"PodDisruptionBudgets {names}: the Eviction API takes one over a pod"
     pending = sum(_spends(scene, other, entry) for other in scene.moves)
-    return next((_words(b, pending) for b in budgets if not _has_room(b, pending)), "")
+    full = (budget for budget in budgets if not has_room(budget, pending, counted_out=False))
+    return next((shown(budget, pending, "moves") for budget in full), "")
 
 
 def _spends(scene: Scene, other: MaintenanceEntry, entry: MaintenanceEntry) -> bool:
@@ -42,17 +42,3 @@ def _spends(scene: Scene, other: MaintenanceEntry, entry: MaintenanceEntry) -> b
     older = (other.start_time, other.instance) < (entry.start_time, entry.instance)
     left = other.uid in scene.by_uid and not scene.by_uid[other.uid].in_rotation
     return other.phase is MaintenancePhase.PLACED and (older or left)
-
-
-def _has_room(budget: Budget, pending: int) -> bool:
-    return not budget.said and budget.current and budget.allowed > pending
-
-
-def _words(budget: Budget, pending: int) -> str:
-    name = f"PodDisruptionBudget {budget.name}"
-    if budget.said:
-        return budget.said
-    if not budget.current:
-        return f"{name}: its status is older than its spec"
-    taken = f", {pending} of them taken by moves under way" if pending else ""
-    return f"{name}: {budget.allowed} disruptions allowed{taken}"

@@ -18,9 +18,9 @@ from scaleset_operator.api.outboundrule import (
 from scaleset_operator.api.scalesetstatus import OutboundSummary
 from scaleset_operator.core.conditions import Word
 from scaleset_operator.core.pool import Claims
+from scaleset_operator.core.several import several
 
 TRUE, FALSE = ConditionStatus.TRUE, ConditionStatus.FALSE
-MAX_NAMED = 5
 SUFFICIENT = "OutboundPortsSufficient"
 
 
@@ -84,7 +84,7 @@ def _accepted(spec: OutboundRuleSpec, budget: Budget, claims: Claims) -> Word:
     if claims.sets or claims.addresses:
         owned = [f"ScaleSet {name} belongs to {rule}" for name, rule in claims.sets]
         owned += [f"address {name} belongs to {rule}" for name, rule in claims.addresses]
-        message = f"older OutboundRules come first: {named(owned)}"
+        message = f"older OutboundRules come first: {several(owned)}"
         return Word(kind, FALSE, OutboundReason.CLAIMED_BY_OLDER_RULE, message)
     return Word(kind, TRUE, Reason.VALID, "the rule is carried out")
 
@@ -102,16 +102,15 @@ def _sufficient(
     if not status.pool_size:
         return Word(SUFFICIENT, TRUE, OutboundReason.EMPTY_POOL, "the pool is empty")
     if budget.too_large:
-        message = (
-            f"{status.pool_size} instances; the table ends at 1000. Without ports: {named(without)}"
-        )
+        ends = f"{status.pool_size} instances; the table ends at 1000"
+        message = f"{ends}. Without ports: {several(without)}"
         return Word(SUFFICIENT, FALSE, OutboundReason.POOL_TOO_LARGE, message)
     if without:
-        message = f"no ports are left for {named(without)}; the others keep theirs"
+        message = f"no ports are left for {several(without)}; the others keep theirs"
         return Word(SUFFICIENT, FALSE, OutboundReason.PORTS_EXHAUSTED, message)
     full = sorted(_full(status, carried.usage))
     if full:
-        message = f"all ports are in use, so new flows fail: {named(full)}"
+        message = f"all ports are in use, so new flows fail: {several(full)}"
         return Word(SUFFICIENT, FALSE, OutboundReason.PORTS_EXHAUSTED, message)
     message = f"{status.pool_size} instances, {budget.ports} ports each{_apart(status, budget)}"
     if budget.left is None or budget.left >= max(1, budget.surplus):
@@ -138,15 +137,17 @@ def _programmed(status: OutboundRuleStatus, carried: Carried) -> Word:
     total = len(status.allocations) + len(status.denied)
     done = f"{len(carried.programmed)} of {total} instances leave as the status says"
     if carried.plan:
-        message = f"{done}; no agent on a node with the address, a plan only: {named(carried.plan)}"
+        message = (
+            f"{done}; no agent on a node with the address, a plan only: {several(carried.plan)}"
+        )
         return Word(kind, FALSE, OutboundReason.PLAN_ONLY, message)
     if carried.silent:
         nodes = sorted({node for _, node in carried.silent})
-        message = f"{done}; no answer from the agents of {named(nodes)}"
+        message = f"{done}; no answer from the agents of {several(nodes)}"
         return Word(kind, FALSE, OutboundReason.AGENT_LOST, message)
     if carried.pending:
         told = [f"{name} ({why})" if why else name for name, why in carried.pending]
-        return Word(kind, FALSE, OutboundReason.PROGRAMMING, f"{done}; not yet: {named(told)}")
+        return Word(kind, FALSE, OutboundReason.PROGRAMMING, f"{done}; not yet: {several(told)}")
     if not total:
         return Word(kind, FALSE, OutboundReason.EMPTY_POOL, "there is nothing to carry out")
     return Word(kind, TRUE, OutboundReason.PROGRAMMED, done)
@@ -205,9 +206,3 @@ def destination(used: InstanceReport) -> str:
     """Address, port and protocol; empty where there is none."""
     hot = used.hottest
     return "" if hot is None else f"{hot.address}:{hot.port}/{hot.protocol}"
-
-
-def named(names: Sequence[str]) -> str:
-    """The first of them, and how many more there are."""
-    more = len(names) - MAX_NAMED
-    return ", ".join(names[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -15,7 +15,7 @@ from scaleset_operator.api.maintenanceledger import SetIteration
 from scaleset_operator.api.maintenancestatus import ActiveWindow
 from scaleset_operator.api.maintenancewindow import MaintenanceWindow
 from scaleset_operator.api.windowledger import PairState, PairTurn
-from scaleset_operator.core.pairing import name_of
+from scaleset_operator.core.pairing import name_of, objection
 
 _HASH_SHOWN: Final = 16
 
@@ -63,6 +63,33 @@ def turn_of_another(turn: PairTurn | None, window: str) -> str:
     if turn.holder != window:
         return f"{turn.holder} has its turn"
     return "" if turn.state is PairState.HELD else "its turn is being given up"
+
+
+def not_its_turn(window: MaintenanceWindow, partner: MaintenanceWindow | None) -> str:
+    """Why a window that declares a pair may not begin; empty where it may.
+
+    Args:
+        window: the one that is asked for.
+        partner: the other one, where there is one.
+    """
+    no_pair = objection(window, partner)
+    if partner is None or no_pair is not None:
+        return no_pair or ""
+    first = min(window, partner, key=name_of)
+    turn = turn_for(first.status.pair_turn, pair_of(window, partner))
+    return turn_of_another(turn, "/".join(name_of(window)))
+
+
+def needs_look(turn: PairTurn | None, wanting: Sequence[str]) -> bool:
+    """Whether who is at work must be read live: the turn is free to be taken, or to be given up.
+
+    Args:
+        turn: as recorded, for this pair.
+        wanting: windows of the pair that want it.
+    """
+    if turn is None:
+        return bool(wanting)
+    return turn.state is PairState.RELEASING and turn.holder not in wanting
 
 
 def next_turn(

@@ -244,21 +244,14 @@ class Pauser:
 
     def _await_health(self, entry: MaintenanceEntry, pod: Instance) -> None:
         """In rotation and healthy on a live read, or not within the grace of a slot (M-16)."""
-        scene, moves = self.scene, self.moves
         well = bool(pod.in_rotation) and pod.ready and self._is_well(pod)
-        ends = entry.phase_time + scene.slot_grace
-        if pod.pause_request or (not well and scene.now < ends):
-            moves.again.append(ends)
-            moves.open.append(entry)
-        elif entry.instance not in scene.observed.live_reads:
-            moves.reads.add(entry.instance)
-            moves.open.append(entry)
-        elif well:
-            self._end(entry, entry.result or ABORTED, entry.message)
-        else:
-            why = f"{entry.instance} was paused and did not turn healthy"
-            moves.stops[entry.mark] = why
-            self._end(entry, ABORTED, why)
+        ends = entry.phase_time + self.scene.slot_grace
+        if pod.pause_request:
+            self.moves.again.append(ends)
+            self.moves.open.append(entry)
+            return
+        done = resolved(self.scene, entry, entry.result or ABORTED, entry.message)
+        self.back.conclude(entry, done if well else None, ends, what="paused")
 
     # What all of them need.
 

@@ -13,6 +13,7 @@ from scaleset_operator.api.outboundrule import OutboundRule
 from scaleset_operator.api.scaleset import ScaleSet, ScaleSetSpec
 from scaleset_operator.core.allowance import batch_allowance
 from scaleset_operator.core.observed import Instance
+from scaleset_operator.core.selection import age_of, concerns
 
 
 class Way(StrEnum):
@@ -92,20 +93,6 @@ def surplus_of(spec: ScaleSetSpec) -> int:
     return surplus
 
 
-def selects(rule: OutboundRule, scale_set: ScaleSet) -> bool:
-    """Whether a set belongs to the rule's pool, by its labels."""
-    wanted = rule.spec.scale_set_selector.match_labels
-    labels = scale_set.metadata.labels
-    near = rule.metadata.namespace == scale_set.metadata.namespace
-    return near and bool(wanted) and all(labels.get(key) == text for key, text in wanted.items())
-
-
-def age_of(rule: OutboundRule) -> tuple[str, str]:
-    """Orders rules: of two that claim one set or address the older one has it."""
-    created = rule.metadata.creation_timestamp
-    return (created.isoformat() if created else "", rule.metadata.uid)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claims:
     """What of a rule's belongs to an older one: name or address -> that rule."""
@@ -131,7 +118,8 @@ def claims_of(
         for address in one.spec.frontend_ips:
             taken.setdefault(address, f"{one.metadata.namespace}/{one.metadata.name}")
     owned = {
-        s.metadata.name: next((o.metadata.name for o in older if selects(o, s)), None) for s in sets
+        s.metadata.name: next((o.metadata.name for o in older if concerns(o, s)), None)
+        for s in sets
     }
     return Claims(
         sets=tuple((name, owner) for name, owner in sorted(owned.items()) if owner is not None),

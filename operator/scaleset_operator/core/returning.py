@@ -123,18 +123,33 @@ class Returner:
         # Ready as well: only then does a Service send anything to it.
         well = pod.ready and (not scene.has_source or stands_healthy(scene, pod))
         ends = (pod.started or entry.phase_time) + scene.slot_grace
-        if not well and scene.now < ends:
+        done = resolved(scene, entry, COMPLETED, f"moved to {pod.node}")
+        self.conclude(entry, done if well else None, ends, what=f"moved to {pod.node}")
+
+    def conclude(
+        self, entry: MaintenanceEntry, done: MaintenanceEntry | None, ends: datetime, *, what: str
+    ) -> None:
+        """Close one that is back, on a live read; not back by then, it stops the iteration (M-16).
+
+        Args:
+            entry: as recorded.
+            done: as it closes where the instance is well; None where it is not.
+            ends: how long that is waited for.
+            what: was done to it, in words.
+        """
+        scene, moves = self.scene, self.moves
+        if done is None and scene.now < ends:
             moves.again.append(ends)
             moves.open.append(entry)
         elif entry.instance not in scene.observed.live_reads:
             moves.reads.add(entry.instance)
             moves.open.append(entry)
-        elif well:
-            moves.open.append(resolved(self.scene, entry, COMPLETED, f"moved to {pod.node}"))
+        elif done is not None:
+            moves.open.append(done)
         else:
-            why = f"{entry.instance} was moved to {pod.node} and did not turn healthy"
+            why = f"{entry.instance} was {what} and did not turn healthy"
             moves.stops[entry.mark] = why
-            moves.open.append(resolved(self.scene, entry, ABORTED, why))
+            moves.open.append(resolved(scene, entry, ABORTED, why))
 
     def end(self, entry: MaintenanceEntry) -> None:
         """Close once no place is held any more and the result stands on the pod."""

@@ -4,7 +4,7 @@ Says what was decided and adds nothing to it; every reason is stable, every mess
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,9 +16,8 @@ from scaleset_operator.core.plan import Note
 from scaleset_operator.core.revisions import called
 from scaleset_operator.core.rollout_limits import max_batch
 from scaleset_operator.core.scene import Scene
+from scaleset_operator.core.several import several
 from scaleset_operator.core.ways import why_replaced
-
-MAX_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +127,7 @@ def _why(
         failed = f"{record.failed_surges} new instances in a row were not healthy in time"
         return Reason.ROLLOUT_STOPPED, f"{failed}; next try at {again}"
     if record.surge:
-        names = _some(s.replacement for s in record.surge)
+        names = several(s.replacement for s in record.surge)
         return Reason.ROLLING_OUT, f"waiting for {names}"
     return _held(scene)
 
@@ -146,8 +145,8 @@ def _blocked(scene: Scene) -> tuple[Reason, str] | None:
 
 
 def _waiting(standing: Standing, starting: list[str]) -> str:
-    parts = [f"renewing {_some(standing.renewing)} in place"] if standing.renewing else []
-    parts += [f"waiting for {_some(starting)}"] if starting else []
+    parts = [f"renewing {several(standing.renewing)} in place"] if standing.renewing else []
+    parts += [f"waiting for {several(starting)}"] if starting else []
     parts += [f"{standing.leaving} leaving"] if standing.leaving else []
     parts += [f"{standing.held} of them held by the floor"] if standing.held else []
     parts += [f"{standing.missing} to be created"] if standing.missing else []
@@ -163,12 +162,6 @@ def _held(scene: Scene) -> tuple[Reason, str]:
         held = f"{available} are available and the floor is {floor}"
         return Reason.ROLLOUT_STOPPED, f"{held}: no further one may be taken"
     return Reason.ROLLING_OUT, f"at most {batch} at once"
-
-
-def _some(names: Iterable[str]) -> str:
-    every = list(names)
-    more = f" and {len(every) - MAX_NAMED} more" if len(every) > MAX_NAMED else ""
-    return ", ".join(every[:MAX_NAMED]) + more
 
 
 def in_short(rollout: RolloutStatus | None) -> tuple[object, ...] | None:

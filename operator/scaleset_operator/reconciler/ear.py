@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from scaleset_operator.core.noderecord import works_on_nodes
 from scaleset_operator.core.pairing import first_of_pair, name_of
-from scaleset_operator.core.pool import selects
 from scaleset_operator.reconciler.ports import Key, Wake
 from scaleset_operator.reconciler.resources import KnownSet, Resources
 
@@ -79,17 +78,13 @@ class Ear:
             rules.drop(key)
         else:
             rules.put(body)
-            if key in rules.unreadable:
-                _log.error("OutboundRule %s/%s cannot be read: %s", *key, rules.unreadable[key])
+            self._tell_unreadable("OutboundRule", key)
         after = rules.get(key)
         if before is None or after is None or before.spec != after.spec:
             self.wake_rules()
-        for one in self._resources.keys():  # noqa: SIM118 - no mapping
-            known = self._resources.scale_set(one)
-            if known is not None and any(
-                rule is not None and selects(rule, known.resource) for rule in (before, after)
-            ):
-                self._wake(one)
+        there = [rule for rule in (before, after) if rule is not None]
+        for one in sorted({known.key for r in there for known in self._resources.sets_of(r)}):
+            self._wake(one)
 
     def wake_rules(self) -> None:
         """Every OutboundRule looks again: nothing is written where nothing is another."""

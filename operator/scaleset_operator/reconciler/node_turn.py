@@ -24,8 +24,8 @@ from scaleset_operator.core.nodeview import (
     UncordonNode,
 )
 from scaleset_operator.core.nodework import node_plan
-from scaleset_operator.core.pairing import name_of, objection, partner_of
-from scaleset_operator.core.pairturn import pair_of, turn_for, turn_of_another
+from scaleset_operator.core.pairing import partner_of
+from scaleset_operator.core.pairturn import not_its_turn
 from scaleset_operator.core.plan import Note
 from scaleset_operator.core.windowwords import NODE_WORK, node_word
 from scaleset_operator.reconciler.leadership import Alone, Leadership
@@ -203,12 +203,7 @@ class NodeKeeper:
             return str(fault)
         if own is None or own.metadata.uid != window.metadata.uid or partner_of(own) != named:
             return "the window has changed"
-        no_pair = objection(own, partner)
-        if partner is None or no_pair is not None:
-            return no_pair or ""
-        first = min(own, partner, key=name_of)
-        turn = turn_for(first.status.pair_turn, pair_of(own, partner))
-        return turn_of_another(turn, "/".join(keys[0]))
+        return not_its_turn(own, partner)
 
     async def _carry_out(
         self, window: MaintenanceWindow, act: NodeAct, *, trial: bool = False

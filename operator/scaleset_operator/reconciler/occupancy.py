@@ -5,7 +5,7 @@ Must not know: what a node is emptied for, or whether it is time.
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from typing import Final
 
 from scaleset_operator.api.maintenancestatus import OperationResultCode
@@ -30,7 +30,7 @@ class Census:
     def by_node(self, window: MaintenanceWindow, iteration: int) -> dict[str, Occupants] | None:
         """Node -> who is on it, from the cache; None while that is too old to go by."""
         on: dict[str, list[Occupant]] = defaultdict(list)
-        for known in self._selected(window):
+        for known in self._resources.sets_of(window):
             pods = self._cluster.pods(known.owner)
             if not pods.fresh:
                 return None
@@ -44,7 +44,7 @@ class Census:
     ) -> Occupants:
         """Those of the window's sets, by what becomes of them in this iteration."""
         prefix = f"{window.metadata.name}/{iteration}/{window.metadata.uid[:UID_SHOWN]}/"
-        sets = {known.key.name: known for known in self._selected(window)}
+        sets = {known.key.name: known for known in self._resources.sets_of(window)}
         movable = 0
         stuck: list[str] = []
         others: list[str] = []
@@ -59,17 +59,6 @@ class Census:
             else:
                 (stuck if included else others).append(instance.name)
         return Occupants(movable=movable, stuck=tuple(sorted(stuck)), others=tuple(sorted(others)))
-
-    def _selected(self, window: MaintenanceWindow) -> Iterator[KnownSet]:
-        wanted = window.spec.scale_set_selector.match_labels
-        keys = self._resources.keys()
-        for key in keys:
-            known = self._resources.scale_set(key)
-            if known is None or key.namespace != window.metadata.namespace:
-                continue
-            labels: Mapping[str, str] = known.resource.metadata.labels
-            if all(labels.get(name) == value for name, value in wanted.items()):
-                yield known
 
 
 def _has_stopped(known: KnownSet, mark: str) -> bool:

@@ -10,10 +10,10 @@ from typing import Final, Protocol
 
 from scaleset_operator.api.outboundrule import OutboundRule, OutboundRuleStatus
 from scaleset_operator.core.outbound import Heard, RuleView, outbound_status
-from scaleset_operator.core.pool import Member, claims_of, members_of, selects, surplus_of
+from scaleset_operator.core.pool import Member, claims_of, members_of, surplus_of
 from scaleset_operator.reconciler.leadership import Alone, Leadership
 from scaleset_operator.reconciler.ports import Clock, Cluster, Conflict, Gone, Key
-from scaleset_operator.reconciler.resources import KnownSet, Resources
+from scaleset_operator.reconciler.resources import Resources
 
 KIND: Final = "OutboundRule"
 RETRY: Final = timedelta(seconds=1)
@@ -95,7 +95,7 @@ class OutboundReporter:
 
         A pod that a lagging cache has not seen would lose its ports to another.
         """
-        selected = list(self._selected(rule))
+        selected = list(self._resources.sets_of(rule))
         everything = self._resources.rules.all()
         claims = claims_of(rule, everything, [known.resource for known in selected])
         owned = {name for name, _ in claims.sets}
@@ -113,12 +113,6 @@ class OutboundReporter:
             claims=claims,
             agents=self._agents.heard(),
         )
-
-    def _selected(self, rule: OutboundRule) -> Iterator[KnownSet]:
-        for key in self._resources.keys():  # noqa: SIM118 - no mapping
-            known = self._resources.scale_set(key)
-            if known is not None and selects(rule, known.resource):
-                yield known
 
     def _unread(self, rule: OutboundRule) -> Iterator[Member]:
         """Who holds ports and belongs to a set that cannot be read now: it keeps them."""

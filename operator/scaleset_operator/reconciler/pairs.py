@@ -13,7 +13,7 @@ from scaleset_operator.api.maintenancewindow import MaintenanceWindow
 from scaleset_operator.api.windowledger import PairState, PairTurn
 from scaleset_operator.core.calendar import active_window, occurrence_of
 from scaleset_operator.core.pairing import first_of_pair, name_of, objection, partner_of
-from scaleset_operator.core.pairturn import next_turn, pair_of, turn_for, wants
+from scaleset_operator.core.pairturn import needs_look, next_turn, pair_of, turn_for, wants
 from scaleset_operator.reconciler.ports import Key
 from scaleset_operator.reconciler.relocations import Relocations
 from scaleset_operator.reconciler.resources import Resources
@@ -58,7 +58,7 @@ class Pairs:
         wanting.sort(key=lambda side: (_start(side, now), name_of(side)))
         names = ["/".join(name_of(side)) for side in wanting]
         busy = None
-        if (names and turn is None) or _is_given_up(turn, names):
+        if needs_look(turn, names):
             busy = await self._busy([Key(*name_of(side)) for side in sides])
         turn = next_turn(turn, names, pair=pair, busy=busy, now=now)
         held = turn is not None and turn.state is PairState.HELD
@@ -91,10 +91,6 @@ class Pairs:
     async def _works_on_a_node(self, key: Key) -> bool:
         body = await self._relocations.read_window(key) or {}
         return bool((body.get("status") or {}).get("nodeWork"))
-
-
-def _is_given_up(turn: PairTurn | None, wanting: Sequence[str]) -> bool:
-    return turn is not None and turn.state is PairState.RELEASING and turn.holder not in wanting
 
 
 def _start(window: MaintenanceWindow, now: datetime) -> datetime:

@@ -21,7 +21,7 @@ from scaleset_operator.core.windowview import Place
 from scaleset_operator.reconciler.acts import Act
 from scaleset_operator.reconciler.ports import Clock, Key
 from scaleset_operator.reconciler.relocations import Reported
-from scaleset_operator.reconciler.resources import key_of
+from scaleset_operator.reconciler.versions import key_of
 
 FORMAT: Final = 1
 """Of the lines; a reader refuses what it does not know."""

@@ -7,31 +7,30 @@ before, and nobody else is stopped. Sends nothing.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import ValidationError
 
-from scaleset_operator.api.base import Resource
 from scaleset_operator.api.healthprobe import HealthProbe, HealthProbeStatus
 from scaleset_operator.api.maintenancestatus import MaintenanceWindowStatus
 from scaleset_operator.api.maintenancewindow import MaintenanceWindow
+from scaleset_operator.api.outboundrule import OutboundRule
 from scaleset_operator.api.scaleset import ScaleSet
 from scaleset_operator.api.scalesetstatus import ScaleSetStatus
 from scaleset_operator.core.model import model_of
-from scaleset_operator.core.pairing import partner_of
+from scaleset_operator.core.pairing import name_of, partner_of
+from scaleset_operator.core.selection import age_of, concerns
 from scaleset_operator.reconciler.ports import Key, Owner
 from scaleset_operator.reconciler.rules import Rules
 from scaleset_operator.reconciler.versions import (
+    ByKey,
+    Unreadable,
     in_words,
     is_newer,
     key_of,
     number_of,
     version_of,
 )
-
-__all__ = ["in_words", "key_of"]  # Passed on, beside all that is defined here.
-
-R = TypeVar("R", bound=Resource)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,11 +75,11 @@ class Resources:
             windows_heard: whether a window that is not known is none: not before all were heard of.
         """
         self._sets: dict[Key, KnownSet] = {}
-        self._probes: dict[Key, HealthProbe] = {}
-        self._windows: dict[Key, MaintenanceWindow] = {}
-        self.unreadable: dict[tuple[str, Key], str] = {}
+        self.unreadable: Unreadable = {}
+        self._probes = ByKey(HealthProbe, self.unreadable)
+        self._windows = ByKey(MaintenanceWindow, self.unreadable)
         self.windows_heard = windows_heard
-        self.rules = Rules(heard=windows_heard)
+        self.rules = Rules(self.unreadable, heard=windows_heard)
 
     def put_scale_set(self, body: Mapping[str, Any]) -> Key:
         """Take in a ScaleSet as the API server sent it, unless a newer one is known."""
@@ -102,25 +101,11 @@ class Resources:
 
     def put_probe(self, body: Mapping[str, Any]) -> Key:
         """Take in a HealthProbe as the API server sent it, unless a newer one is known."""
-        return self._put(self._probes, HealthProbe, body)
+        return self._probes.put(body)
 
     def put_window(self, body: Mapping[str, Any]) -> Key:
         """Take in a MaintenanceWindow as the API server sent it, unless a newer one is known."""
-        return self._put(self._windows, MaintenanceWindow, body)
-
-    def _put(self, there: dict[Key, R], model: type[R], body: Mapping[str, Any]) -> Key:
-        key = key_of(body)
-        known = there.get(key)
-        if known is not None and not is_newer(body, known):
-            return key
-        try:
-            there[key] = model.model_validate(body)
-        except ValidationError as problem:
-            self.unreadable[model.__name__, key] = in_words(problem)
-            there.pop(key, None)
-            return key
-        self.unreadable.pop((model.__name__, key), None)
-        return key
+        return self._windows.put(body)
 
     def put_status(self, key: Key, status: ScaleSetStatus, resource_version: str) -> None:
         """Take in what we have just written ourselves, unless a newer one was heard meanwhile."""
@@ -133,18 +118,13 @@ class Resources:
 
     def put_probe_status(self, key: Key, status: HealthProbeStatus) -> None:
         """Take in what we have just written ourselves."""
-        known = self._probes.get(key)
-        if known is not None:
-            self._probes[key] = known.model_copy(update={"status": status})
+        self._probes.put_status(key, status)
 
     def put_window_status(
         self, key: Key, status: MaintenanceWindowStatus, resource_version: str
     ) -> None:
         """Take in what we have just written ourselves, unless a newer one was heard meanwhile."""
-        known = self._windows.get(key)
-        if known is not None and number_of(resource_version) >= version_of(known):
-            meta = known.metadata.model_copy(update={"resource_version": resource_version})
-            self._windows[key] = known.model_copy(update={"status": status, "metadata": meta})
+        self._windows.put_status(key, status, resource_version)
 
     def drop_scale_set(self, key: Key) -> None:
         """The ScaleSet is gone."""
@@ -153,13 +133,11 @@ class Resources:
 
     def drop_probe(self, key: Key) -> None:
         """The HealthProbe is gone."""
-        self._probes.pop(key, None)
-        self.unreadable.pop(("HealthProbe", key), None)
+        self._probes.drop(key)
 
     def drop_window(self, key: Key) -> None:
         """The MaintenanceWindow is gone."""
-        self._windows.pop(key, None)
-        self.unreadable.pop(("MaintenanceWindow", key), None)
+        self._windows.drop(key)
 
     def scale_set(self, key: Key) -> KnownSet | None:
         """The ScaleSet of this name, if there is one that can be read; from any thread."""
@@ -179,7 +157,7 @@ class Resources:
 
     def probe_keys(self) -> tuple[Key, ...]:
         """All HealthProbes."""
-        return tuple(self._probes)
+        return self._probes.keys()
 
     def keys_by_kind(self) -> tuple[tuple[Key, ...], ...]:
         """All ScaleSets, HealthProbes, MaintenanceWindows and OutboundRules."""
@@ -193,26 +171,27 @@ class Resources:
 
     def windows_that_name(self, key: Key) -> tuple[Key, ...]:
         """The MaintenanceWindows that say they are paired with this one."""
-        return tuple(one for one, window in self._windows.items() if partner_of(window) == key)
+        there = self._windows.all()
+        return tuple(Key(*name_of(window)) for window in there if partner_of(window) == key)
 
     def windows_of(self, key: Key) -> Iterator[MaintenanceWindow]:
         """The windows of the namespace that select this set by its labels."""
         known = self._sets.get(key)
-        for window in self._windows.values():
-            if known is not None and _concerns(window, known):
+        for window in self._windows.all():
+            if known is not None and concerns(window, known.resource):
                 yield window
 
-    def sets_of(self, window: MaintenanceWindow) -> Iterator[KnownSet]:
-        """The sets that a window selects."""
-        return (known for known in self._sets.values() if _concerns(window, known))
+    def sets_of(self, selecting: MaintenanceWindow | OutboundRule) -> Iterator[KnownSet]:
+        """The sets that a window or a rule selects."""
+        return (known for known in self._sets.values() if concerns(selecting, known.resource))
 
     def window_keys(self) -> tuple[Key, ...]:
         """All MaintenanceWindows."""
-        return tuple(self._windows)
+        return self._windows.keys()
 
     def unreadable_keys(self) -> tuple[Key, ...]:
         """All resources that were heard of and cannot be read."""
-        return (*(key for _, key in self.unreadable), *self.rules.unreadable)
+        return tuple(key for _, key in self.unreadable)
 
     def users_of(self, probe: Key) -> Iterator[KnownSet]:
         """The sets that name this probe, for health or for rotation (P-22)."""
@@ -231,22 +210,10 @@ class Resources:
         for other in self._sets.values():
             if other.key == key or other.key.namespace != key.namespace:
                 continue
-            if _age(other) < _age(mine) and (_selects(other, mine) or _selects(mine, other)):
+            older = age_of(other.resource) < age_of(mine.resource)
+            if older and (_selects(other, mine) or _selects(mine, other)):
                 return other.key.name
         return None
-
-
-def _age(known: KnownSet) -> tuple[str, str]:
-    meta = known.resource.metadata
-    created = meta.creation_timestamp.isoformat() if meta.creation_timestamp else ""
-    return (created, meta.uid)
-
-
-def _concerns(window: MaintenanceWindow, known: KnownSet) -> bool:
-    wanted = window.spec.scale_set_selector.match_labels
-    labels = known.resource.metadata.labels
-    near = window.metadata.namespace == known.key.namespace
-    return near and bool(wanted) and all(labels.get(key) == text for key, text in wanted.items())
 
 
 def _selects(selecting: KnownSet, labelled: KnownSet) -> bool:

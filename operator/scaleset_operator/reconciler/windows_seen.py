@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping
 
 from scaleset_operator.api.maintenancewindow import MaintenanceWindow
 from scaleset_operator.core.noderecord import emptied_node
-from scaleset_operator.core.pairing import name_of, objection, partner_of
-from scaleset_operator.core.pairturn import pair_of, turn_for, turn_of_another
+from scaleset_operator.core.pairing import partner_of
+from scaleset_operator.core.pairturn import not_its_turn
 from scaleset_operator.core.windowview import WindowView
 from scaleset_operator.reconciler.ports import Key
 from scaleset_operator.reconciler.resources import KnownSet, Resources
@@ -76,10 +76,4 @@ def _turn_of_another(window: MaintenanceWindow, resources: Resources) -> str:
     named = partner_of(window)
     if named is None:
         return ""
-    partner = resources.window(Key(*named))
-    no = objection(window, partner)
-    if partner is None or no is not None:
-        return no or ""
-    first = min(window, partner, key=name_of)
-    turn = turn_for(first.status.pair_turn, pair_of(window, partner))
-    return turn_of_another(turn, "/".join(name_of(window)))
+    return not_its_turn(window, resources.window(Key(*named)))

@@ -33,7 +33,7 @@ from scaleset_operator.core.nodeview import (
 )
 from scaleset_operator.reconciler.node_ports import Occupant, Unreadable
 from scaleset_operator.reconciler.ports import Clock, Conflict, Gone, Key, TooOld, Unavailable
-from scaleset_operator.reconciler.resources import in_words
+from scaleset_operator.reconciler.versions import in_words
 
 Json = Mapping[str, Any]
 
