@@ -19,7 +19,8 @@ from scaleset_operator.cli.failures import Failure
 from scaleset_operator.cli.kinds import OUTBOUND_RULES, SCALE_SETS
 from scaleset_operator.cli.ports import Json
 from scaleset_operator.core.outboundwords import SUFFICIENT, size_of
-from scaleset_operator.core.pool import age_of, claims_of, selects, surplus_of
+from scaleset_operator.core.pool import claims_of, surplus_of
+from scaleset_operator.core.selection import age_of, concerns
 from scaleset_operator.core.snatadvice import (
     Advice,
     Observed,
@@ -28,7 +29,7 @@ from scaleset_operator.core.snatadvice import (
     with_surplus,
     with_surplus_by_hand,
 )
-from scaleset_operator.reconciler.resources import in_words
+from scaleset_operator.reconciler.versions import in_words
 
 R = TypeVar("R", bound=Resource)
 
@@ -168,7 +169,7 @@ def _standing(
 
 def _rule_of(mine: ScaleSet, rules: Iterable[OutboundRule]) -> OutboundRule | None:
     """The oldest that selects it, as the operator has it."""
-    found = (r for r in rules if selects(r, mine) and r.metadata.deletion_timestamp is None)
+    found = (r for r in rules if concerns(r, mine) and r.metadata.deletion_timestamp is None)
     return min(found, key=age_of, default=None)
 
 
