@@ -253,4 +253,5 @@ class Maintained(RuleBasedStateMachine):
 
 
 TestMaintained = Maintained.TestCase
-TestMaintained.settings = settings(stateful_step_count=40, deadline=None)
+# A third of a second each: what `ci` asks of a property would take longer than a property may.
+TestMaintained.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)

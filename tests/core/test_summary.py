@@ -45,6 +45,7 @@ def test_the_figures_are_those_of_the_instances_that_live() -> None:
         "selector": "app=web,tier=front",
         "latest_model": "m1",
         "rotation": None,
+        "outbound": None,
     }
 
 
