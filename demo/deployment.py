@@ -12,12 +12,15 @@ import secrets
 import sys
 import tarfile
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from localcluster import images
 from localcluster.commands import CommandError
 from localcluster.kind import config, loading
 from localcluster.kind.cluster import KindCluster
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Json = dict[str, Any]
 
@@ -56,15 +59,19 @@ class Deployment:
     def install_by_kustomize(self, image: str) -> None:
         """Apply the overlay for the whole cluster with this image; replicas there begin anew."""
         stood = self.is_installed()
-        inside = ("docker", "exec", "--interactive", config.nodes()[0])
-        self._run(*inside, "mkdir", "-p", f"{_FOLDER}/here")
-        self._run(*inside, "tar", "-x", "-C", _FOLDER, stdin=_packed(image))
         self.apply(ROOM)
         self.apply(_vantage())
-        self.kubectl("apply", "--server-side", "-k", f"{_FOLDER}/here")
+        self.apply_overlay(image)
         if stood:  # The image may be another under the same name.
             self.kubectl("-n", NAMESPACE, "rollout", "restart", f"deployment/{NAME}")
         self.await_ready()
+
+    def apply_overlay(self, image: str, *components: str) -> None:
+        """Apply that overlay with these components of manifests/, and no more."""
+        inside = ("docker", "exec", "--interactive", config.nodes()[0])
+        self._run(*inside, "mkdir", "-p", f"{_FOLDER}/here")
+        self._run(*inside, "tar", "-x", "-C", _FOLDER, stdin=_packed(image, components))
+        self.kubectl("apply", "--server-side", "-k", f"{_FOLDER}/here")
 
     def remove(self) -> None:
         """Delete all that either way installs, and wait until the namespace is gone."""
@@ -164,13 +171,14 @@ def _vantage() -> Json:
     }
 
 
-def _packed(image: str) -> bytes:
-    """The manifests, and beside them an overlay that names the image: a tar archive."""
+def _packed(image: str, components: Sequence[str]) -> bytes:
+    """The manifests, and beside them an overlay that names image and components: a tar archive."""
     name, _, tag = image.partition(":")
     overlay = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
         "resources": ["../manifests/overlays/cluster-wide"],
+        "components": [f"../manifests/components/{name}" for name in components],
         "images": [{"name": NAME, "newName": name, "newTag": tag}],
     }
     packed = io.BytesIO()
