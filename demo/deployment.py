@@ -56,15 +56,23 @@ class Deployment:
     def install_by_kustomize(self, image: str) -> None:
         """Apply the overlay for the whole cluster with this image; replicas there begin anew."""
         stood = self.is_installed()
-        inside = ("docker", "exec", "--interactive", config.nodes()[0])
-        self._run(*inside, "mkdir", "-p", f"{_FOLDER}/here")
-        self._run(*inside, "tar", "-x", "-C", _FOLDER, stdin=_packed(image))
         self.apply(ROOM)
         self.apply(_vantage())
-        self.kubectl("apply", "--server-side", "-k", f"{_FOLDER}/here")
+        self._apply_overlay(image, {})
         if stood:  # The image may be another under the same name.
             self.kubectl("-n", NAMESPACE, "rollout", "restart", f"deployment/{NAME}")
         self.await_ready()
+
+    def add_component(self, image: str, name: str, *patches: Json) -> None:
+        """Apply the overlay again, with a component of manifests/ in it.
+
+        Args:
+            image: as for the operator, which is then left as it runs.
+            name: of the component.
+            patches: changes of its objects, as kustomize takes them.
+        """
+        component = {"components": [f"../manifests/components/{name}"], "patches": [*patches]}
+        self._apply_overlay(image, component)
 
     def remove(self) -> None:
         """Delete all that either way installs, and wait until the namespace is gone."""
@@ -140,6 +148,12 @@ class Deployment:
         """Apply an object, or a List of them."""
         self.kubectl("apply", "--server-side", "-f", "-", sent=json.dumps(wanted))
 
+    def _apply_overlay(self, image: str, more: Json) -> None:
+        inside = ("docker", "exec", "--interactive", config.nodes()[0])
+        self._run(*inside, "mkdir", "-p", f"{_FOLDER}/here")
+        self._run(*inside, "tar", "-x", "-C", _FOLDER, stdin=_packed(image, more))
+        self.kubectl("apply", "--server-side", "-k", f"{_FOLDER}/here")
+
 
 def main() -> int:
     """Build the image and install it in the cluster that is up; gives the exit status."""
@@ -164,14 +178,15 @@ def _vantage() -> Json:
     }
 
 
-def _packed(image: str) -> bytes:
-    """The manifests, and beside them an overlay that names the image: a tar archive."""
+def _packed(image: str, more: Json) -> bytes:
+    """The manifests, and beside them an overlay that names the image, and more: a tar archive."""
     name, _, tag = image.partition(":")
     overlay = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
         "resources": ["../manifests/overlays/cluster-wide"],
         "images": [{"name": NAME, "newName": name, "newTag": tag}],
+        **more,
     }
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
