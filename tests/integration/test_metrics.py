@@ -24,8 +24,9 @@ SICK: Final = 4
 
 
 def documented() -> dict[str, tuple[str, set[str]]]:
-    """Name -> type and labels, as docs/metrics.md has them."""
-    rows = _ROW.findall(PAGE.read_text(encoding="utf-8"))
+    """Name -> type and labels of the operator's, as docs/metrics.md has them."""
+    ours, _, _ = PAGE.read_text(encoding="utf-8").partition("## The node agent")
+    rows = _ROW.findall(ours)
     return {name: (kind, set(re.findall(r"`(\w+)`:", labels))) for name, kind, labels in rows}
 
 
