@@ -71,7 +71,7 @@ docs-check: setup ## Check the texts: links, anchors, commands, fields and tests
 	$(PYTEST) -q tests/test_docs.py
 
 .PHONY: check
-check: lint types imports crds-check manifests-check requirements-check house docs-check ## All of the above and the generated files: what hooks and CI run
+check: lint types imports crds-check manifests-check requirements-check house docs-check docs ## All of the above and the generated files: what hooks and CI run
 
 .PHONY: test-fast
 test-fast: setup ## Run every test that needs no cluster

@@ -12,12 +12,15 @@ import secrets
 import sys
 import tarfile
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from localcluster import images
 from localcluster.commands import CommandError
 from localcluster.kind import config, loading
 from localcluster.kind.cluster import KindCluster
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Json = dict[str, Any]
 
@@ -58,21 +61,23 @@ class Deployment:
         stood = self.is_installed()
         self.apply(ROOM)
         self.apply(_vantage())
-        self._apply_overlay(image, {})
+        self.apply_overlay(image)
         if stood:  # The image may be another under the same name.
             self.kubectl("-n", NAMESPACE, "rollout", "restart", f"deployment/{NAME}")
         self.await_ready()
 
-    def add_component(self, image: str, name: str, *patches: Json) -> None:
-        """Apply the overlay again, with a component of manifests/ in it.
+    def apply_overlay(self, image: str, *components: str, patches: Sequence[Json] = ()) -> None:
+        """Apply that overlay with these components of manifests/, and no more.
 
         Args:
-            image: as for the operator, which is then left as it runs.
-            name: of the component.
-            patches: changes of its objects, as kustomize takes them.
+            image: of operator and agent.
+            components: by name.
+            patches: what is changed, as kustomize takes it.
         """
-        component = {"components": [f"../manifests/components/{name}"], "patches": [*patches]}
-        self._apply_overlay(image, component)
+        inside = ("docker", "exec", "--interactive", config.nodes()[0])
+        self._run(*inside, "mkdir", "-p", f"{_FOLDER}/here")
+        self._run(*inside, "tar", "-x", "-C", _FOLDER, stdin=_packed(image, components, patches))
+        self.kubectl("apply", "--server-side", "-k", f"{_FOLDER}/here")
 
     def remove(self) -> None:
         """Delete all that either way installs, and wait until the namespace is gone."""
@@ -148,12 +153,6 @@ class Deployment:
         """Apply an object, or a List of them."""
         self.kubectl("apply", "--server-side", "-f", "-", sent=json.dumps(wanted))
 
-    def _apply_overlay(self, image: str, more: Json) -> None:
-        inside = ("docker", "exec", "--interactive", config.nodes()[0])
-        self._run(*inside, "mkdir", "-p", f"{_FOLDER}/here")
-        self._run(*inside, "tar", "-x", "-C", _FOLDER, stdin=_packed(image, more))
-        self.kubectl("apply", "--server-side", "-k", f"{_FOLDER}/here")
-
 
 def main() -> int:
     """Build the image and install it in the cluster that is up; gives the exit status."""
@@ -178,15 +177,16 @@ def _vantage() -> Json:
     }
 
 
-def _packed(image: str, more: Json) -> bytes:
-    """The manifests, and beside them an overlay that names the image, and more: a tar archive."""
+def _packed(image: str, components: Sequence[str], patches: Sequence[Json]) -> bytes:
+    """The manifests, and beside them an overlay with these parts of it: a tar archive."""
     name, _, tag = image.partition(":")
     overlay = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
         "resources": ["../manifests/overlays/cluster-wide"],
+        "components": [f"../manifests/components/{name}" for name in components],
         "images": [{"name": NAME, "newName": name, "newTag": tag}],
-        **more,
+        "patches": [*patches],
     }
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:

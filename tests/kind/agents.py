@@ -58,7 +58,7 @@ class Agents:
         for node in config.nodes():
             self._on_node(node, "sh", "-c", 'printf %s "$1" | nft -f -', "sh", FOREIGN)
         self.found = {node: self._settled(node) for node in config.nodes()}
-        self._deployment.add_component(self._image, "agent", self._inside())
+        self._deployment.apply_overlay(self._image, "agent", patches=[self._inside()])
         self.await_ready()
 
     def await_ready(self) -> None:
