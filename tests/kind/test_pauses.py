@@ -114,7 +114,9 @@ def test_a_domain_stands_still_and_goes_on_though_its_agent_is_killed(
     """M-02, M-04, M-11: out of rotation first, one domain at a time, same processes, none repaired,
     and thawed in time by whoever is left."""
     expose(world, "web")
-    world.scale_set("web", SIZE, updateDomainCount=DOMAINS, repairs={"gracePeriod": "PT0S"})
+    pace = {"rollingUpgradePolicy": {"maxBatchInstancePercent": 100 // DOMAINS}}
+    repairs = {"gracePeriod": "PT0S"}
+    world.scale_set("web", SIZE, updateDomainCount=DOMAINS, upgradePolicy=pace, repairs=repairs)
     tier(world, "web", "web")
     world.await_ready("web", seconds=BEGUN_S)
     for node in config.nodes():
@@ -156,7 +158,6 @@ def announce(world: KindWorld) -> None:
         "scaleSetSelector": {"matchLabels": {"tier": "web"}},
         "impact": "Pause",
         "notifyBefore": "PT1H",
-        "urgent": True,
         "once": {"scheduled": {"startTime": clock(2), "endTime": clock(300)}},
         "updateDomains": {"pauseBetween": "PT0S"},
     }
