@@ -75,7 +75,7 @@ check: lint types imports crds-check manifests-check requirements-check house do
 
 .PHONY: test-fast
 test-fast: setup ## Run every test that needs no cluster
-	$(PYTEST) -n $(JOBS) --dist worksteal $(ARGS)
+	$(PYTEST) --durations 20 -n $(JOBS) --dist worksteal $(ARGS)
 
 .PHONY: model
 model: setup ## Explore the states of small sets and print what was looked at (minutes; ARGS=5000 for so many states of each)
