@@ -71,11 +71,11 @@ docs-check: setup ## Check the texts: links, anchors, commands, fields and tests
 	$(PYTEST) -q tests/test_docs.py
 
 .PHONY: check
-check: lint types imports crds-check manifests-check requirements-check house docs-check ## All of the above and the generated files: what hooks and CI run
+check: lint types imports crds-check manifests-check requirements-check house docs-check docs ## All of the above and the generated files: what hooks and CI run
 
 .PHONY: test-fast
 test-fast: setup ## Run every test that needs no cluster
-	$(PYTEST) -n $(JOBS) --dist worksteal $(ARGS)
+	$(PYTEST) --durations 20 -n $(JOBS) --dist worksteal $(ARGS)
 
 .PHONY: model
 model: setup ## Explore the states of small sets and print what was looked at (minutes; ARGS=5000 for so many states of each)

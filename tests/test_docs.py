@@ -1,7 +1,7 @@
 """What people read: pages, links, commands, fields and tests that are named are there.
 
-The strict check of the documentation, fast enough for `make check`: the builder that makes a site
-of docs/ is for readers. Must not know: what any page says.
+What the builder of the site knows nothing of, and its menu and links as GitHub reads them, too.
+That it builds without a warning is seen by `make docs`. Must not know: what any page says.
 """
 
 from __future__ import annotations

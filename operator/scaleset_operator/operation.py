@@ -21,6 +21,7 @@ from scaleset_operator.adapters.cluster.revisions import RevisionStore
 from scaleset_operator.adapters.definitions import await_definitions
 from scaleset_operator.adapters.ending import Program, end
 from scaleset_operator.adapters.logs import about
+from scaleset_operator.adapters.metrics.outbound import OutboundGauges
 from scaleset_operator.adapters.metrics.parts import PartGauges
 from scaleset_operator.adapters.metrics.registry import Metrics
 from scaleset_operator.adapters.metrics.sets import SetGauges
@@ -168,12 +169,15 @@ class Operation(Program):
         self._vitals.prober, self._vitals.pods = self._probes, self._cluster.view
         self._vitals.queues += self._queues.values()
         self._metrics.watch(SetGauges(self._reconciler.last_plans))
+        leads = self._replica.leadership.leads
+        rules = self._resources.rules.all
+        self._metrics.watch(OutboundGauges(rules=rules, agents=self._agents, leads=leads))
         parts = PartGauges(
             queues=self._queues,
             pods=self._cluster.view,
             prober=self._probes,
             watch_starts=lambda: self._watch_starts,
-            leads=self._replica.leadership.leads,
+            leads=leads,
             voted=self._replica.votes,
         )
         self._metrics.watch(parts)

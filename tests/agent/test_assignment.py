@@ -98,6 +98,17 @@ def test_an_address_that_two_pods_show_is_the_younger_ones() -> None:
     assert (one.name, one.address) == ("shop/web-2", IPv4Address("10.1.0.1"))
 
 
+def test_the_block_of_an_instance_goes_with_it_to_its_new_address() -> None:
+    """M-08, S-31: it was moved, and is the same instance."""
+    web = rule(ports(1, 1024), ports(2, 2048))
+    moved = pod(1, uid="uid-of-its-successor")
+    moved["status"] = {"phase": "Running", "podIP": "10.1.0.9"}
+    found = {one.name: one for one in sorted_out([moved, pod(2)], web).desired.outlets}
+    assert found["shop/web-1"].address == IPv4Address("10.1.0.9")
+    assert found["shop/web-1"].block == outlet(1, 1024).block
+    assert found["shop/web-2"] == outlet(2, 2048)
+
+
 @pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
 def test_a_pod_that_is_over_is_nobody(phase: str) -> None:
     assert member_of(pod(1) | {"status": {"phase": phase, "podIP": "10.1.0.1"}}) is None

@@ -11,6 +11,7 @@ import pytest
 
 from scaleset_operator.api.base import Reason
 from scaleset_operator.api.maintenancestatus import OperationResultCode
+from scaleset_operator.api.scaleset import MAX_UPDATE_DOMAINS
 from scaleset_operator.core.observed import Outcome, TemplateView
 from tests.core._upkeep import (
     END,
@@ -68,6 +69,44 @@ def test_one_domain_goes_at_a_time_and_the_next_when_all_are_back() -> None:
     assert len(on(story, NEW)) == SIZE
     assert len(seen) == len(set(seen)) == DOMAINS, "each domain once"
     assert len({uid for _, _, uid in story.evicted}) == len(story.evicted) == SIZE, "none twice"
+
+
+def test_as_many_domains_as_there_may_be_go_one_by_one_too() -> None:
+    """V-28, M-12: twenty of them."""
+    size, domains = 2 * MAX_UPDATE_DOMAINS - 3, MAX_UPDATE_DOMAINS
+    story = UpkeepStory.of(scale_set_spec(replicas=size, updateDomainCount=domains), size)
+    story.pods = {
+        name: replace(pod, update_domain=pod.instance_id % domains)
+        for name, pod in story.pods.items()
+    }
+    story.windows = [view()]
+    story.turn()
+    story.skip(SCHEDULED)
+    order: list[int] = []
+    for _ in range(500):
+        story.run(STEP)
+        at_once = {e.update_domain for e in story.entries}
+        assert len(at_once) <= 1, at_once
+        order += at_once - set(order[-1:])
+    assert len(on(story, NEW)) == size
+    assert len(order) == len(set(order)) == MAX_UPDATE_DOMAINS, "each once, and none begun anew"
+    assert order != sorted(order), "no order is promised"
+
+
+@pytest.mark.parametrize(("size", "told"), [(1, True), (2, False)])
+def test_of_an_instance_alone_it_is_told_that_nothing_is_promised(size: int, *, told: bool) -> None:
+    """V-29: from its announcement to its end."""
+    story = a_story(size, at=SELF_SERVICE - MINUTE)
+    said: dict[str, bool] = {}
+    for _ in range(3):
+        story.turn()
+        found = [c for c in story.seen.status.conditions if c.type == "MaintenanceActive"]
+        said[found[0].reason] = "is not promised" in found[0].message
+        story.until(story.now + 2 * MINUTE)
+        if not story.entries and len(said) > 1:
+            story.ask("web-1")
+            story.turn()
+    assert said == dict.fromkeys(("Announced", "WindowOpen", "MaintenanceInProgress"), told)
 
 
 def test_the_order_of_domains_is_drawn_for_each_iteration() -> None:

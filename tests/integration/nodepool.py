@@ -48,7 +48,13 @@ DONE: Final = Machine(updated=True)
 @contextmanager
 def pool(world: World) -> Iterator[list[str]]:
     """The cluster's nodes, as a pool inside, and without a trace of it after."""
-    names = world.cluster.nodes
+    with pool_of(world, world.cluster.nodes) as names:
+        yield names
+
+
+@contextmanager
+def pool_of(world: Sets, names: list[str]) -> Iterator[list[str]]:
+    """These nodes, likewise."""
     for name in names:
         world.api.merge(node_path(name), {"metadata": {"labels": POOL}})
     try:

@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from tests.integration.waiting import eventually
+from tests.integration.waiting import DEADLINE_S, eventually
 from tests.support.kube_api import GROUP_PATH, Api, path_of
 
 if TYPE_CHECKING:
@@ -119,19 +119,32 @@ class Sets:
         """Delete an object, as a person would."""
         self.api.delete(path_of(kind, self.namespace, name))
 
-    def clear(self) -> None:
-        """Delete every window, set and pod, and wait until they are gone.
+    def clear(self, seconds: float = DEADLINE_S) -> None:
+        """Delete every window, set and pod, and wait so long for each kind to be gone.
 
         The pods too: the garbage collector hears of kinds that are new only twice a minute.
         """
         for kind in ("MaintenanceWindow", "ScaleSet", "Pod"):
             path = path_of(kind, self.namespace)
-            with suppress(TimeoutError):  # A thousand take their time; it goes on by itself.
-                self.api.delete(path)
-            eventually(partial(self._is_empty, path), f"{path} is empty")
+            eventually(
+                partial(self._is_cleared, path),
+                f"{path} is empty",
+                seconds=seconds,
+                told=partial(self._left, path),
+            )
 
-    def _is_empty(self, path: str) -> bool:
-        return not self.api.items(path)
+    def _is_cleared(self, path: str) -> bool:
+        """Whether nothing is left there; told to go is also what was made since the last look."""
+        with suppress(TimeoutError):  # A thousand take their time; it goes on by itself.
+            left = self.api.items(path)
+            if any("deletionTimestamp" not in one["metadata"] for one in left):
+                self.api.delete(path)
+                left = self.api.items(path)
+            return not left
+        return False
+
+    def _left(self, path: str) -> str:
+        return json.dumps(self.api.items(path), indent=1)
 
     # What there is to see.
 
@@ -200,7 +213,14 @@ class Sets:
         return eventually(look, what, told=lambda: self.told(name, kind=kind))
 
     def await_word(
-        self, name: str, condition: str, status: str, reason: str, *, kind: str = "ScaleSet"
+        self,
+        name: str,
+        condition: str,
+        status: str,
+        reason: str,
+        *,
+        kind: str = "ScaleSet",
+        seconds: float = DEADLINE_S,
     ) -> Word:
         """Wait until a condition says this."""
 
@@ -209,7 +229,7 @@ class Sets:
             return found if found[:2] == (status, reason) else None
 
         what = f"{name}: {condition}={status}/{reason}"
-        return eventually(says, what, told=lambda: self.told(name, kind=kind))
+        return eventually(says, what, seconds=seconds, told=lambda: self.told(name, kind=kind))
 
     def await_reason(
         self, name: str, instance: Json, reason: str, seconds: float = VERDICT_S

@@ -47,7 +47,7 @@ def test_a_wrong_input_is_refused_with_the_field_and_what_is_allowed(
     api: ApiClient, case: Case
 ) -> None:
     """R-01, R-02, R-05, R-08, R-30, R-31, R-38, P-02, P-03, P-04, P-07, P-08, P-32, M-05, M-11,
-    V-01, V-13, S-33."""
+    V-01, V-13, V-28, S-33."""
     body = manifest(case.kind, name=case.name, changes=case.changes)
     with pytest.raises(ApiError) as refused:
         api.create(collection(case.kind) + DRY, body)

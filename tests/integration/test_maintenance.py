@@ -21,7 +21,7 @@ from tests.integration.maintained import (
     seven_names,
     tier,
 )
-from tests.integration.sets import names_of, uids_of
+from tests.integration.sets import PREFIX, names_of, uids_of, word
 from tests.integration.waiting import eventually, throughout
 from tests.support.auditor_watch import AuditorWatch
 
@@ -37,6 +37,7 @@ AT_ONCE: Final = SIZE // DOMAINS
 PACE: Final = {"rollingUpgradePolicy": {"maxBatchInstancePercent": 100 // DOMAINS}}
 LONG_S: Final = 600.0
 WALK_S: Final = 120.0
+HEALTHY: Final = f"{PREFIX}Healthy"
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -99,7 +100,7 @@ def test_the_window_walks_the_domains_one_by_one_though_the_operator_is_killed(
 
 
 def test_an_owner_goes_first_and_only_once(world: World, operator: OperatorProcess) -> None:
-    """M-06, M-07, V-10, V-16, V-17, V-21, V-22: the answer stands on the pod."""
+    """M-06, M-07, M-08, V-10, V-16, V-17, V-21, V-22: the answer stands on the pod."""
     assert operator.pid
     old_sets(world, "web")
     first, other = names_of(world.pods("web"))[:2]
@@ -129,6 +130,13 @@ def test_an_owner_goes_first_and_only_once(world: World, operator: OperatorProce
         assert world.get(first, "Pod")["metadata"]["uid"] == after["metadata"]["uid"]
         assert seven_names(world, other)[flag] is True
         assert nodes_of(world, "web") - {new}, "nobody else was moved"
+        assert after["status"]["podIP"] != before["status"]["podIP"]
+        world.endpoints.tell([after], "status:500")
+        eventually(
+            lambda: word(world.get(first, "Pod"), HEALTHY).status == "False",
+            "it is probed where it is now",
+            told=lambda: world.told("web"),
+        )
 
 
 def test_an_instance_without_anywhere_to_go_stays_as_it_is(
@@ -156,21 +164,24 @@ def test_an_instance_without_anywhere_to_go_stays_as_it_is(
 
 
 def test_of_two_paired_windows_one_works_at_a_time(world: World, operator: OperatorProcess) -> None:
-    """M-17, V-27: and both come to their turn."""
+    """M-17, V-07, V-27: each comes to its turn, and one iteration may span several regions."""
     assert operator.pid
-    old_sets(world, "left", "right", size=4, domains=2)
+    names = ("left", "far", "right")
+    old_sets(world, *names, size=4, domains=2)
+    tier(world, "far", "left")
     with one_updated_node(world) as new:
         announce(world, "one", "left", ask=1, work=LONG_S, pairedWith={"name": "other"})
         announce(world, "other", "right", ask=1, work=LONG_S, pairedWith={"name": "one"})
-        together = []
+        seen: list[dict[str, set[str]]] = []
         deadline = time.monotonic() + WALK_S
-        while any(nodes_of(world, name) != {new} for name in ("left", "right")):
-            assert time.monotonic() < deadline, world.told("left", "right")
-            left, right = in_flight(world, "left"), in_flight(world, "right")
-            if left and right:
-                together.append((left, right))
+        while any(nodes_of(world, name) != {new} for name in names):
+            assert time.monotonic() < deadline, world.told(*names)
+            seen.append({name: {e["mark"] for e in in_flight(world, name)} for name in names})
             time.sleep(0.1)
-    assert together == []
+    assert [at for at in seen if at["right"] and (at["left"] or at["far"])] == []
+    spanning = [at["left"] | at["far"] for at in seen if at["left"] and at["far"]]
+    assert spanning, "both regions of the iteration were at work at once"
+    assert {len(marks) for marks in spanning} == {1}, "it is one iteration"
 
 
 def test_a_suspended_window_starts_nothing_until_it_is_resumed(

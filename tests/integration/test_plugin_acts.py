@@ -31,14 +31,14 @@ SCRIPT: Final = "from scaleset_operator.__main__ import plugin; plugin()"
 POLICY: Final = {"gracePeriod": "PT1H", "repairAction": "Replace"}
 
 
-class Plugin:
-    """One person at a terminal of 40 columns."""
+class Person:
+    """Somebody at a terminal of 40 columns."""
 
-    def __init__(self, world: World) -> None:
-        self.world = world
+    def __init__(self, namespace: str, kubeconfig: Path) -> None:
+        self._namespace = namespace
         self.environment = {
             **os.environ,
-            "KUBECONFIG": str(world.cluster.user_kubeconfig("admin")),
+            "KUBECONFIG": str(kubeconfig),
             "PYTHONPATH": str(SOURCE),
             "COLUMNS": "40",
             "NO_COLOR": "1",
@@ -64,11 +64,11 @@ class Plugin:
 
     def on(self, *words: str, code: int = 0) -> str:
         """The same with -n; what it printed."""
-        return self(*words, "-n", self.world.namespace, code=code).stdout
+        return self(*words, "-n", self._namespace, code=code).stdout
 
     def refused(self, *words: str) -> str:
         """The one line of an error."""
-        said = self(*words, "-n", self.world.namespace, code=1).stderr
+        said = self(*words, "-n", self._namespace, code=1).stderr
         assert said.startswith("error: ")
         assert said.count("\n") == 1
         return said
@@ -76,6 +76,13 @@ class Plugin:
     def data(self, *words: str) -> Any:
         """What -o json prints."""
         return json.loads(self.on(*words, "-o", "json"))
+
+
+class Plugin(Person):
+    """The administrator of the local control plane."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world.namespace, world.cluster.user_kubeconfig("admin"))
 
 
 @pytest.fixture(scope="module")

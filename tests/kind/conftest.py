@@ -23,6 +23,7 @@ from localcluster.kind.access import Access, access, withdraw
 from localcluster.kind.cluster import KindCluster
 from localcluster.kind.machine import ImpossibleError
 from localcluster.restricted.engine import EngineError
+from tests.kind.agents import Agents
 from tests.kind.deployment import Deployment
 from tests.kind.fleet import start as start_fleet
 from tests.kind.pods import Namespace
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 ACCOUNT: Final = "scaleset-tests"
 LAST: Final = "test_rights_used"
 """The module that looks at what all others had the operator do."""
+CLEARED_S: Final = 180.0
+"""Within so long kubelets have ended a test's pods, on a machine with much else to do."""
 NOT_RUN: Final = pytest.StashKey[tuple[int, str]]()
 BEGAN: Final = pytest.StashKey[datetime]()
 MADE_HERE: Final = pytest.StashKey[bool]()
@@ -134,19 +137,30 @@ def deployment(cluster: KindCluster, image: str) -> Iterator[Deployment]:
         made.remove()
 
 
+@pytest.fixture(scope="module")
+def agents(deployment: Deployment, image: str) -> Iterator[Agents]:
+    """The node agents, for the tests of one file."""
+    made = Agents(deployment, image)
+    made.install()
+    yield made
+    made.remove()
+
+
 @pytest.fixture
 def world(
-    deployment: Deployment,  # noqa: ARG001 - it serves the namespace
+    deployment: Deployment,
     administrator: Access,
     namespace: Namespace,
     instance: str,
 ) -> Iterator[KindWorld]:
     """A namespace of the test's own, served by the operator, with a HealthProbe in it."""
+    # Whatever a test before did to them: a kubelet waits before it starts one again.
+    deployment.await_ready()
     with Api(administrator.server, administrator.token, administrator.ca_file) as api:
         made = KindWorld(api, namespace, instance)
         made.probe()
         yield made
-        made.clear()
+        made.clear(CLEARED_S)
 
 
 @pytest.fixture
@@ -164,5 +178,6 @@ def namespace(cluster: KindCluster) -> Iterator[Namespace]:
     assert known is not None
     room = Namespace(cluster, known, name)
     room.kubectl("create", "-f", "-", sent=json.dumps(room.definition()))
+    room.await_account()
     yield room
     room.kubectl("delete", "namespace", name, "--wait=false")

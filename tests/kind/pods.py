@@ -90,14 +90,16 @@ class Namespace:
         """Runs kubectl in this namespace."""
         return self._cluster.kubectl(self._known, "-n", self.name, *arguments, sent=sent)
 
-    def start(self, name: str, image: str) -> Json:
-        """Creates a pod and gives it once its container runs and has an address."""
-        # Pods are refused until the account is there.
+    def await_account(self) -> None:
+        """Wait until pods may be created: before, they are refused, and who tries waits longer."""
         wait_for(
             lambda: "default" in self.kubectl("get", "serviceaccounts", "-o", "name"),
             START_S,
             "the account of the namespace",
         )
+
+    def start(self, name: str, image: str) -> Json:
+        """Creates a pod and gives it once its container runs and has an address."""
         self.kubectl("create", "-f", "-", sent=json.dumps(pod(name, image)))
         return self.wait(name, lambda seen: running(seen) and "podIP" in seen["status"], "runs")
 

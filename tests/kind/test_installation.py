@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from demo.deployment import NAME, NAMESPACE
+from demo.deployment import NAME
 from localcluster.commands import CommandError
 from tests.integration.charts import RELEASE, Helm
 from tests.integration.sets import names_of, uids_of
 from tests.integration.waiting import eventually
+from tests.kind.deployment import ACCOUNT
 from tests.support.auditor_watch import AuditorWatch
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from tests.kind.deployment import Deployment
     from tests.kind.world import KindWorld
 
-ACCOUNT: Final = f"system:serviceaccount:{NAMESPACE}:{NAME}"
 FORBIDDEN: Final = (
     ("get", "secrets"),
     ("list", "secrets"),

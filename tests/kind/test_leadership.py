@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from demo.deployment import NAME, NAMESPACE
 from scaleset_operator.adapters.cluster.tenure import LOST_STATUS
 from tests.integration.audit import requests_in
 from tests.integration.sets import moment, names_of
 from tests.integration.waiting import eventually
+from tests.kind.deployment import ACCOUNT
 from tests.kind.fleet import await_replaced
 from tests.kind.pods import container, running
 from tests.support.auditor_watch import AuditorWatch
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from tests.kind.deployment import Deployment
     from tests.kind.world import KindWorld
 
-ACCOUNT: Final = f"system:serviceaccount:{NAMESPACE}:{NAME}"
 TAKE_OVER_S: Final = 20.0
 AWAIT_S: Final = 60.0
 END_S: Final = 5.0

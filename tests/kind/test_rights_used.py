@@ -13,7 +13,7 @@ import pytest
 
 from demo.deployment import NAME, NAMESPACE
 from manifests.generator.files import INSTALL
-from manifests.generator.sources import read
+from manifests.generator.sources import read, resources_of
 from tests.api.manifests import WINDOW, manifest
 from tests.integration.audit import requests_in
 from tests.integration.test_rights_used import (
@@ -24,15 +24,16 @@ from tests.integration.test_rights_used import (
     used,
 )
 from tests.integration.waiting import eventually
+from tests.kind.deployment import ACCOUNT, NODE_COMPONENTS
 from tests.manifests.grants import granted
 from tests.support.kube_api import path_of
 
 if TYPE_CHECKING:
     from localcluster.kind.cluster import KindCluster
+    from tests.integration.sets import Json
     from tests.kind.deployment import Deployment
     from tests.kind.world import KindWorld
 
-ACCOUNT: Final = f"system:serviceaccount:{NAMESPACE}:{NAME}"
 LEAD_S: Final = 60.0
 
 pytestmark = pytest.mark.timeout(420)
@@ -51,7 +52,8 @@ def test_the_replicas_use_what_they_are_granted_and_are_granted_what_they_use(
     assert known is not None
     found = requests_in(cluster.audit_log(known), user=ACCOUNT, since=session_began)
     assert found
-    grants = granted(read(INSTALL), NAME)
+    worked = any("test_node_maintenance" in item.nodeid for item in request.session.items)
+    grants = granted([*read(INSTALL), *(node_rights() if worked else ())], NAME)
     everywhere = {grant.right for grant in grants if not grant.namespace}
     at_home = {grant.right for grant in grants} - everywhere
     for right, namespace, _ in used(found):
@@ -60,6 +62,12 @@ def test_the_replicas_use_what_they_are_granted_and_are_granted_what_they_use(
     moved = any("test_maintenance" in item.nodeid for item in request.session.items)
     rare = UNUSED.keys() - (OF_MAINTENANCE.keys() if moved else set())
     assert unused <= rare, "nothing for nothing"
+
+
+def node_rights() -> list[Json]:
+    """What test_node_maintenance has added to the installation for as long as it ran."""
+    folders = [f"components/{name}" for name in NODE_COMPONENTS]
+    return [one for folder in folders for path in resources_of(folder) for one in read(path)]
 
 
 def live_through_all(world: KindWorld, deployment: Deployment) -> None:

@@ -12,8 +12,9 @@ import pytest
 from localcluster.commands import CommandError
 from tests.integration.sets import names_of, uids_of
 from tests.integration.waiting import eventually, throughout
+from tests.kind.cuts import cut_off
 from tests.kind.fleet import READY_S, REPAIRS, SIZE, await_replaced
-from tests.kind.pods import GATE, PORT, condition
+from tests.kind.pods import GATE, condition
 from tests.support.auditor_watch import AuditorWatch
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def test_an_operator_that_is_cut_off_from_all_instances_repairs_none(
     before = fleet.pods("web")
     everybody = uids_of(before)
     with AuditorWatch(fleet.api, namespace=fleet.namespace) as watch:
-        with cut_off(deployment):
+        with cut_off(deployment, deployment.pods()):
             fleet.await_status("web", lambda s: s["repairs"].get("doubts"), "it doubts itself")
 
             def untouched() -> None:
@@ -91,27 +92,6 @@ def test_an_operator_that_is_cut_off_from_all_instances_repairs_none(
     assert "WitnessCreated" in fleet.events("web")
     watch.auditor.expect_repaired([])
     assert watch.auditor.violations() == []
-
-
-@contextmanager
-def cut_off(deployment: Deployment) -> Iterator[None]:
-    """Drop what the operator's replicas send to instances, on the nodes that they are on."""
-    rules = []
-    for pod in deployment.pods():
-        ends = ("ip", "saddr", pod["status"]["podIP"], "tcp", "dport", str(PORT))
-        rules.append((pod["spec"]["nodeName"], ends))
-    try:
-        for node, ends in rules:
-            nft = partial(deployment.on_node, node, "nft")
-            nft("add", "table", "inet", "cut")
-            nft("add", "chain", "inet", "cut", "way", "{ type filter hook forward priority -50; }")
-            nft("add", "rule", "inet", "cut", "way", *ends, "drop")
-        yield
-    finally:
-        for node in {node for node, _ in rules}:
-            # First made, for it may not be there: an error of ours would hide the test's own.
-            deployment.on_node(node, "nft", "add", "table", "inet", "cut")
-            deployment.on_node(node, "nft", "delete", "table", "inet", "cut")
 
 
 def test_instances_of_a_node_that_is_drained_by_force_come_again_elsewhere(

@@ -13,8 +13,9 @@ import pytest
 from manifests.generator.sources import MANIFESTS, read
 from manifests.generator.values import RULES, RUNBOOKS
 from scaleset_operator.adapters.metrics import series
-from scaleset_operator.adapters.metrics.series import Kind, Series
+from scaleset_operator.adapters.metrics.definition import Kind, Series
 from scaleset_operator.api.base import VMHealth
+from scaleset_operator.api.outboundreasons import OutboundReason
 from scaleset_operator.api.reasons import Reason
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ VALUES: Final = {
     ("scaleset_repairs_total", "result"): {"Succeeded", "Failed", "Cancelled"},
     ("scaleset_condition", "status"): {"True", "False", "Unknown"},
     ("scaleset_condition", "type"): {"Accepted", "Stalled"},
+    ("scaleset_outbound_condition", "status"): {"True", "False", "Unknown"},
+    ("scaleset_outbound_condition", "type"): {"OutboundPortsSufficient", "Programmed"},
+    ("scaleset_outbound_condition", "reason"): {*map(str, OutboundReason)},
 }
 """Those that may be compared with, where the set is finite."""
 

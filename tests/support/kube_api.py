@@ -198,11 +198,12 @@ class Api:
                 if error.status != TOO_MANY or time.monotonic() > deadline:
                     raise
                 time.sleep(AGAIN_S)
-            except http.client.RemoteDisconnected:
+            except (http.client.RemoteDisconnected, TimeoutError):
                 self._connection.close()
                 if method != "GET" or asked_anew:
                     raise
-                asked_anew = True  # A kept connection may have ended while nobody looked.
+                # A kept connection may have ended while nobody looked, and a disk may be busy.
+                asked_anew = True
             except (OSError, http.client.HTTPException):
                 self._connection.close()  # The next request opens a new one.
                 raise

@@ -2,8 +2,8 @@
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from scaleset_operator.adapters.metrics.definition import Kind, Series
 from scaleset_operator.adapters.metrics.registry import Metrics
-from scaleset_operator.adapters.metrics.series import Kind, Series
 
 Labels = frozenset[tuple[str, str]]
 SUFFIXES = ("_bucket", "_sum", "_count")

@@ -54,14 +54,21 @@ class AgentLeases:
     def heard(self) -> Mapping[str, Heard]:
         """Node -> its agent's last report; silent where its Lease stood unchanged for too long.
 
-        By our own clock: what an agent's clock says is compared with nothing. While we cannot see
-        Leases ourselves nobody is called silent.
+        By our own clock: what an agent's clock says is compared with nothing. From any thread.
         """
-        now, blind = self._timing.monotonic(), self._reflector.cut_for()
+        ages, reports = self.ages(), [report for report, _, _ in tuple(self._reports.values())]
         return {
-            report.node: Heard(report, silent=now - at - blind > LEASE_LASTS_S)
-            for report, _, at in tuple(self._reports.values())
+            report.node: Heard(report, silent=ages.get(report.node, 0.0) > LEASE_LASTS_S)
+            for report in reports
         }
+
+    def ages(self) -> Mapping[str, float]:
+        """Node -> seconds since its Lease was seen to be renewed; from any thread.
+
+        While we cannot see Leases ourselves nobody grows older.
+        """
+        now = self._timing.monotonic() - self._reflector.cut_for()
+        return {r.node: max(0.0, now - at) for r, _, at in tuple(self._reports.values())}
 
     def put(self, obj: Json) -> None:
         """See the port."""

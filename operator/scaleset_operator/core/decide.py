@@ -226,7 +226,8 @@ class Turn:
             }
         )
         told = scheduled_events.incarnation(before, status, scene.now)
-        more = (*upkeep_words.condition(status.maintenance), *summary.outbound(scene))
+        maintained = upkeep_words.condition(status.maintenance, scene.spec.replicas)
+        more = (*maintained, *summary.outbound(scene))
         words = conditions(scene, status, more)
         reports = {"conditions": words, "scheduled_events_incarnation": told}
         return status.model_copy(update=reports)

@@ -23,6 +23,10 @@ from scaleset_operator.core.scene import Scene
 from scaleset_operator.core.taking import Upkeep
 
 MAX_NAMED: Final = 10
+ALONE: Final = (
+    "it has one instance: which others go at the same time, and how many, is not promised"
+)
+"""A domain or a floor of one keeps nobody serving (V-29)."""
 
 
 def summary(
@@ -66,32 +70,35 @@ def _with_last(row: SetIteration, ended: Sequence[Ended], scene: Scene) -> SetIt
     return row.model_copy(update={"last_operation": told})
 
 
-def condition(status: MaintenanceSummary | None) -> Iterator[Word]:
+def condition(status: MaintenanceSummary | None, replicas: int) -> Iterator[Word]:
     """MaintenanceActive, where a window concerns the set: who is moved, or what is waited for.
 
     Args:
         status: of the next status.
+        replicas: as many as it wants; of one alone it says so (V-29).
     """
     if status is None:
         return
-    kind = "MaintenanceActive"
+    active, reason, message = _active(status)
+    said = f"{message}; {ALONE}" if replicas == 1 and status.window else message
+    yield Word("MaintenanceActive", active, reason, said)
+
+
+def _active(status: MaintenanceSummary) -> tuple[ConditionStatus, str, str]:
     if status.in_flight:
         names = ", ".join(e.instance for e in status.in_flight[:MAX_NAMED])
-        reason, message = Reason.MAINTENANCE_IN_PROGRESS, f"{len(status.in_flight)} away: {names}"
-        yield Word(kind, ConditionStatus.TRUE, reason, message)
-        return
+        away = f"{len(status.in_flight)} away: {names}"
+        return ConditionStatus.TRUE, Reason.MAINTENANCE_IN_PROGRESS, away
     row = next(iter(status.iterations), None)
     if row is not None and row.stopped is not None:
-        yield Word(kind, ConditionStatus.FALSE, row.stopped.reason, row.stopped.message)
-    elif status.active_window is ActiveWindow.NONE or row is None:
-        message = f"{status.window} is announced" if status.window else "the window is over"
-        yield Word(kind, ConditionStatus.FALSE, Reason.ANNOUNCED, message)
-    else:
-        done = f"{row.completed} of {row.targeted} done"
-        why = f"{done}; {row.message}" if row.message else done
-        open_now = row.waits_for or Reason.WINDOW_OPEN
-        active = ConditionStatus.TRUE if row.pending else ConditionStatus.FALSE
-        yield Word(kind, active, open_now, why)
+        return ConditionStatus.FALSE, row.stopped.reason, row.stopped.message
+    if status.active_window is ActiveWindow.NONE or row is None:
+        coming = f"{status.window} is announced" if status.window else "the window is over"
+        return ConditionStatus.FALSE, Reason.ANNOUNCED, coming
+    done = f"{row.completed} of {row.targeted} done"
+    active = ConditionStatus.TRUE if row.pending else ConditionStatus.FALSE
+    why = f"{done}; {row.message}" if row.message else done
+    return active, row.waits_for or Reason.WINDOW_OPEN, why
 
 
 def tell(scene: Scene, moves: Moves, upkeep: Upkeep) -> Iterator[Note]:

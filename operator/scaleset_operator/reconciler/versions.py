@@ -84,7 +84,7 @@ class ByKey(Generic[R]):
         return tuple(self._there)
 
     def all(self) -> tuple[R, ...]:
-        """The resources themselves."""
+        """The resources themselves; from any thread."""
         return tuple(self._there.values())
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from scaleset_operator.adapters.metrics import series
+from scaleset_operator.adapters.metrics.definition import Kind, Series
 from scaleset_operator.adapters.metrics.page import METRICS_FILE, metrics_page
-from scaleset_operator.adapters.metrics.series import Kind, Series
 
 DOCS = Path(__file__).parents[3] / "docs"
 
@@ -29,7 +29,7 @@ def test_every_series_is_named_and_described_as_prometheus_asks(one: Series) -> 
     assert bool(one.buckets) is (one.kind is Kind.HISTOGRAM)
     assert one.text.endswith(".")
     assert "|" not in one.text
-    assert ("scaleset" in one.labels) == ("namespace" in one.labels)
+    assert ("namespace" in one.labels) == bool({"scaleset", "rule"} & one.labels.keys())
 
 
 def test_no_name_stands_twice() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from scaleset_operator.adapters.metrics import series
+from scaleset_operator.adapters.metrics.outbound import OutboundGauges
 from scaleset_operator.adapters.metrics.parts import PartGauges
 from scaleset_operator.adapters.metrics.registry import Metrics
 from scaleset_operator.adapters.metrics.sets import SetGauges
@@ -19,6 +20,7 @@ from scaleset_operator.core.plan import Purpose
 from scaleset_operator.reconciler.account import EvictionEnd
 from scaleset_operator.reconciler.ports import Key
 from scaleset_operator.reconciler.queue import TurnEnd
+from tests.adapters.metrics.test_outbound import Pool, used
 from tests.adapters.metrics.test_registry import MOVE, ended
 from tests.adapters.metrics.test_sets import plan_of
 from tests.support.scraping import Scrape, scrape
@@ -197,6 +199,9 @@ def everything(parts: Parts) -> Scrape:
     metrics.evicted(WEB, EvictionEnd.ACCEPTED)
     metrics.move_ended(WEB, MOVE)
     metrics.turns_of("ScaleSet")(TurnEnd.DONE, 0.1)
+    pool = Pool(web_1=used(200))
+    gauges = OutboundGauges(rules=lambda: pool.rules, agents=pool, leads=lambda: True)
+    metrics.watch(gauges)
     metrics.api_request("get", "200", 0.1)
     return parts.scrape()
 

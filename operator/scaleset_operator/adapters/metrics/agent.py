@@ -12,7 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from scaleset_operator.adapters.metrics.series import Kind, Series
+from scaleset_operator.adapters.metrics.definition import Kind, Series
 
 
 class AgentFigures(NamedTuple):

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from scaleset_operator.adapters.metrics.agent import OF_FIGURE
-from scaleset_operator.adapters.metrics.series import SECTIONS, Series
+from scaleset_operator.adapters.metrics.definition import Series
+from scaleset_operator.adapters.metrics.series import SECTIONS
 
 METRICS_FILE: Final = "metrics.md"
 OF_THE_AGENT: Final = "The node agent"
@@ -16,9 +17,11 @@ unless `--port` says otherwise), in the text format of Prometheus or, where it i
 OpenMetrics. Those of the node agent are served by `scaleset-operator agent`, on each node's port
 8083. Made from the operator's own definitions by `make crds`; do not edit.
 
-Series with the label `scaleset` are there as long as the set, and go with it. Counters begin at 0
-with each start of the operator; of two operators, each counts what it did itself. Every label has a
-bounded set of values.
+Series with the label `scaleset` are there as long as the set, and go with it; so do those with the
+label `rule`. Counters begin at 0 with each start of the operator, unless their meaning says
+otherwise; of two operators, each counts what it did itself. Every label has a bounded set of values
+at any time: instances those of a pool, at most 2000 of a rule, and destinations at most ten of a
+rule.
 """
 
 

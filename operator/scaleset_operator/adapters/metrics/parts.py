@@ -19,7 +19,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from scaleset_operator.adapters.metrics import series
-from scaleset_operator.adapters.metrics.series import Kind, Series
+from scaleset_operator.adapters.metrics.definition import Kind, Series
 from scaleset_operator.adapters.prober.counts import Counts
 from scaleset_operator.adapters.prober.engine import boottime_ns
 from scaleset_operator.adapters.prober.link import ProberState
@@ -85,10 +85,10 @@ class PartGauges(Collector):
         yield from self._of_prober(counts)
         yield _of_durations(counts)
         cut_for = self.pods.cut_for()
-        yield _family(series.POD_CACHE_CUT, [] if cut_for is None else [((), cut_for)])
-        yield _family(series.WATCH_STARTS, [((), self.watch_starts())])
-        yield _family(series.LEADER, [((), self.leads())])
-        yield _family(series.VANTAGE_UP, [((), self.voted())])
+        yield family(series.POD_CACHE_CUT, [] if cut_for is None else [((), cut_for)])
+        yield family(series.WATCH_STARTS, [((), self.watch_starts())])
+        yield family(series.LEADER, [((), self.leads())])
+        yield family(series.VANTAGE_UP, [((), self.voted())])
         processes = ProcessCollector(
             namespace=series.PROBER_PREFIX.rstrip("_"), pid=self._pid, registry=None
         )
@@ -102,34 +102,42 @@ class PartGauges(Collector):
         now = self.monotonic()
         oldest = {kind: queue.oldest() for kind, queue in self.queues.items()}
         waits = [((kind,), now - at if at is not None else 0.0) for kind, at in oldest.items()]
-        yield _family(series.QUEUE_OLDEST, waits)
+        yield family(series.QUEUE_OLDEST, waits)
         depths = [((kind,), queue.depth()) for kind, queue in self.queues.items()]
-        yield _family(series.QUEUE_DEPTH, depths)
+        yield family(series.QUEUE_DEPTH, depths)
 
     def _of_prober(self, counts: Counts) -> Iterator[Metric]:
         state, totals = self.prober.state(), self.prober.totals
         results = zip(Code, counts.results, strict=True)
-        yield _family(series.PROBE_RESULTS, [((code.name.lower(),), n) for code, n in results])
-        yield _family(series.PROBE_LAG, [((), totals.lag_ns(boottime_ns()) / _NS)])
+        yield family(series.PROBE_RESULTS, [((code.name.lower(),), n) for code, n in results])
+        yield family(series.PROBE_LAG, [((), totals.lag_ns(boottime_ns()) / _NS)])
         beat = state.heartbeat
-        yield _family(series.PROBE_TARGETS, [((), beat.targets if beat is not None else 0)])
-        yield _family(series.PROBER_UP, [((), state.beating_since is not None)])
-        yield _family(series.PROBER_SEES, [((), state.sees)])
-        yield _family(series.PROBER_STARTS, [((), state.starts)])
+        yield family(series.PROBE_TARGETS, [((), beat.targets if beat is not None else 0)])
+        yield family(series.PROBER_UP, [((), state.beating_since is not None)])
+        yield family(series.PROBER_SEES, [((), state.sees)])
+        yield family(series.PROBER_STARTS, [((), state.starts)])
 
 
 def _of_durations(counts: Counts) -> Metric:
     bounds = [*map(str, series.PROBE_DURATION.buckets), "+Inf"]
     buckets = list(zip(bounds, accumulate(counts.durations), strict=True))
     one = series.PROBE_DURATION
-    family = HistogramMetricFamily(one.name, one.text)
-    family.add_metric([], buckets, counts.spent_ns / _NS)
-    return family
+    durations = HistogramMetricFamily(one.name, one.text)
+    durations.add_metric([], buckets, counts.spent_ns / _NS)
+    return durations
 
 
-def _family(one: Series, rows: Iterable[tuple[tuple[str, ...], float]]) -> Metric:
+def family(
+    one: Series, rows: Iterable[tuple[tuple[str, ...], float]] = ()
+) -> CounterMetricFamily | GaugeMetricFamily:
+    """What the library is given of a counter or a gauge.
+
+    Args:
+        one: the series.
+        rows: the values of its labels, and the value itself.
+    """
     kind = CounterMetricFamily if one.kind is Kind.COUNTER else GaugeMetricFamily
-    family = kind(one.name, one.text, labels=[*one.labels])
+    made = kind(one.name, one.text, labels=[*one.labels])
     for labels, value in rows:
-        family.add_metric([*labels], value)
-    return family
+        made.add_metric([*labels], value)
+    return made

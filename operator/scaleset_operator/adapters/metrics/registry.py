@@ -18,7 +18,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from scaleset_operator.adapters.metrics import series
-from scaleset_operator.adapters.metrics.series import Series
+from scaleset_operator.adapters.metrics.definition import Series
 from scaleset_operator.adapters.scheduled_events.answers import Outcome
 from scaleset_operator.api.base import Reason
 from scaleset_operator.api.ledger import RepairRecord

@@ -5,43 +5,16 @@ Must not know: how a value comes about, or the library that exposes it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Final
 
+from scaleset_operator.adapters.metrics import outboundseries as outbound
+from scaleset_operator.adapters.metrics.definition import Kind, Series
 from scaleset_operator.adapters.prober.counts import DURATION_BOUNDS_NS
 from scaleset_operator.adapters.scheduled_events.answers import Outcome
 
-
-class Kind(StrEnum):
-    """What a series does over time."""
-
-    COUNTER = "counter"
-    GAUGE = "gauge"
-    HISTOGRAM = "histogram"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Series:
-    """One series, or one for each combination of its labels.
-
-    Attributes:
-        name: as Prometheus stores it; of a histogram, without _bucket, _sum and _count.
-        text: what it means, in one sentence.
-        labels: label -> what its values are. A series with `scaleset` goes with the set.
-        buckets: upper bounds of a histogram, without the infinite one.
-    """
-
-    name: str
-    kind: Kind
-    text: str
-    labels: Mapping[str, str] = field(default_factory=dict)
-    buckets: tuple[float, ...] = ()
-
-
 _SET: Final = {"namespace": "of the ScaleSet", "scaleset": "its name"}
 _CODE: Final = "a reason code of docs/reasons.md"
-_KIND: Final = {"kind": "ScaleSet, HealthProbe or MaintenanceWindow: whose turns"}
+_KIND: Final = {"kind": "ScaleSet, HealthProbe, MaintenanceWindow or OutboundRule: whose turns"}
 _RESULT: Final = "Succeeded, Failed or Cancelled"
 _ACTION: Final = "Replace, Restart or Reimage"
 
@@ -270,6 +243,7 @@ SECTIONS: Final[Mapping[str, tuple[Series, ...]]] = {
         DELETIONS,
     ),
     "Maintenance": (MOVES, EVICTIONS),
+    "Outbound ports": outbound.ALL,
     "Probes": (
         PROBE_RESULTS,
         PROBE_DURATION,

@@ -10,7 +10,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from scaleset_operator.adapters.metrics import series
-from scaleset_operator.adapters.metrics.series import Series
+from scaleset_operator.adapters.metrics.definition import Series
 from scaleset_operator.api.base import VMHealth
 from scaleset_operator.api.scalesetstatus import RepairDecision
 from scaleset_operator.core.plan import Plan
