@@ -8,6 +8,7 @@ from it.
 import json
 import logging
 from collections.abc import Mapping
+from datetime import timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -16,6 +17,7 @@ from scaleset_operator.agent import pauses, wholefile
 from scaleset_operator.agent.members import Member
 from scaleset_operator.api.outboundrule import OutboundRule
 from scaleset_operator.api.pauserequest import PauseRequest
+from scaleset_operator.core.pause import Watch
 
 FILE: Final = "last-known.json"
 _log = logging.getLogger(__name__)
@@ -81,6 +83,7 @@ def _written(member: Member) -> dict[str, Any]:
         "leaving": member.leaving,
         "created": member.created,
         "asked": asked.model_dump(mode="json") if isinstance(asked, PauseRequest) else asked,
+        "watches": [[w.container, w.period.total_seconds(), w.failures] for w in member.watches],
     }
 
 
@@ -91,5 +94,9 @@ def _read(body: Mapping[str, Any]) -> Member:
             **body,
             "address": None if address is None else IPv4Address(address),
             "asked": PauseRequest.model_validate(asked) if isinstance(asked, dict) else asked,
+            "watches": tuple(
+                Watch(container=name, period=timedelta(seconds=period), failures=failures)
+                for name, period, failures in body.get("watches", ())
+            ),
         }
     )
