@@ -75,9 +75,9 @@ def test_flows_leave_from_their_own_blocks_until_the_agents_are_taken_away(
     cluster: KindCluster,
     session_began: datetime,
 ) -> None:
-    """S-15 to S-18, S-34: what the server sees is what the rule says, no death of an agent breaks a
-    flow, and what is taken away leaves foreign rules as they were. No right more or less is used.
-    """
+    """S-15, S-16, S-17, S-18, S-34: what the server sees is what the rule says, no end of an agent
+    breaks a flow, and what is taken away leaves foreign rules as they were. No right more or less
+    than is granted is used."""
     blocks = pool(world, far)
     pods = {pod["metadata"]["name"]: pod for pod in world.pods("web")}
     assert blocks.keys() == pods.keys()

@@ -84,7 +84,11 @@ class Seen:
             self.look(world)
             return holds()
 
-        eventually(done, what, seconds=within, told=lambda: f"{self}\n{world.told('web')}")
+        def told() -> str:
+            rows = [seven_names(world, name) for name in self.begun]
+            return f"{self}\n{rows}\n{world.events('web')}\n{world.told('web')}"
+
+        eventually(done, what, seconds=within, told=told)
 
 
 def stands_still(world: KindWorld, pod: Json) -> bool:
@@ -115,7 +119,7 @@ def test_a_domain_stands_still_and_goes_on_though_its_agent_is_killed(
     and thawed in time by whoever is left."""
     expose(world, "web")
     pace = {"rollingUpgradePolicy": {"maxBatchInstancePercent": 100 // DOMAINS}}
-    repairs = {"gracePeriod": "PT0S"}
+    repairs = {"gracePeriod": "PT30S"}
     world.scale_set("web", SIZE, updateDomainCount=DOMAINS, upgradePolicy=pace, repairs=repairs)
     tier(world, "web", "web")
     world.await_ready("web", seconds=BEGUN_S)
@@ -166,7 +170,7 @@ def announce(world: KindWorld) -> None:
 
 def all_completed(world: KindWorld, names: list[str]) -> bool:
     """Whether the pause of each is over, and well."""
-    return all(
-        seven_names(world, name).get("lastOperationResultCode") == "MaintenanceCompleted"
-        for name in names
-    )
+    said = [seven_names(world, name) for name in names]
+    codes = [one.get("lastOperationResultCode", "None") for one in said]
+    assert set(codes) <= {"None", "MaintenanceCompleted"}, (said, world.told("web"))
+    return set(codes) == {"MaintenanceCompleted"}

@@ -8,7 +8,6 @@ from it.
 import json
 import logging
 from collections.abc import Mapping
-from datetime import timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -16,8 +15,6 @@ from typing import Any, Final, NamedTuple
 from scaleset_operator.agent import pauses, wholefile
 from scaleset_operator.agent.members import Member
 from scaleset_operator.api.outboundrule import OutboundRule
-from scaleset_operator.api.pauserequest import PauseRequest
-from scaleset_operator.core.pause import Watch
 
 FILE: Final = "last-known.json"
 _log = logging.getLogger(__name__)
@@ -73,7 +70,7 @@ class LastKnown:
 
 
 def _written(member: Member) -> dict[str, Any]:
-    asked = member.asked
+    """But for the pause that is asked for: only what is heard now begins one or ends it."""
     return {
         "namespace": member.namespace,
         "name": member.name,
@@ -82,21 +79,9 @@ def _written(member: Member) -> dict[str, Any]:
         "instance": member.instance,
         "leaving": member.leaving,
         "created": member.created,
-        "asked": asked.model_dump(mode="json") if isinstance(asked, PauseRequest) else asked,
-        "watches": [[w.container, w.period.total_seconds(), w.failures] for w in member.watches],
     }
 
 
 def _read(body: Mapping[str, Any]) -> Member:
-    asked, address = body["asked"], body["address"]
-    return Member(
-        **{
-            **body,
-            "address": None if address is None else IPv4Address(address),
-            "asked": PauseRequest.model_validate(asked) if isinstance(asked, dict) else asked,
-            "watches": tuple(
-                Watch(container=name, period=timedelta(seconds=period), failures=failures)
-                for name, period, failures in body.get("watches", ())
-            ),
-        }
-    )
+    address = body["address"]
+    return Member(**{**body, "address": None if address is None else IPv4Address(address)})
