@@ -66,11 +66,17 @@ class Deployment:
             self.kubectl("-n", NAMESPACE, "rollout", "restart", f"deployment/{NAME}")
         self.await_ready()
 
-    def apply_overlay(self, image: str, *components: str) -> None:
-        """Apply that overlay with these components of manifests/, and no more."""
+    def apply_overlay(self, image: str, *components: str, patches: Sequence[Json] = ()) -> None:
+        """Apply that overlay with these components of manifests/, and no more.
+
+        Args:
+            image: of operator and agent.
+            components: by name.
+            patches: what is changed, as kustomize takes it.
+        """
         inside = ("docker", "exec", "--interactive", config.nodes()[0])
         self._run(*inside, "mkdir", "-p", f"{_FOLDER}/here")
-        self._run(*inside, "tar", "-x", "-C", _FOLDER, stdin=_packed(image, components))
+        self._run(*inside, "tar", "-x", "-C", _FOLDER, stdin=_packed(image, components, patches))
         self.kubectl("apply", "--server-side", "-k", f"{_FOLDER}/here")
 
     def remove(self) -> None:
@@ -171,8 +177,8 @@ def _vantage() -> Json:
     }
 
 
-def _packed(image: str, components: Sequence[str]) -> bytes:
-    """The manifests, and beside them an overlay that names image and components: a tar archive."""
+def _packed(image: str, components: Sequence[str], patches: Sequence[Json]) -> bytes:
+    """The manifests, and beside them an overlay with these parts of it: a tar archive."""
     name, _, tag = image.partition(":")
     overlay = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
@@ -180,6 +186,7 @@ def _packed(image: str, components: Sequence[str]) -> bytes:
         "resources": ["../manifests/overlays/cluster-wide"],
         "components": [f"../manifests/components/{name}" for name in components],
         "images": [{"name": NAME, "newName": name, "newTag": tag}],
+        "patches": [*patches],
     }
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:

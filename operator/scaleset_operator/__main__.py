@@ -166,16 +166,18 @@ async def _serve_agent(options: AgentOptions) -> int:
     from scaleset_operator.adapters.listening import CannotListenError  # noqa: PLC0415 - as below
     from scaleset_operator.agent_operation import (  # noqa: PLC0415 - imports the client
         AgentOperation,
+        served_while_away,
         uninstall,
     )
 
     stop = _stopped()
-    if options.uninstall:
-        status = await asyncio.to_thread(uninstall, options, SteadyClock())
-        if options.stay and not status:
-            await stop.wait()
-        return status
     try:
+        if options.uninstall:
+            status = await asyncio.to_thread(uninstall, options, SteadyClock())
+            if options.stay and not status:
+                with served_while_away(options):
+                    await stop.wait()
+            return status
         async with AgentOperation(options, SteadyClock()):
             await stop.wait()
     except (CannotListenError, UnusableKubeconfigError, OSError) as fault:

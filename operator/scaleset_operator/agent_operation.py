@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -221,6 +221,26 @@ def uninstall(options: AgentOptions, clock: Clock) -> int:
     LastKnown(options.state).forget()
     _log.info("the node's rules were taken away" if there else "there were no rules")
     return 0
+
+
+@contextlib.contextmanager
+def served_while_away(options: AgentOptions) -> Iterator[None]:
+    """Inside it, an agent that has taken its rules away answers as alive and ready.
+
+    Else a DaemonSet gets no further than its first node, and what waits there is ended.
+
+    Raises:
+        CannotListenError: it cannot be asked.
+    """
+    away = (Check("away", fine=True, detail="the node's rules were taken away"),)
+    nothing = (b"", "text/plain; version=0.0.4; charset=utf-8")
+    pages = Pages(alive=lambda: away, ready=lambda: away, measured=lambda _: nothing)
+    server = PageServer(options.address, options.port, pages)
+    server.start()
+    try:
+        yield
+    finally:
+        server.close()
 
 
 def substance(report: AgentReport) -> AgentReport:

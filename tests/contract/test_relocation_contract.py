@@ -28,7 +28,7 @@ MOST_MOMENTS = 200
 
 
 def hold(*labels: tuple[str, str]) -> HoldPlace:
-    return HoldPlace(name=PLACE, instance="web-1", node_labels=labels)
+    return HoldPlace(name=PLACE, instance="web-1", model="m1", node_labels=labels)
 
 
 def eviction(pod: Instance, **changes: str) -> EvictInstance:

@@ -22,7 +22,10 @@ async def test_a_revision_that_was_written_is_in_the_list(world: World) -> None:
     second = await world.revisions.write_revision(newer, SECOND)
     assert first.uid
     assert first == replace(FIRST, uid=first.uid)
-    assert set(await world.revisions.list_revisions(owner)) == {first, second}
+    found = await world.revisions.list_revisions(owner)
+    assert set(found) == {first, second}
+    templates = {one.model: one.template for one in found}
+    assert templates == {"m1": owner.template, "m2": newer.template}
 
 
 async def test_a_revision_is_another_set_s_or_ours(world: World) -> None:

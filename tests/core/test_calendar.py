@@ -7,7 +7,7 @@ from itertools import dropwhile, islice, pairwise, takewhile
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -387,7 +387,6 @@ AFTER, UNTIL = datetime(2027, 1, 1, tzinfo=UTC), datetime(2028, 1, 1, tzinfo=UTC
 
 
 @pytest.mark.timeout(600)  # It walks a whole year, once for each zone.
-@settings(deadline=None)
 @given(pattern=patterns, zone=zones, duration=quarters, lead=leads, left_out=blackouts)
 def test_a_year_is_what_walking_through_it_finds(
     pattern: Pattern, zone: str, duration: str, lead: str | None, left_out: list[str]
@@ -449,7 +448,6 @@ def field_of(valid: tuple[str, ...]) -> st.SearchStrategy[str]:
 expressions = st.tuples(*map(field_of, FIELDS)).map(" ".join)
 
 
-@settings(deadline=None)
 @given(expression=expressions, zone=zones)
 def test_any_expression_gives_a_calendar_or_is_told_to_be_wrong(expression: str, zone: str) -> None:
     """M-23: it fails closed, and in no other way."""
@@ -466,7 +464,6 @@ def test_any_expression_gives_a_calendar_or_is_told_to_be_wrong(expression: str,
     assert [one.scheduled.start for one in found] == sorted({o.scheduled.start for o in found})
 
 
-@settings(deadline=None)
 @given(pattern=patterns, zone=zones, minutes=st.integers(0, 500_000), lead=leads)
 def test_what_is_resolved_is_the_same_whenever_one_asks(
     pattern: Pattern, zone: str, minutes: int, lead: str | None

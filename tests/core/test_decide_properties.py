@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scaleset_operator.api.base import Reason, VMHealth
@@ -29,7 +29,6 @@ from tests.support.fake_clock import T0
 
 MINUTE = timedelta(minutes=1)
 pytestmark = pytest.mark.timeout(600)
-slow = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 
 LATEST, OLDER, OTHER = "m-1", "m-0", "other-0"
 """The template's model, one that differs in images alone, and one that differs in more."""
@@ -173,7 +172,6 @@ def test_the_allowance_never_shrinks_as_a_set_grows(total: int) -> None:
     )
 
 
-@slow
 @given(spec=specs(), seen=observations())
 def test_a_decision_on_its_own_record_changes_nothing(spec: ScaleSetSpec, seen: Observed) -> None:
     """R-16, R-17: nothing to record, and the same acts, whoever decides."""
@@ -183,7 +181,6 @@ def test_a_decision_on_its_own_record_changes_nothing(spec: ScaleSetSpec, seen: 
     assert again.actions == settled.plan.actions
 
 
-@slow
 @given(spec=specs(), seen=observations())
 def test_nothing_is_deleted_or_created_before_it_stands_in_the_status(
     spec: ScaleSetSpec, seen: Observed
@@ -215,7 +212,6 @@ def recorded(spec: ScaleSetSpec, seen: Observed) -> list[tuple[Any, Plan]]:
     return found
 
 
-@slow
 @given(spec=specs(), seen=observations())
 def test_no_repair_deletes_one_that_is_protected_in_grace_unknown_or_in_doubt(
     spec: ScaleSetSpec, seen: Observed
@@ -236,7 +232,6 @@ def test_no_repair_deletes_one_that_is_protected_in_grace_unknown_or_in_doubt(
         assert seen.view_is_fresh
 
 
-@slow
 @given(spec=specs(), seen=observations())
 def test_scale_in_and_rollout_never_delete_a_protected_instance(
     spec: ScaleSetSpec, seen: Observed
@@ -251,7 +246,6 @@ def test_scale_in_and_rollout_never_delete_a_protected_instance(
     assert max(Counter(act.uid for act in acts_of(plan)).values(), default=0) <= 1
 
 
-@slow
 @given(spec=specs(), seen=observations())
 def test_no_repair_starts_above_the_allowance(spec: ScaleSetSpec, seen: Observed) -> None:
     """R-11, R-14, R-18, protocol rule 2: what was in flight before may finish."""
@@ -262,7 +256,6 @@ def test_no_repair_starts_above_the_allowance(spec: ScaleSetSpec, seen: Observed
         assert len(in_flight) <= batch_allowance(spec.replicas, 5)
 
 
-@slow
 @given(spec=specs(), seen=observations())
 def test_every_unhealthy_instance_has_exactly_one_decision(
     spec: ScaleSetSpec, seen: Observed
@@ -279,7 +272,6 @@ def test_every_unhealthy_instance_has_exactly_one_decision(
     assert {decision.reason for decision in plan.decisions} <= set(Reason)
 
 
-@slow
 @given(seen=observations(), shuffle=st.randoms(use_true_random=False))
 def test_the_order_of_the_pods_in_the_view_changes_no_decision(
     seen: Observed, shuffle: Any
@@ -293,7 +285,6 @@ def test_the_order_of_the_pods_in_the_view_changes_no_decision(
     assert one.status.unhealthy_instances == other.status.unhealthy_instances
 
 
-@slow
 @given(
     wishes=st.lists(st.integers(0, 25), min_size=1, max_size=6),
     policy=st.sampled_from(["Default", "Newest"]),

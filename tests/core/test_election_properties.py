@@ -3,7 +3,7 @@
 The time is true time, which no candidate can see.
 """
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.fake_election import Arena
@@ -19,7 +19,6 @@ def assert_at_most_one(arena: Arena) -> None:
     assert len(arena.believers()) <= 1, f"two lead at {arena.now:.3f} s: {arena.believers()}"
 
 
-@settings(deadline=None)
 @given(seed=seeds, machines=st.integers(2, 3))
 def test_two_candidates_never_both_believe_to_lead(seed: int, machines: int) -> None:
     """R-17: at the same true time, whatever happens to them."""
@@ -27,7 +26,6 @@ def test_two_candidates_never_both_believe_to_lead(seed: int, machines: int) -> 
     arena.run_until(STORM_S, lambda: assert_at_most_one(arena))
 
 
-@settings(deadline=None)
 @given(seed=seeds, machines=st.integers(1, 3))
 def test_somebody_leads_again_once_the_faults_are_over(seed: int, machines: int) -> None:
     arena = Arena(seed, machines)

@@ -34,7 +34,6 @@ from tests.support.fake_clock import T0
 
 MINUTE = timedelta(minutes=1)
 pytestmark = pytest.mark.timeout(300)
-slow = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 
 
 def all_read(seen: Observed) -> Observed:
@@ -54,7 +53,6 @@ def told(spec: ScaleSetSpec, seen: Observed, name: str = "web-1") -> Explanation
 # --- It is what is decided ---------------------------------------------------------------------
 
 
-@slow
 @given(situation=situations())
 def test_an_explanation_is_what_decide_decides(situation: Situation) -> None:
     """X-11: the same decision, reason and time, and the first closed gate is the reason."""
@@ -74,7 +72,6 @@ def test_an_explanation_is_what_decide_decides(situation: Situation) -> None:
         assert sentence(found)
 
 
-@slow
 @given(situation=situations())
 def test_what_is_said_to_be_repaired_now_is_repaired_and_nothing_else(
     situation: Situation,
@@ -165,7 +162,6 @@ def by_word(spec: ScaleSetSpec, seen: Observed) -> Scene:
     return scene_of(Read(resource=resource, instances=seen.instances), T0)
 
 
-@slow
 @given(spec=specs(), seen=observations())
 def test_somebody_without_a_prober_says_what_the_operator_decides(
     spec: ScaleSetSpec, seen: Observed

@@ -8,10 +8,12 @@ import pytest
 
 from scaleset_operator.api.maintenancestatus import OperationResultCode
 from scaleset_operator.core.inclusion import RESULT_KEPT
+from scaleset_operator.core.maintenance_acts import HoldPlace
 from scaleset_operator.core.observed import Outcome
+from scaleset_operator.core.plan import CreateInstance
 from tests.core._stories import condition
 from tests.core._upkeep import END, MINUTE, NEW, SCHEDULED, SELF_SERVICE, UpkeepStory, on, view
-from tests.support.builders import scale_set_spec
+from tests.support.builders import MODEL, scale_set_spec
 
 SIZE = 10
 COMPLETED = OperationResultCode.MAINTENANCE_COMPLETED
@@ -28,6 +30,11 @@ def a_story(size: int = SIZE, **spec: Any) -> UpkeepStory:
     story.skip(SELF_SERVICE)
     story.turn()
     return story
+
+
+def acts_of(story: UpkeepStory, kind: type[Any]) -> list[Any]:
+    """All acts of one kind that were decided on so far."""
+    return [act for plan in story.plans for act in plan.actions if isinstance(act, kind)]
 
 
 def reason_of(story: UpkeepStory, name: str) -> str:
@@ -52,6 +59,70 @@ def test_an_instance_keeps_its_name_id_domain_and_labels_and_gets_another_pod() 
     assert after.started > SELF_SERVICE
     assert story.places == {}
     assert not story.entries
+
+
+OLDER = "0ld0ld0l-1a1a1a1a"
+GIVEN = {MODEL: frozenset({"app"}), OLDER: frozenset({"app", "tier"})}
+
+
+def an_older_one(known: dict[str, frozenset[str]]) -> UpkeepStory:
+    """A set whose web-3 was left behind by its template, and the models of which it knows."""
+    story = a_story(upgradePolicy={"mode": "Manual"})
+    labels = (("app", "web"), ("team", "shop"), ("tier", "gold"))
+    story.change("web-3", model=OLDER, own_labels=labels)
+    story.outside["template_labels"] = known
+    return story
+
+
+def test_a_moved_instance_keeps_its_model_and_gets_no_label_of_a_template_by_hand() -> None:
+    """V-21: a move is no rollout; what its template gives comes from that, and not from the pod."""
+    story = an_older_one(GIVEN)
+    story.ask("web-3", "web-4")
+    story.run(2 * MINUTE)
+    held = {act.instance: act.model for act in acts_of(story, HoldPlace)}
+    made = {act.name: act for act in acts_of(story, CreateInstance)}
+    assert held == {"web-3": OLDER, "web-4": MODEL}
+    assert {name: act.model for name, act in made.items()} == held
+    assert made["web-3"].labels == (("team", "shop"),)
+    assert story.said("web-3").last_operation_result_code is COMPLETED
+
+
+def test_one_whose_model_no_revision_keeps_is_left_as_it_is(subtests: pytest.Subtests) -> None:
+    """V-19, V-21: for its owner and in the scheduled window alike; not once it is known again."""
+    story = an_older_one({})
+    uid = story.pods["web-3"].uid
+    story.ask("web-3")
+    story.run(MINUTE)
+    assert reason_of(story, "web-3") == "RevisionNotFound"
+    story.change("web-3", maintenance_asked="")
+    story.until(SCHEDULED + 90 * MINUTE, step=timedelta(seconds=20))
+    assert story.pods["web-3"].uid == uid
+    assert story.maintenance.iterations[0].completed == SIZE - 1
+    with subtests.test("known"):
+        story.outside["template_labels"] = GIVEN
+        story.until(story.now + 5 * MINUTE)
+        assert (story.pods["web-3"].uid, story.pods["web-3"].model) != (uid, MODEL)
+        assert story.pods["web-3"].model == OLDER
+        assert story.said("web-3").last_operation_result_code is COMPLETED
+
+
+def test_a_model_that_is_lost_on_the_way(subtests: pytest.Subtests) -> None:
+    """V-19: before the eviction it stays; after it the latest is better than none."""
+    for lost_in in ("Recorded", "Moving"):
+        with subtests.test(lost_in):
+            story = an_older_one(GIVEN)
+            uid = story.pods["web-3"].uid
+            story.room = 0 if lost_in == "Recorded" else story.room
+            story.ask("web-3")
+            while not any(e.phase == lost_in for e in story.entries):
+                story.run(timedelta(seconds=1), step=timedelta(seconds=1))
+            story.outside["template_labels"] = {}
+            story.run(MINUTE)
+            pod = story.pods["web-3"]
+            assert (pod.uid == uid, pod.model) == (
+                (True, OLDER) if lost_in == "Recorded" else (False, MODEL)
+            )
+            assert story.entries == ()
 
 
 def test_a_completed_move_shows_its_result_and_no_times(subtests: pytest.Subtests) -> None:

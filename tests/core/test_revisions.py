@@ -3,7 +3,15 @@
 import pytest
 
 from scaleset_operator.core.model import model_of
-from scaleset_operator.core.revisions import MAX_REVISIONS, Revision, Upkeep, after, called, upkeep
+from scaleset_operator.core.revisions import (
+    MAX_REVISIONS,
+    Revision,
+    Upkeep,
+    after,
+    called,
+    labels_given,
+    upkeep,
+)
 from tests.support.builders import TEMPLATE
 
 
@@ -77,3 +85,10 @@ def test_a_restart_annotation_in_the_template_is_a_new_model() -> None:
         for time in times
     ]
     assert len({model_of(template) for template in (TEMPLATE, *restarted)}) == 3
+
+
+def test_labels_of_ours_in_a_template_are_given_to_nobody() -> None:
+    """R-49, V-21: so protection that somebody set by hand is that person's, and moves along."""
+    labels = {"app": "web", "scaleset.dev/protect-from-scale-in": "true"}
+    assert labels_given({"metadata": {"labels": labels}}) == {"app"}
+    assert labels_given({"spec": {}}) == labels_given({"metadata": {"labels": None}}) == set()

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scaleset_operator.api.scaleset import ScaleSetSpec
@@ -28,7 +28,6 @@ from tests.support.builders import instance, scale_set_spec
 from tests.support.fake_clock import T0
 
 pytestmark = pytest.mark.timeout(600)
-slow = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 SELDOM = st.integers(0, 9).map(lambda n: n == 0)
 
 
@@ -91,7 +90,6 @@ def rollouts(draw: st.DrawFn) -> tuple[ScaleSetSpec, Observed]:
     return spec, seen
 
 
-@slow
 @given(drawn=rollouts())
 def test_a_rollout_writes_images_only_where_it_began_and_where_it_may(
     drawn: tuple[ScaleSetSpec, Observed],
@@ -116,7 +114,6 @@ def test_a_rollout_writes_images_only_where_it_began_and_where_it_may(
             assert act.uid not in busy
 
 
-@slow
 @given(drawn=rollouts())
 def test_a_rollout_takes_no_available_instance_below_the_floor(
     drawn: tuple[ScaleSetSpec, Observed],
@@ -137,7 +134,6 @@ def test_a_rollout_takes_no_available_instance_below_the_floor(
         assert len(well - removed - sent) >= floor
 
 
-@slow
 @given(drawn=rollouts())
 def test_no_more_are_taken_at_once_than_a_batch(drawn: tuple[ScaleSetSpec, Observed]) -> None:
     """Protocol rule 22: unless they were recorded before, by whoever thought otherwise."""

@@ -97,7 +97,8 @@ async def world(kinds: LocalCluster) -> AsyncIterator[RealWorld]:
 
 async def held(world: RealWorld, owner: Owner, number: int, *labels: tuple[str, str]) -> Place:
     """A place for an instance, once the scheduler has said something of it."""
-    hold = HoldPlace(name=f"web-{number}-place", instance=f"web-{number}", node_labels=labels)
+    name = f"web-{number}"
+    hold = HoldPlace(name=f"{name}-place", instance=name, model="m1", node_labels=labels)
     await world.relocations.hold_place(owner, hold, FAR_FUTURE)
     for _ in range(round(PATIENCE_S / 0.1)):
         found = await world.relocations.read_place(owner, hold.name)

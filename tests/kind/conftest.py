@@ -23,6 +23,7 @@ from localcluster.kind.access import Access, access, withdraw
 from localcluster.kind.cluster import KindCluster
 from localcluster.kind.machine import ImpossibleError
 from localcluster.restricted.engine import EngineError
+from tests.kind.agents import Agents
 from tests.kind.deployment import Deployment
 from tests.kind.fleet import start as start_fleet
 from tests.kind.pods import Namespace
@@ -134,6 +135,15 @@ def deployment(cluster: KindCluster, image: str) -> Iterator[Deployment]:
     yield made
     if not stays:
         made.remove()
+
+
+@pytest.fixture(scope="module")
+def agents(deployment: Deployment, image: str) -> Iterator[Agents]:
+    """The node agents, for the tests of one file."""
+    made = Agents(deployment, image)
+    made.install()
+    yield made
+    made.remove()
 
 
 @pytest.fixture

@@ -23,7 +23,9 @@ from scaleset_operator.reconciler.relocations import Disallowed, NoRelocations
 from tests.reconciler.stage import FAR_FUTURE, Stage
 from tests.simulation.world import KEY
 
-HOLD = HoldPlace(name="web-7-place", instance="web-7", node_labels=(("updated", "yes"),))
+HOLD = HoldPlace(
+    name="web-7-place", instance="web-7", model="m2", node_labels=(("updated", "yes"),)
+)
 EVICT = EvictInstance(name="web-7", uid="uid-web-7", resource_version="7")
 REFUSED = Refused(Reason.CREATE_FORBIDDEN, "exceeded quota")
 

@@ -14,7 +14,7 @@ from scaleset_operator.core.scene import Scene
 from scaleset_operator.reconciler.acts import ActKind
 from scaleset_operator.rehearsal.comparison import first_difference, gist_of
 from scaleset_operator.rehearsal.recording import BadRecordingError, read_recording
-from tests.rehearsal.recorded_runs import difference, recorded
+from tests.rehearsal.recorded_runs import difference, recorded, replayed
 from tests.rehearsal.runs import rehearsal
 
 LIVE = Path(__file__).parent / "recordings"
@@ -51,6 +51,17 @@ async def test_repairs_in_place_are_replayed(action: str) -> None:
     """X-12."""
     lines = await lines_of("at=1m fail=2", repairAction=action)
     assert await difference(lines) is None
+
+
+async def test_the_history_from_before_a_recording_is_known_to_its_replay() -> None:
+    """X-12, V-21: what is moved is made from its own template again."""
+    run = rehearsal(4)
+    await run.run(timedelta(minutes=2), read_scenario("at=1m image=web:2"))
+    lines = recorded(run)
+    await run.run(timedelta(minutes=4), read_scenario("at=3m image=web:3"))
+    history = (await replayed(lines)).loop.history.kept.values()
+    images = {row.data["spec"]["containers"][0]["image"] for row in history}
+    assert images == {"web:1", "web:2", "web:3"}
 
 
 @pytest.mark.parametrize("file", sorted(LIVE.glob("*.jsonl")), ids=lambda file: file.stem)

@@ -6,12 +6,14 @@ floor is kept, each is attempted once, and no place is left behind.
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from scaleset_operator.api.base import LABEL_MODEL
 from scaleset_operator.core.disruption import Disruption
 from scaleset_operator.reconciler.account import EvictionEnd, NoAccount
 from scaleset_operator.rehearsal.requests import Fault, Verb
@@ -286,3 +288,29 @@ async def test_a_budget_without_room_keeps_whoever_is_to_be_moved_in_rotation() 
     assert any("PodDisruptionBudget all: 0 disruptions allowed" in one for one in said)
     assert any("RetryLater" in one for one in said)
     await world.close()
+
+
+# --- What it is made from again ------------------------------------------------------------------
+
+
+async def test_in_a_set_that_is_updated_by_hand_a_move_rolls_nothing_out() -> None:
+    """V-21: each keeps its model and what that gives it, also after a new start."""
+    world = await announced(2)
+    body = world.server.resource("ScaleSet", *KEY)
+    spec = copy.deepcopy(body["spec"]) | {"upgradePolicy": {"mode": "Manual"}}
+    model = world.live()[0].labels[LABEL_MODEL]
+    template = spec["template"]
+    template["metadata"]["labels"] = {"app": "web", "tier": "gold"}
+    template["spec"]["containers"][0]["image"] = "web:2"
+    world.server.apply("ScaleSet", NAMESPACE, KEY.name, spec)
+    watched = Watched(world)
+    watched.look()
+    await until(world, lambda: moving(world, "Moving"))
+    world.kill(world.operators[0])
+    world.start()
+    await play(world, watched)
+    for pod in world.live():
+        assert len(watched.pods[pod.name]) == 2
+        assert pod.labels[LABEL_MODEL] == model
+        assert "tier" not in pod.labels
+        assert pod.spec["containers"][0]["image"] == "web:1"

@@ -82,6 +82,8 @@ class MaintenanceEntry(Model):
     """The pod that holds the place; its name is written here before it is created."""
     node: ObjectName | None = Field(default=None, examples=["worker-3"])
     """The updated node that holds the place."""
+    model: LabelValue = Field(default="", examples=["9f2c61aa-0b7de410"])
+    """The model of the old pod, which the new one is made from again: a move is no rollout."""
     labels: dict[str, LabelValue] = Field(
         default_factory=dict, max_length=MAX_KEPT_LABELS, examples=[{"team": "shop"}]
     )

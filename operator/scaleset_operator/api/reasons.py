@@ -59,6 +59,7 @@ class Reason(StrEnum):
     PAUSE_BETWEEN_DOMAINS = "PauseBetweenDomains"
     RETRY_LATER = "RetryLater"
     NODE_NOT_EMPTYING = "NodeNotEmptying"
+    REVISION_NOT_FOUND = "RevisionNotFound"
     AGENT_SILENT = "AgentSilent"
     LIVENESS_PROBE_TOO_SHORT = "LivenessProbeTooShort"
     PAUSE_UNANSWERED = "PauseUnanswered"
@@ -259,11 +260,10 @@ REASON_TEXT: Final[dict[Reason, str]] = {
     Reason.UNDER_REPAIR: "The instance is under repair, or replaces one that is.",
     Reason.OTHER_MAINTENANCE: "Another iteration has the instance, or the set's turn.",
     Reason.DOMAIN_IN_PROGRESS: "Another update domain is under maintenance; one goes at a time.",
-    Reason.PAUSE_BETWEEN_DOMAINS: (
-        "A domain is back; the next waits for updateDomains.pauseBetween."
-    ),
+    Reason.PAUSE_BETWEEN_DOMAINS: "A domain is back; the next waits for pauseBetween to pass.",
     Reason.RETRY_LATER: "The instance could not be taken just now; it is tried again.",
     Reason.NODE_NOT_EMPTYING: "The window works node by node, and this one is not its turn yet.",
+    Reason.REVISION_NOT_FOUND: "No revision keeps the instance's model, so it cannot come again.",
     Reason.AGENT_SILENT: "No agent has reported lately from the node of an instance to be paused.",
     Reason.LIVENESS_PROBE_TOO_SHORT: "The kubelet may kill the instance during its pause (M-03).",
     Reason.PAUSE_UNANSWERED: "A node's agent did not say in time what became of a pause.",

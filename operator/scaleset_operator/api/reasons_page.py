@@ -193,6 +193,7 @@ ADVICE: Final[dict[Reason, str]] = {
     Reason.PAUSE_BETWEEN_DOMAINS: "Wait until that time has passed.",
     Reason.RETRY_LATER: "Wait; the message says what stood against it.",
     Reason.NODE_NOT_EMPTYING: "Wait; nodeWork of the window has the node that is worked on.",
+    Reason.REVISION_NOT_FOUND: "Update the instance to the latest model, then it can be moved.",
     Reason.AGENT_SILENT: "See that the agent runs on that node: it is tried again.",
     Reason.LIVENESS_PROBE_TOO_SHORT: "Raise the probe's failureThreshold or periodSeconds.",
     Reason.PAUSE_UNANSWERED: "Look at the agent's log on that node, and whether it can write.",

@@ -17,11 +17,13 @@ class HoldPlace:
     Attributes:
         name: of the placeholder, as recorded.
         instance: for which it holds the place.
+        model: of that instance, whose size and constraints it has.
         node_labels: of the updated nodes.
     """
 
     name: str
     instance: str
+    model: str
     node_labels: tuple[tuple[str, str], ...]
 
 

@@ -88,8 +88,7 @@ class Instance:
         maintenance_asked: the window under which its owner asks for maintenance now.
         on_host: it is on its node's network, so that its address is the node's.
         pause_request: the id of the pause that is asked for on it; UNREADABLE for what names none.
-        own_labels: its labels that the template does not give and that are not the operator's,
-            protection included.
+        own_labels: its labels that are not the operator's, protection included.
     """
 
     name: str
@@ -222,6 +221,8 @@ class Observed:
         unusable: names that must not be created (again): taken by another pod, or created once
             and gone since.
         revisions: model -> number of its revision in the history, as far as it is known.
+        template_labels: model -> keys of the labels that its template gives, for each model whose
+            template is known.
         windows: the announced maintenances that concern the set, earliest first; those whose
             window is over stay while the set has an entry of theirs.
         windows_unheard: whether there may be windows that were not heard of yet since the start.
@@ -264,9 +265,14 @@ class Observed:
     unusable: frozenset[str] = frozenset()
     annotations: Mapping[str, str] = field(default_factory=dict)
     revisions: Mapping[str, int] = field(default_factory=dict)
+    template_labels: Mapping[str, frozenset[str]] = field(default_factory=dict)
     windows: tuple[WindowView, ...] = ()
     windows_unheard: bool = False
     places: Mapping[str, Place | None] = field(default_factory=dict)
     outbound: tuple[OutboundSummary, Condition] | None = None
     not_evicted: Mapping[str, tuple[str, datetime]] = field(default_factory=dict)
     agents: Mapping[str, AgentView] = field(default_factory=dict)
+
+    def knows_template(self, model: str) -> bool:
+        """Whether an instance of that model can be made."""
+        return model == self.template.model or model in self.template_labels

@@ -33,9 +33,10 @@ class Purpose(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateInstance:
-    """Create the pod of this recorded name from the latest model.
+    """Create the pod of this recorded name.
 
     Attributes:
+        model: whose template it is made from: the latest, but for one that is moved.
         replaces: name of the instance it makes up for, for the lineage annotation.
         attempt: number of failed repairs before it in its lineage, plus one; 0 outside repairs.
         after: UID of the victim whose DELETE must have been accepted first, in the same plan.

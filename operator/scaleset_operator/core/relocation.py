@@ -129,7 +129,7 @@ class _Mover:
         place = self.scene.observed.places[name]
         if place is not None and place.node is not None and not place.terminating:
             placed = following(self.scene, entry, MaintenancePhase.PLACED)
-            kept = {"node": place.node, "labels": dict(victim.own_labels)}
+            kept = {"node": place.node, "model": victim.model, "labels": self._own(victim)}
             self.moves.open.append(placed.model_copy(update=kept))
             return
         why = self._not_placed(entry, place)
@@ -145,8 +145,15 @@ class _Mover:
         if place is None:
             labels = self.views[entry.mark].node_labels
             self.moves.acts.append(
-                HoldPlace(name=name, instance=entry.instance, node_labels=labels)
+                HoldPlace(
+                    name=name, instance=entry.instance, model=victim.model, node_labels=labels
+                )
             )
+
+    def _own(self, victim: Instance) -> dict[str, str]:
+        """Its labels that no template gave it: what its own one says it has from that again."""
+        given = self.scene.observed.template_labels.get(victim.model, frozenset())
+        return {key: value for key, value in victim.own_labels if key not in given}
 
     def _not_placed(self, entry: MaintenanceEntry, place: Place | None) -> str:
         """Why there is no place, once one was asked for long enough; empty before.

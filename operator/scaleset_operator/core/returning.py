@@ -95,13 +95,15 @@ class Returner:
             moves.acts.append(self._creation(entry))
 
     def _creation(self, entry: MaintenanceEntry) -> CreateInstance:
+        """From its own model, for a move is no rollout; from the latest if that is lost by now."""
         view = self.views.get(entry.mark)
+        known = self.scene.observed.knows_template(entry.model)
         said = None if view is None else written(ahead(view, allowed=False, before=NONE_BEFORE))
         return CreateInstance(
             name=entry.instance,
             instance_id=Names.id_of(entry.instance),
             update_domain=entry.update_domain,
-            model=self.scene.observed.template.model,
+            model=entry.model if known else self.scene.observed.template.model,
             labels=tuple(sorted(entry.labels.items())),
             node=entry.node,
             node_labels=() if view is None else view.node_labels,

@@ -5,8 +5,10 @@ DaemonSets do it, so that a rollout can be undone. Must not know how a revision 
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from scaleset_operator.api.base import LABEL_PREFIX
 
 MAX_REVISIONS: Final = 10
 """Revisions that are kept beside those that instances have."""
@@ -20,12 +22,14 @@ class Revision:
         name: of the object that keeps it, made from the model, so that no two keep the same.
         number: greater than that of every model before it.
         uid: of the object; empty while it is not written.
+        template: that it keeps, where it was read; no part of what it is.
     """
 
     name: str
     model: str
     number: int
     uid: str = ""
+    template: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,3 +86,10 @@ def called(model: str, numbers: Mapping[str, int]) -> str:
     """
     number = numbers.get(model)
     return f"model {model}" if number is None else f"model {model}, revision {number}"
+
+
+def labels_given(template: Mapping[str, Any]) -> frozenset[str]:
+    """The keys of the labels that its instances have from it; none of ours is taken from one."""
+    metadata = template.get("metadata") or {}
+    labels: Mapping[str, str] = metadata.get("labels") or {}
+    return frozenset(key for key in labels if not key.startswith(f"{LABEL_PREFIX}/"))

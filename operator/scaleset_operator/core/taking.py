@@ -22,6 +22,7 @@ from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.rollout_limits import is_lost
 from scaleset_operator.core.scene import Scene
 from scaleset_operator.core.upkeep_floor import about_to_go, available, batch, floor
+from scaleset_operator.core.upkeep_objections import model_lost
 from scaleset_operator.core.windowview import WindowView
 
 PLACEHOLDER: Final = "{}-place"
@@ -102,7 +103,12 @@ class Taking:
             return No(Reason.INSTANCE_PROTECTED, "protect-from-scale-set-actions")
         if view.works_on_nodes and instance.node != view.node:
             return No(Reason.NODE_NOT_EMPTYING, f"{view.node} is being emptied")
-        return self.other_hands(instance)
+        return self._as_it_is(view, instance) or self.other_hands(instance)
+
+    def _as_it_is(self, view: WindowView, instance: Instance) -> No | None:
+        """Whether it can come again as it is (V-21)."""
+        lost = "" if view.impact is Impact.PAUSE else model_lost(self.scene, instance)
+        return No(Reason.REVISION_NOT_FOUND, lost) if lost else None
 
     def other_hands(self, instance: Instance) -> No | None:
         """Whether a repair, a rollout or a scale-in has it."""
@@ -121,7 +127,7 @@ class Taking:
         if view.suspended:
             return No(Reason.WINDOW_SUSPENDED, "spec.suspend of the window")
         if not view.turn:
-            return No(Reason.PARTNER_ACTIVE, view.turn_detail)
+            return No(view.turn_reason, view.turn_detail)
         other = next((e for e in self.upkeep.entries if e.mark != row.mark), None)
         if other is not None:
             return No(Reason.OTHER_MAINTENANCE, f"{other.window} has {other.instance}")
@@ -137,8 +143,8 @@ class Taking:
 
     def obstacle(self, view: WindowView, row: SetIteration, instance: Instance) -> No | None:
         """Why it cannot be taken now: the window, other hands, the batch, the floor (X-02)."""
-        no = self.window_held(view, row) or self.other_hands(instance)
-        return no or self.no_room(instance)
+        no = self.window_held(view, row) or self._as_it_is(view, instance)
+        return no or self.other_hands(instance) or self.no_room(instance)
 
     def no_room(self, instance: Instance) -> No | None:
         """Whether one more away would be too many, or break the floor (X-02)."""

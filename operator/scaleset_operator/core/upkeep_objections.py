@@ -7,7 +7,9 @@ from datetime import timedelta
 from typing import Final
 
 from scaleset_operator.api.maintenanceledger import MaintenanceEntry, MaintenancePhase
+from scaleset_operator.api.maintenancestatus import Impact
 from scaleset_operator.core.draining import shortage
+from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.scene import Scene
 from scaleset_operator.core.windowview import WindowView
 
@@ -25,6 +27,25 @@ def objection(scene: Scene, view: WindowView | None, entry: MaintenanceEntry) ->
         view: the window; None where it is announced no more.
         entry: as recorded.
     """
+    no = _of_window(scene, view, entry)
+    if no:
+        return no
+    if any(entry.uid == repair.uid for repair in scene.entries):
+        return "it is under repair"
+    if entry.impact is Impact.REDEPLOY and entry.uid in scene.by_uid:
+        lost = model_lost(scene, scene.by_uid[entry.uid])
+        if lost:
+            return lost
+    if scene.now >= entry.start_time + LONGEST_WAIT:
+        held = scene.observed.not_evicted.get(entry.instance)
+        placed = entry.phase is MaintenancePhase.PLACED
+        short = shortage(scene, entry) if placed else ""
+        return held[0] if held else short or "the floor had no room for it"
+    return ""
+
+
+def _of_window(scene: Scene, view: WindowView | None, entry: MaintenanceEntry) -> str:
+    """What its window, and the iteration, say against it."""
     rows = scene.maintenance.iterations
     stopped = next((r.stopped for r in rows if r.mark == entry.mark), None)
     if view is None or view.deleted:
@@ -35,11 +56,14 @@ def objection(scene: Scene, view: WindowView | None, entry: MaintenanceEntry) ->
         return view.turn_detail or "the other window of the pair has its turn"
     if stopped is not None:
         return f"the iteration has stopped: {stopped.message}"
-    if any(entry.uid == repair.uid for repair in scene.entries):
-        return "it is under repair"
-    if scene.now >= entry.start_time + LONGEST_WAIT:
-        held = scene.observed.not_evicted.get(entry.instance)
-        placed = entry.phase is MaintenancePhase.PLACED
-        short = shortage(scene, entry) if placed else ""
-        return held[0] if held else short or "the floor had no room for it"
     return ""
+
+
+def model_lost(scene: Scene, instance: Instance) -> str:
+    """Why it could not be made again as it is (V-21); empty where it can.
+
+    From another model it would be a rollout, past that one's batches and limits.
+    """
+    if scene.observed.knows_template(instance.model):
+        return ""
+    return f"no revision of the set keeps its model, {instance.model}"

@@ -6,6 +6,7 @@ that fails leaves the ledger as it is, and the next turn sees to it.
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Final
@@ -159,7 +160,8 @@ class Actor:
         """None when the place is held, or let go; what is refused fails the move in time."""
         try:
             if isinstance(action, HoldPlace):
-                await self._relocations.hold_place(owner, action, not_after)
+                maker = _of_model(owner, action.model, memory)
+                await self._relocations.hold_place(maker, action, not_after)
             else:
                 await self._relocations.release_place(owner, action)
         except (Conflict, Refused) as no:
@@ -249,7 +251,8 @@ class Actor:
         self, owner: Owner, action: CreateInstance, memory: Memory, not_after: int
     ) -> Exception | None:
         try:
-            await self._cluster.create_instance(owner, action, not_after)
+            maker = _of_model(owner, action.model, memory)
+            await self._cluster.create_instance(maker, action, not_after)
         except Conflict as taken:
             memory.unusable.add(action.name)
             return taken
@@ -264,3 +267,12 @@ class Actor:
 
 def _first(faults: Iterable[Exception | None]) -> Exception | None:
     return next((f for f in faults if f is not None), None)
+
+
+def _of_model(owner: Owner, model: str, memory: Memory) -> Owner:
+    """The set with the template of that model: of an older one the history's, else its own."""
+    if memory.template is not None and model == memory.template.model:
+        return owner
+    kept = (r.template for r in memory.revisions if r.model == model)
+    template = next((t for t in kept if t is not None), None)
+    return owner if template is None else replace(owner, template=template)

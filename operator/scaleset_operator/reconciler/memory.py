@@ -28,7 +28,7 @@ class Memory:
     Attributes:
         template: what the last dry run said, and for which model.
         template_retry: when a refused template is tried again.
-        revisions: the history of models, as of the last time it was seen to.
+        revisions: the history of models with their templates, as of the last time it was seen to.
         revised: the model for which it was.
         revisions_retry: when it is seen to again, if that failed.
         foreign: pods that match the selector and are not ours, as of `foreign_looked`.

@@ -12,6 +12,7 @@ from scaleset_operator.api.base import Condition
 from scaleset_operator.api.scalesetstatus import OutboundSummary
 from scaleset_operator.core.observed import Evidence, Instance, Neighbour, Observed, TemplateView
 from scaleset_operator.core.outboundwords import SUFFICIENT, summary
+from scaleset_operator.core.revisions import labels_given
 from scaleset_operator.core.windowview import Place
 from scaleset_operator.reconciler.disruption import disruption_over
 from scaleset_operator.reconciler.memory import FleetBook, Memory
@@ -97,6 +98,7 @@ class Observer:
             create_refused=memory.create_refused,
             unusable=frozenset(memory.unusable),
             revisions={r.model: r.number for r in memory.revisions},
+            template_labels=_labels_given(known, memory),
         )
 
     def _with_windows(
@@ -176,6 +178,11 @@ class Observer:
             on_it = (self._probes.neighbour(p.uid) for p in self._cluster.pods_on(node) if p.live)
             found[node] = tuple(n for n in on_it if n is not None)
         return found
+
+
+def _labels_given(known: KnownSet, memory: Memory) -> Mapping[str, frozenset[str]]:
+    older = {r.model: labels_given(r.template) for r in memory.revisions if r.template is not None}
+    return {**older, known.model: labels_given(known.resource.spec.template)}
 
 
 def _outbound(known: KnownSet, resources: Resources) -> tuple[OutboundSummary, Condition] | None:

@@ -17,6 +17,7 @@ from scaleset_operator.api.base import Resource
 from scaleset_operator.core.disruption import Disruption
 from scaleset_operator.core.observed import Evidence, Instance, ProberView
 from scaleset_operator.core.policies import Policy, ProberPlace
+from scaleset_operator.core.revisions import Revision
 from scaleset_operator.core.windowview import Place
 from scaleset_operator.reconciler.acts import Act
 from scaleset_operator.reconciler.ports import Clock, Key
@@ -34,6 +35,7 @@ BUDGETS: Final = TypeAdapter(Disruption)
 POLICIES: Final = TypeAdapter(tuple[Policy, ...] | None)
 PLACE: Final = TypeAdapter(ProberPlace)
 REPORTED: Final = TypeAdapter(Reported | None)
+REVISIONS: Final = TypeAdapter(tuple[Revision, ...])
 
 Write = Callable[[str], object]
 Turn = Callable[[Key], Awaitable[datetime | None]]

@@ -11,6 +11,7 @@ from scaleset_operator.api.scalesetstatus import ScaleSetStatus
 from scaleset_operator.core.disruption import Disruption
 from scaleset_operator.core.observed import Evidence, Neighbour, ProberView
 from scaleset_operator.core.policies import Policy, ProberPlace
+from scaleset_operator.core.revisions import Revision
 from scaleset_operator.core.windowview import Place
 from scaleset_operator.reconciler.acts import Act
 from scaleset_operator.reconciler.leadership import Leadership
@@ -34,11 +35,13 @@ from scaleset_operator.reconciler.recorder import (
     PLACE,
     POLICIES,
     REPORTED,
+    REVISIONS,
     VIEW,
     Recorder,
 )
 from scaleset_operator.reconciler.relocations import Relocations, Reported
 from scaleset_operator.reconciler.resources import Resources
+from scaleset_operator.reconciler.revisions import Revisions
 from scaleset_operator.reconciler.turn import Reconciler
 
 
@@ -53,6 +56,7 @@ def record(loop: Reconciler, recorder: Recorder) -> None:
     loop.cluster = cluster
     moves = RecordingRelocations(loop.relocations, cluster, loop.resources, recorder)
     loop.relocations = moves
+    loop.revisions = RecordingRevisions(loop.revisions, recorder)
     loop.probes = RecordingProbes(loop.probes, recorder)
     loop.vantage = RecordingVantage(loop.vantage, recorder)
     loop.policies = RecordingPolicies(loop.policies, recorder)
@@ -158,6 +162,30 @@ class RecordingRelocations(NotedRelocations):
 def _labels_of(window: MaintenanceWindow) -> Collection[str]:
     selector = window.spec.updated_node_selector
     return () if selector is None else selector.match_labels
+
+
+class RecordingRevisions:
+    """The port `Revisions`, writing what is kept: moved instances are made from it again."""
+
+    def __init__(self, revisions: Revisions, recorder: Recorder) -> None:
+        self._revisions = revisions
+        self._recorder = recorder
+
+    async def list_revisions(self, owner: Owner) -> tuple[Revision, ...]:
+        """See the port."""
+        found = await self._revisions.list_revisions(owner)
+        data = REVISIONS.dump_python(found, mode="json")
+        self._recorder.begin_observation()
+        self._recorder.saw("revisions", owner.key, data, data)
+        return found
+
+    async def write_revision(self, owner: Owner, revision: Revision) -> Revision:
+        """See the port."""
+        return await self._revisions.write_revision(owner, revision)
+
+    async def drop_revision(self, owner: Owner, revision: Revision) -> None:
+        """See the port."""
+        await self._revisions.drop_revision(owner, revision)
 
 
 class RecordingProbes:

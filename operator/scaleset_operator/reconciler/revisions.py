@@ -1,10 +1,12 @@
 """Keeping the history of a set's models: read and written when the model changes, and only then.
 
-A history that cannot be kept holds up nothing else: no decision depends on it. Chooses nothing:
-`core.revisions` does.
+A history that cannot be kept holds up nothing but the moves of instances that have an older model,
+for these are made from it again. Chooses nothing: `core.revisions` does.
 """
 
 import logging
+from collections.abc import Collection
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final, Protocol
 
@@ -32,7 +34,7 @@ class Revisions(Protocol):
     """Where the revisions are kept; each call raises Unavailable or Refused as the server says."""
 
     async def list_revisions(self, owner: Owner) -> tuple[Revision, ...]:
-        """The revisions that this set controls, in no order."""
+        """The revisions that this set controls, with their templates, in no order."""
         ...
 
     async def write_revision(self, owner: Owner, revision: Revision) -> Revision:
@@ -77,7 +79,7 @@ class History:
             return
         wait = RETRY
         try:
-            memory.revisions = await self._keep(known.owner, known.model)
+            memory.revisions = await self._keep(known.owner, known.model, _moving(known))
         except Refused as refused:
             wait = RETRY_REFUSED
             _log.warning("%s/%s: no history is kept: %s", *known.key, refused.message)
@@ -88,15 +90,25 @@ class History:
             return
         memory.revisions_retry = self._clock.now() + wait
 
-    async def _keep(self, owner: Owner, model: str) -> tuple[Revision, ...]:
+    async def _keep(
+        self, owner: Owner, model: str, moving: Collection[str]
+    ) -> tuple[Revision, ...]:
         known = await self._revisions.list_revisions(owner)
         pods = self._cluster.pods(owner)
-        needed = upkeep(owner.key.name, known, model, {pod.model for pod in pods.instances})
+        in_use = {pod.model for pod in pods.instances}.union(moving)
+        needed = upkeep(owner.key.name, known, model, in_use)
         if not pods.fresh:  # Which models are in use is not known: nothing is dropped.
             needed = Upkeep(write=needed.write)
         if needed.write is not None:
-            written = await self._revisions.write_revision(owner, needed.write)
+            stored = await self._revisions.write_revision(owner, needed.write)
+            written = replace(stored, template=owner.template)
             needed = Upkeep(write=written, drop=needed.drop)
         for revision in needed.drop:
             await self._revisions.drop_revision(owner, revision)
         return after(known, needed)
+
+
+def _moving(known: KnownSet) -> set[str]:
+    """Models of instances that are to come again, and may be away."""
+    maintenance = known.resource.status.maintenance
+    return {entry.model for entry in maintenance.in_flight} if maintenance is not None else set()

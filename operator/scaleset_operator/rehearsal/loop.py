@@ -60,6 +60,7 @@ class Loop:
         self.settled: Callable[[], None] = lambda: None
         self.hear_windows: Callable[[], None] = self._hear_windows
         self.resources = Resources()
+        self.history = RevisionBook()
         self._clock = client.server.clock
         self._next_change = next_change
         self._client = client
@@ -70,7 +71,7 @@ class Loop:
             cluster=self.noted,
             probes=probes,
             clock=self._clock,
-            revisions=FakeRevisions(RevisionBook(), self._client.wire),
+            revisions=FakeRevisions(self.history, self._client.wire),
             relocations=NotedRelocations(FakeRelocations(self._client), self.noted),
         )
         self.turn: Turn = self.reconciler.turn

@@ -28,6 +28,7 @@ from scaleset_operator.reconciler.recorder import (
     PLACE,
     POLICIES,
     REPORTED,
+    REVISIONS,
     VIEW,
 )
 from scaleset_operator.rehearsal.api_server import Change, FakeApiServer
@@ -117,6 +118,7 @@ class Replay:
             "fresh": self._fresh,
             "budgets": self._budgets,
             "template": self._template,
+            "revisions": self._revisions,
             "vote": self._vote,
             "policies": self._policies,
             "agent": self._agent,
@@ -151,6 +153,11 @@ class Replay:
         self._seen.refused.pop(key, None)
         if said["value"]:
             self._seen.refused[key] = (Reason(said["value"][0]), said["value"][1])
+
+    def _revisions(self, said: Mapping[str, Any]) -> None:
+        key = Key(*said["of"])
+        owner_uid = self.server.resource("ScaleSet", *key)["metadata"]["uid"]
+        self.loop.history.keep(key, owner_uid, REVISIONS.validate_python(said["value"]))
 
     def _vote(self, said: Mapping[str, Any]) -> None:
         name, at = said["of"][0], said["value"]

@@ -5,12 +5,13 @@ which revisions are worth keeping.
 """
 
 import copy
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import count
 from typing import Any, NamedTuple
 
 from scaleset_operator.core.revisions import Revision
-from scaleset_operator.reconciler.ports import Owner
+from scaleset_operator.reconciler.ports import Key, Owner
 from scaleset_operator.rehearsal.errors import CONFLICT, EXISTS, NOT_FOUND, ServerError
 from scaleset_operator.rehearsal.requests import Request, Verb
 from scaleset_operator.rehearsal.wire import Wire
@@ -31,6 +32,14 @@ class RevisionBook:
         self.kept: dict[tuple[str, str], Kept] = {}
         self.uids = count(1)
 
+    def keep(self, key: Key, owner_uid: str, revisions: Iterable[Revision]) -> None:
+        """Exactly these of one set, as somebody else wrote them."""
+        for name in [name for name, one in self.kept.items() if one.owner_uid == owner_uid]:
+            del self.kept[name]
+        for one in revisions:
+            kept = Kept(replace(one, template=None), owner_uid, dict(one.template or {}))
+            self.kept[key.namespace, one.name] = kept
+
     def numbers(self) -> dict[str, int]:
         """Model -> number, of all sets."""
         return {one.revision.model: one.revision.number for one in self.kept.values()}
@@ -48,7 +57,7 @@ class FakeRevisions:
 
         def send() -> tuple[Revision, ...]:
             return tuple(
-                one.revision
+                replace(one.revision, template=one.data)
                 for (namespace, _), one in self.book.kept.items()
                 if namespace == owner.key.namespace and one.owner_uid == owner.uid
             )

@@ -16,7 +16,10 @@ OWNER: Final = Owner(
     key=Key("shop", "web"), uid="uid-web", resource_version="7", match_labels={"app": "web"}
 )
 HOLD: Final = HoldPlace(
-    name="web-7-place", instance="web-7", node_labels=(("maintenance/updated", "yes"),)
+    name="web-7-place",
+    instance="web-7",
+    model="m1",
+    node_labels=(("maintenance/updated", "yes"),),
 )
 
 

@@ -16,7 +16,10 @@ from tests.adapters.cluster.objects import CREATED, OWNER, controller
 
 PAUSE: Final = "pause:1"
 HOLD: Final = HoldPlace(
-    name="web-7-place", instance="web-7", node_labels=(("maintenance/updated", "yes"),)
+    name="web-7-place",
+    instance="web-7",
+    model="m1",
+    node_labels=(("maintenance/updated", "yes"),),
 )
 ASKED: Final = {"key": "maintenance/updated", "operator": "In", "values": ["yes"]}
 CLAIM: Final = {"name": "data", "persistentVolumeClaim": {"claimName": "data"}}

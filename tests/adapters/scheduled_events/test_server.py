@@ -350,7 +350,7 @@ TOKEN = st.sampled_from(
 BYTES = st.lists(TOKEN | st.binary(max_size=12), max_size=24).map(b"".join)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(data=GET + b"Expect: 100-continue\r\n\r\n", shut=False)
 @example(data=GET + b"Expect: x\r\n\r\n", shut=False)
 @example(data=GET + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\nxx", shut=False)
@@ -378,7 +378,6 @@ HEADER_NAMES = st.sampled_from(
 """Those that mean something, or might seem to."""
 
 
-@settings(deadline=None)
 @given(
     method=st.sampled_from(["GET", "POST", "PUT", "\ud800"]),
     path=st.just(PATH) | st.text(max_size=80),

@@ -17,6 +17,7 @@ import pytest
 
 from scaleset_operator.agent import cgroups
 from scaleset_operator.agent.freezer import SOURCE_ROOT
+from scaleset_operator.agent.options import DEFAULT_PORT
 from scaleset_operator.api.agentreport import AgentReport, PauseState, program_of
 from scaleset_operator.api.pauserequest import ANNOTATION_PAUSE, PauseRequest
 from tests.agent.nodes import pod, ports, rule
@@ -70,17 +71,31 @@ class Node:
             self.api.put(RULES, one)
         return self.api
 
-    def start(self) -> Self:
+    def start(self, *more: str) -> Self:
         """Starts the agent in the node's network, and in nobody else's process group."""
         with (self._folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
-                self._argv(),
+                [*self._argv(), *more],
                 env=self._environment(),
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
         return self
+
+    def page(self, name: str) -> tuple[int, str]:
+        """Asks for one of its pages: the status, and what it says."""
+        with self.gateway.rooms.gateway.call(socket.socket) as near:
+            near.settimeout(5)
+            try:
+                near.connect(("127.0.0.1", DEFAULT_PORT))
+            except ConnectionRefusedError:
+                return 0, ""
+            near.sendall(f"GET /{name} HTTP/1.0\r\n\r\n".encode())
+            with near.makefile("rb") as answer:
+                said = answer.read().decode()
+        head, _, body = said.partition("\r\n\r\n")
+        return int(head.split()[1]), body
 
     def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
         """Ends the agent, as whoever ends its container would."""
@@ -287,6 +302,21 @@ def test_the_removal_leaves_the_rules_as_they_were_found(node: Node, gateway: Ga
     node.kill()
     node.uninstall()
     assert gateway.ruleset() == before
+
+
+def test_after_the_removal_it_waits_alive_and_ready(node: Node, gateway: Gateway) -> None:
+    """A DaemonSet goes on to the next node only then, and nobody ends what waits."""
+    before = gateway.ruleset()
+    body = allocated(block(1))
+    node.serve(1, rules=(body,))
+    node.start().await_program(body)
+    node.kill()
+    node.start("--uninstall", "--stay")
+    wait_for(lambda: node.page("readyz")[0] == 200, SOON_S, "it is ready")
+    assert gateway.ruleset() == before
+    assert node.page("healthz") == (200, "ok\n")
+    assert node.page("metrics") == (200, "")
+    node.kill(signal.SIGTERM)
 
 
 def test_who_is_denied_cannot_leave_and_can_be_reached(node: Node, gateway: Gateway) -> None:

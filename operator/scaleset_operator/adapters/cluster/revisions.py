@@ -98,4 +98,5 @@ def _revision(item: Mapping[str, Any]) -> Revision:
         model=meta["labels"].get(LABEL_MODEL, ""),
         number=int(item["revision"]),
         uid=meta["uid"],
+        template=item.get("data"),
     )
