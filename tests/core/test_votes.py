@@ -8,7 +8,7 @@ import pytest
 
 from scaleset_operator.api.base import Reason, VMHealth
 from scaleset_operator.core.doubt import Doubtfulness
-from scaleset_operator.core.health import Verdict, judge
+from scaleset_operator.core.health import LISTEN_AGAIN, Verdict, judge
 from scaleset_operator.core.observed import Evidence, Outcome
 from tests.core._stories import a_set, published, reasons, settle, under_repair
 from tests.support.builders import evidence, instances, probe_view, scale_set_spec
@@ -44,6 +44,17 @@ def test_an_answer_that_is_wrong_stands_against_every_vote(outcome: Outcome) -> 
     """Rule 15: it is evidence against the instance itself."""
     verdict = judged(outcome, T0)
     assert (verdict.health, verdict.fresh) == (VMHealth.UNHEALTHY, True)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.TIMED_OUT, Outcome.WRONG_STATUS])
+def test_a_verdict_of_silence_is_looked_at_again_for_a_vote_that_comes_late(
+    outcome: Outcome,
+) -> None:
+    """Rule 15: until its grace is over, or a slot is free, another prober may have heard it."""
+    verdict = judged(outcome, None, bad=True)
+    assert verdict.health is VMHealth.UNHEALTHY
+    silent = outcome is Outcome.TIMED_OUT
+    assert verdict.changes_at == (T0 + LISTEN_AGAIN if silent else None)
 
 
 @pytest.mark.parametrize(("age", "vetoes"), [(0, True), (10.999, True), (11, False), (60, False)])

@@ -7,6 +7,7 @@ watched (P-11 to P-13, X-08). Silence goes through `doubt` first. Knows nothing 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import Final
 
 from scaleset_operator.api.base import Reason, VMHealth
 from scaleset_operator.api.scaleset import ScaleSetSpec
@@ -14,6 +15,10 @@ from scaleset_operator.core.causes import CAUSE, down_nodes, say
 from scaleset_operator.core.doubt import Doubtfulness, Found, SetWatch, weigh
 from scaleset_operator.core.observed import Evidence, Instance, Observed, Outcome, ProbeView
 from scaleset_operator.core.policies import shut_by
+
+LISTEN_AGAIN: Final = timedelta(seconds=5)
+"""So often a verdict of silence is looked at again, for a repair may wait for hours. Another prober
+is asked only about those that turns ask about, and its word wakes nobody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,6 +248,7 @@ class Bench:
             since=_since(instance, VMHealth.UNHEALTHY, self.now),
             fresh=True,
             in_rotation=False,
+            changes_at=self.now + LISTEN_AGAIN if evidence.silent else None,
         )
 
     def _silent(self, instance: Instance, evidence: Evidence) -> Verdict:
@@ -287,11 +293,4 @@ class Bench:
 def _with_change(
     verdict: Verdict, changes_at: datetime | None, doubt: Doubtfulness | None = None
 ) -> Verdict:
-    return Verdict(
-        health=verdict.health,
-        reason=verdict.reason,
-        message=verdict.message,
-        since=verdict.since,
-        doubt=doubt,
-        changes_at=changes_at,
-    )
+    return replace(verdict, doubt=doubt, changes_at=changes_at)

@@ -14,6 +14,7 @@ from scaleset_operator.adapters.vantage.exchange import MOST_ASKED, Asked, Secre
 from scaleset_operator.adapters.vantage.peer import PeerVantage
 from scaleset_operator.adapters.vantage.witnessing import Witnessing
 from scaleset_operator.core.election import NS
+from scaleset_operator.core.health import LISTEN_AGAIN
 from scaleset_operator.reconciler.ports import ProbeKey
 from tests.support.fake_calendar import FakeCalendar
 from tests.support.fake_clock import T0
@@ -126,6 +127,20 @@ async def test_a_vote_that_was_heard_stays_as_old_as_it_is_when_no_more_come(pai
     pair.fault = OSError()
     pair.clock.advance(8)
     assert await pair.vote() == T0
+
+
+async def test_who_is_silent_for_long_is_asked_about_as_long_as_turns_look(pair: Pair) -> None:
+    """Rule 15: a repair that begins after an hour of grace is vetoed by a vote of that moment."""
+    assert await pair.vote() is None
+    for _ in range(60):
+        pair.clock.advance(LISTEN_AGAIN.total_seconds())
+        pair.leader.votes("web-1")
+        await pair.leader.ask()
+    pair.hears()
+    pair.clock.advance(LISTEN_AGAIN.total_seconds() - 1)
+    await pair.leader.ask()
+    pair.clock.advance(1)
+    assert pair.leader.votes("web-1") is not None
 
 
 async def test_an_answer_without_our_seal_is_none(pair: Pair) -> None:
