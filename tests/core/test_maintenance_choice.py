@@ -161,6 +161,28 @@ def test_the_pause_lies_between_domains_and_never_within_one(
     assert between >= 10 * MINUTE > max(waits)
 
 
+def test_one_that_fell_ill_after_its_move_keeps_the_next_domain_waiting() -> None:
+    """M-15: though the floor has room for another one away, and nobody repairs it."""
+    story = UpkeepStory.of(scale_set_spec(replicas=SIZE, repairs=False), SIZE)
+    for name, pod in story.pods.items():
+        story.change(name, update_domain=pod.instance_id % 2)
+    story.windows = [view()]
+    story.turn()
+    story.skip(SCHEDULED)
+    while not on(story, NEW):
+        story.run(STEP)
+    first = story.evicted[0][1]
+    while story.said(first).last_operation_result_code is None:
+        story.run(STEP)
+    story.tell(Outcome.WRONG_STATUS, first)
+    story.run(15 * MINUTE, STEP)
+    assert len(story.evicted) == SIZE / 2
+    assert (row_of(story).waits_for, row_of(story).stopped) == ("DomainInProgress", None)
+    story.tell(Outcome.OK, first)
+    story.run(15 * MINUTE, STEP)
+    assert len(story.evicted) == SIZE
+
+
 def test_nothing_starts_after_the_window_and_what_has_started_is_finished() -> None:
     """M-25, V-05: the rest is pending for another iteration."""
     story = a_story(at=END - timedelta(seconds=10))
@@ -274,7 +296,7 @@ def test_with_its_own_work_on_nodes_only_the_node_that_is_emptied_is_moved() -> 
 def test_owners_may_start_it_in_their_window_and_at_no_other_instant(
     moment: datetime, reason: str
 ) -> None:
-    """M-05, M-10, V-10, V-11, V-12, V-32: half-open; told by time alone."""
+    """M-05, M-06, M-10, V-02, V-10, V-11, V-12, V-32: half-open; told by time alone."""
     story = a_story()
     story.now = moment
     story.turn()

@@ -55,6 +55,9 @@ def test_an_instance_keeps_its_name_id_domain_and_labels_and_gets_another_pod() 
     assert (after.instance_id, after.update_domain) == (before.instance_id, before.update_domain)
     assert after.own_labels == (("team", "shop"),)
     assert after.node == NEW
+    (made,) = acts_of(story, CreateInstance)
+    assert (made.node_labels, made.may_go_anywhere) == (view().node_labels, False)
+    assert made.node == NEW
     assert after.started is not None
     assert after.started > SELF_SERVICE
     assert story.places == {}

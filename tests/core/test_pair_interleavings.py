@@ -222,7 +222,7 @@ def stubborn(turn: PairTurn | None, wanting: tuple[str, ...], **told: Any) -> Pa
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("start", [AFRESH, FROM_BEFORE], ids=["afresh", "from before"])
 def test_of_a_pair_one_is_at_work_at_most_and_both_get_their_turn(start: World) -> None:
-    """M-17: in every order of steps, cut off anywhere, with a window made anew at any time."""
+    """M-17, V-07, V-27: in every order of steps, cut off anywhere, also with a window made anew."""
     assert list(faults(next_turn, start)) == []
 
 

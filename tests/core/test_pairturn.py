@@ -127,7 +127,7 @@ def test_the_turn_goes_from_one_that_is_at_rest_to_one_that_wants_it(
     ],
 )
 def test_whose_turn_it_is_instead_is_said(stands: PairTurn | None, said: str) -> None:
-    """M-17: and only one that is held lets its holder begin."""
+    """M-17, V-27: and only one that is held lets its holder begin."""
     assert turn_of_another(stands, EAST) == said
 
 
