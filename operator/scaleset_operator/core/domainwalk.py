@@ -49,7 +49,7 @@ class Walk:
         if domain is None:
             return self._waiting(row, no)
         taken = False
-        for instance in (i for i in pending if i.update_domain == domain):
+        for instance in self._of_domain(view, domain, pending):
             hindered = self.taking.hindrance(view, instance) or self.taking.obstacle(
                 view, row, instance
             )
@@ -93,6 +93,11 @@ class Walk:
         if all(is_up(self.scene, i) for i in back):
             return row.model_copy(update={"domain_done_time": self.scene.now})
         return row
+
+    def _of_domain(self, view: WindowView, domain: int, pending: list[Instance]) -> list[Instance]:
+        """Whom to take of it: one that was tried would be tried again before its time."""
+        members = [i for i in pending if i.update_domain == domain]
+        return [i for i in members if self._is_next(view, i)] or members
 
     def _is_next(self, view: WindowView, instance: Instance) -> bool:
         """Whether its domain goes on with it: one that was tried comes after all the others."""
