@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from scaleset_operator.api.agentreport import PauseState
+from scaleset_operator.api.maintenanceledger import MaintenancePhase
 from scaleset_operator.api.maintenancestatus import OperationResultCode
 from scaleset_operator.core.observed import Containers
 from scaleset_operator.core.pause import Watch
@@ -73,6 +74,20 @@ def test_a_paused_instance_is_out_of_rotation_before_it_is_asked_for() -> None:
             return
         story.run(SECOND, SECOND)
     pytest.fail("nobody was asked for")
+
+
+def test_one_that_goes_on_is_looked_at_until_it_is_heard() -> None:
+    """M-02: that it answers is no news where it did before its return was recorded."""
+    story, returning = opened(), 0
+    for _ in range(90):
+        plan = story.turn()
+        phases = {entry.phase for entry in story.entries}
+        if phases == {MaintenancePhase.RETURNING}:
+            returning += 1
+            assert plan.look_again_at is not None
+            assert plan.look_again_at <= story.now + 3 * SECOND
+        story.skip(story.now + SECOND)
+    assert returning
 
 
 def test_one_that_kubelet_would_kill_is_refused_with_retry_later() -> None:

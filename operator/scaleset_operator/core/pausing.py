@@ -35,7 +35,7 @@ from scaleset_operator.core.upkeep_floor import has_room
 from scaleset_operator.core.upkeep_objections import objection
 
 LOOK_AGAIN: Final = timedelta(seconds=3)
-"""A report is read anew at most so often."""
+"""A report is read anew at most so often, and one that goes on is looked at."""
 HEARD_WITHIN: Final = timedelta(seconds=2 * RENEWED_EVERY_S)
 """How long an agent is waited for that was not seen to report: twice as long as it may be quiet."""
 OLD_AFTER: Final = timedelta(seconds=LEASE_LASTS_S)
@@ -250,6 +250,9 @@ class Pauser:
             self.moves.again.append(ends)
             self.moves.open.append(entry)
             return
+        if not well:
+            # That it answers is no news to anybody where it did before its return was recorded.
+            self.moves.again.append(self.scene.now + LOOK_AGAIN)
         done = resolved(self.scene, entry, entry.result or ABORTED, entry.message)
         self.back.conclude(entry, done if well else None, ends, what="paused")
 
