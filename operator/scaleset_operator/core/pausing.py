@@ -247,8 +247,7 @@ class Pauser:
         well = bool(pod.in_rotation) and pod.ready and self._is_well(pod)
         ends = entry.phase_time + self.scene.slot_grace
         if pod.pause_request:
-            self.moves.again.append(ends)
-            self.moves.open.append(entry)
+            self._waits(entry)
             return
         if not well:
             # That it answers is no news to anybody where it did before its return was recorded.
