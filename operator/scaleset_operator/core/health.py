@@ -293,11 +293,4 @@ class Bench:
 def _with_change(
     verdict: Verdict, changes_at: datetime | None, doubt: Doubtfulness | None = None
 ) -> Verdict:
-    return Verdict(
-        health=verdict.health,
-        reason=verdict.reason,
-        message=verdict.message,
-        since=verdict.since,
-        doubt=doubt,
-        changes_at=changes_at,
-    )
+    return replace(verdict, changes_at=changes_at, doubt=doubt)
