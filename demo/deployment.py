@@ -70,9 +70,9 @@ class Deployment:
         """Apply that overlay with these components of manifests/, and no more.
 
         Args:
-            image: as for the operator, which is left as it runs where it is the same.
-            components: their names.
-            patches: changes of objects, as kustomize takes them.
+            image: of operator and agent.
+            components: by name.
+            patches: what is changed, as kustomize takes it.
         """
         inside = ("docker", "exec", "--interactive", config.nodes()[0])
         self._run(*inside, "mkdir", "-p", f"{_FOLDER}/here")
@@ -178,7 +178,7 @@ def _vantage() -> Json:
 
 
 def _packed(image: str, components: Sequence[str], patches: Sequence[Json]) -> bytes:
-    """The manifests, and beside them an overlay of image, components and patches: a tar archive."""
+    """The manifests, and beside them an overlay with these parts of it: a tar archive."""
     name, _, tag = image.partition(":")
     overlay = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",

@@ -117,9 +117,9 @@ class AgentOperation(Program):
         while True:
             self._beats["pauses"] = time.monotonic()
             await asyncio.to_thread(self._agent.sweep)
-            known = self._known()
-            if known is not None:
-                await asyncio.to_thread(self._agent.pause, known.members)
+            # Not what is recalled: a request may have come since, and its pause must not end.
+            if (heard := self._heard()) is not None:
+                await asyncio.to_thread(self._agent.pause, heard.members)
             self._stirred["report"].set()
             await self._stir("pauses", SWEEP_EVERY_S)
 
@@ -155,9 +155,13 @@ class AgentOperation(Program):
 
     def _known(self) -> Known | None:
         """What is known: as heard, until then as kept from before; None for nothing yet."""
+        return self._heard() or self._recalled
+
+    def _heard(self) -> Known | None:
+        """What was heard since this agent started; None until it is the whole of it."""
         if self._pods.whole and self._rules.whole:
             return Known(self._pods.values(), self._rules.values())
-        return self._recalled
+        return None
 
     # --- What is seen from outside -----------------------------------------------------------
 

@@ -247,3 +247,24 @@ def test_the_control_group_of_a_pod_is_found_by_its_uid(tmp_path: Path, where: s
     other.mkdir()
     assert group_of(tmp_path, UID) == wanted
     assert group_of(tmp_path, UID.replace("00000001", "00000003")) is None
+
+
+@pytest.mark.parametrize(("failures", "stands"), [(3, False), (4, True)])
+def test_one_that_kubelet_would_kill_meanwhile_is_never_frozen(
+    desk: Desk,
+    failures: int,
+    stands: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    """M-03: whoever asked; 30 s survive four failures at ten seconds, and not three."""
+    probe = {"periodSeconds": 10, "failureThreshold": failures}
+    request = PauseRequest(id="r1", deadline=T0 + timedelta(seconds=60), seconds=30)
+    body = pod(1, annotations={ANNOTATION_PAUSE: request.text()})
+    body["spec"] = {"containers": [{"name": "web", "livenessProbe": probe}]}
+    member = member_of(body)
+    assert member is not None
+    told = desk.look(member)
+    assert told is not None
+    assert bool(desk.freezer.frozen) is stands
+    if not stands:
+        assert told[0] is PauseState.REFUSED
+        assert told[1].startswith("LivenessProbeTooShort: kubelet may kill container 'web'")

@@ -88,6 +88,17 @@ def test_each_right_that_the_operator_lacks_fails_by_its_name(right: rights.Righ
     assert own.verdict is Verdict.NOTE, "most people do not run the operator as themselves"
 
 
+@pytest.mark.parametrize("right", rights.REPORTS, ids=lambda right: right.word())
+def test_the_reports_of_agents_are_asked_for_where_the_operator_lives(right: rights.Right) -> None:
+    """S-34: without them every block is a plan, and no pause is asked for."""
+    whole = ALL | dict.fromkeys(rights.REPORTS, True)
+    assert rights.of_the_operator("ann", ALL).verdict is Verdict.OK
+    assert rights.of_the_operator("ann", whole, placed=True).verdict is Verdict.OK
+    check = rights.of_the_operator("ann", whole | {right: False}, placed=True)
+    assert check.verdict is Verdict.FAILED
+    assert right.word() in check.message
+
+
 @pytest.mark.parametrize("right", rights.ELECTION, ids=lambda right: right.word())
 def test_the_lease_is_asked_for_only_where_a_leader_is_elected(right: rights.Right) -> None:
     whole = ALL | dict.fromkeys(rights.ELECTION, True)

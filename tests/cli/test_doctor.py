@@ -126,7 +126,7 @@ def test_the_rights_on_the_lease_are_asked_for_where_it_is(entrance: FakeEntranc
     def allowed(spec: dict[str, Any]) -> bool:
         what = spec["resourceAttributes"]
         asked.append((what["resource"], what.get("namespace", "")))
-        return bool(what["resource"] != "leases")
+        return what["resource"] != "leases" or what["verb"] in {"get", "list", "watch"}
 
     entrance.allowed = allowed
     assert verdicts(entrance)["rights of the operator"] == "Ok"
@@ -135,6 +135,23 @@ def test_the_rights_on_the_lease_are_asked_for_where_it_is(entrance: FakeEntranc
     entrance.add(LEASES, {"metadata": meta, "spec": spec})
     assert verdicts(entrance, code=2)["rights of the operator"] == "Failed"
     assert {place for resource, place in asked if resource == "leases"} == {"ops"}
+
+
+def test_the_rights_on_agents_reports_are_asked_for_where_the_operator_lives(
+    entrance: FakeEntrance,
+) -> None:
+    """S-34: an operator that may not hear of them calls every block a plan."""
+    asked: list[tuple[str, str]] = []
+
+    def allowed(spec: dict[str, Any]) -> bool:
+        what = spec["resourceAttributes"]
+        if what["resource"] == "leases":
+            asked.append((what["verb"], what.get("namespace", "")))
+        return not (what["resource"] == "leases" and what["verb"] == "watch")
+
+    entrance.allowed = allowed
+    assert verdicts(entrance, code=2)["rights of the operator"] == "Failed"
+    assert sorted(asked) == [("get", "ops"), ("list", "ops"), ("watch", "ops")]
 
 
 def test_reviews_that_may_not_be_made_leave_it_open(entrance: FakeEntrance) -> None:

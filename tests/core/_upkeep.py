@@ -84,7 +84,9 @@ class UpkeepStory(Story):
         seen = super().observe()
         asked = {name: why for name, why in refused.items() if name in self.tried}
         windows = tuple(sorted(self.windows, key=lambda v: v.announced.start_time))
-        return replace(seen, windows=windows, not_evicted=asked)
+        models = {pod.model for pod in self.pods.values()} | {e.model for e in self.entries}
+        kept = self.outside.get("template_labels", dict.fromkeys(models, frozenset()))
+        return replace(seen, windows=windows, not_evicted=asked, template_labels=kept)
 
     @property
     def tried(self) -> set[str]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
+from scaleset_operator.api.base import Reason
 from scaleset_operator.api.maintenancestatus import OperationResultCode
 from scaleset_operator.api.scaleset import MAX_UPDATE_DOMAINS
 from scaleset_operator.core.observed import Outcome, TemplateView
@@ -133,6 +135,30 @@ def test_a_pause_between_domains_counts_from_when_all_are_back() -> None:
     assert len(on(story, NEW)) == AT_ONCE
     story.run(5 * MINUTE, STEP)
     assert len(on(story, NEW)) == 2 * AT_ONCE
+
+
+@pytest.mark.parametrize(("of_a_domain", "at_once"), [(3, 2), (4, 2), (6, 3)])
+def test_the_pause_lies_between_domains_and_never_within_one(
+    of_a_domain: int, at_once: int
+) -> None:
+    """M-12, M-15: also where those who go together are back at once, and more follow."""
+    size = 2 * of_a_domain
+    percent = {"maxBatchInstancePercent": 100 * at_once // size}
+    wanted = scale_set_spec(replicas=size, upgradePolicy={"rollingUpgradePolicy": percent})
+    story = UpkeepStory.of(wanted, size)
+    for name, pod in story.pods.items():
+        story.change(name, update_domain=pod.instance_id % 2)
+    story.windows = [view(pause_between=10 * MINUTE)]
+    story.turn()
+    story.skip(SCHEDULED)
+    story.run(HOUR, STEP)
+    domains = [story.pods[name].update_domain for _, name, _ in story.evicted]
+    assert len(domains) == size
+    assert len(set(domains[:of_a_domain])) == len(set(domains[of_a_domain:])) == 1
+    times = [at for at, _, _ in story.evicted]
+    waits = [later - at for at, later in pairwise(times)]
+    between = waits.pop(of_a_domain - 1)
+    assert between >= 10 * MINUTE > max(waits)
 
 
 def test_nothing_starts_after_the_window_and_what_has_started_is_finished() -> None:
@@ -290,6 +316,10 @@ def test_what_time_or_room_will_change_waits_on_its_pod(subtests: pytest.Subtest
     with subtests.test("the pair's other side"):
         assert waits_for(story, "web-1") == ("Waiting", "PartnerActive")
         assert story.evicted == []
+    story.windows = [replace(view(), turn=False, turn_reason=Reason.INVALID_PAIR)]
+    story.run(STEP)
+    with subtests.test("no pair"):
+        assert waits_for(story, "web-1") == ("Waiting", "InvalidPair")
     story.windows = [view()]
     story.ask("web-2", "web-3", "web-4")
     story.run(STEP)

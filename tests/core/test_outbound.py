@@ -76,6 +76,17 @@ def test_an_empty_pool_has_no_allocation() -> None:
     assert told(status)[:2] == ("True", "EmptyPool")
 
 
+def test_the_row_goes_by_instances_whatever_the_number_of_front_ends() -> None:
+    """S-04, S-25: one block each, on one address; more addresses give nobody more."""
+    second = "192.0.2.20"
+    for size, ports in ((50, 1024), (51, 512)):
+        both = decided(a_rule(frontendIPs=[ADDRESS, second]), members(size))
+        assert both.ports_per_instance == ports
+        assert len(both.allocations) == len({row.instance for row in both.allocations}) == size
+        assert {row.last_port - row.first_port + 1 for row in both.allocations} == {ports}
+        assert {row.frontend_ip for row in both.allocations} == {ADDRESS, second}
+
+
 def test_whoever_has_an_address_of_its_own_needs_no_ports() -> None:
     """S-21, S-22: it counts in the pool, and nothing of it is translated."""
     pool = members(3)

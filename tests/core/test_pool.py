@@ -18,25 +18,22 @@ def a_set(name: str = "web", **labels: str) -> ScaleSet:
 
 
 @pytest.mark.parametrize(
-    ("ip", "on_host", "ruled", "way"),
+    ("ip", "on_host", "way"),
     [
-        ("8.8.4.4", False, True, Way.OWN_ADDRESS),
-        ("8.8.4.4", False, False, Way.OWN_ADDRESS),
-        ("10.1.2.3", True, True, Way.NODE),
-        ("8.8.4.4", True, True, Way.NODE),
-        ("10.1.2.3", False, True, Way.FRONTEND),
-        (None, False, True, Way.FRONTEND),
-        ("10.1.2.3", False, False, Way.DEFAULT),
+        ("8.8.4.4", False, Way.OWN_ADDRESS),
+        ("10.1.2.3", True, Way.NODE),
+        ("8.8.4.4", True, Way.NODE),
+        ("10.1.2.3", False, Way.FRONTEND),
+        (None, False, Way.FRONTEND),
     ],
 )
-def test_an_own_address_goes_before_the_front_end_and_that_before_the_default(
+def test_an_own_address_goes_before_the_front_end(
     ip: str | None,
     on_host: bool,  # noqa: FBT001 - a column of the table
-    ruled: bool,  # noqa: FBT001 - as above
     way: Way,
 ) -> None:
-    """S-21, S-22, S-23, S-26: whoever no rule serves has the default, whatever its set's labels."""
-    assert way_of(instance(ip=ip, on_host=on_host), ruled=ruled) is way
+    """S-21, S-22."""
+    assert way_of(instance(ip=ip, on_host=on_host)) is way
 
 
 def test_unhealthy_and_surplus_instances_are_members_and_those_that_are_over_are_not() -> None:

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from scaleset_operator.core.ports import (
     FIRST_PORT,
     Grid,
-    allowance,
     capacity_by_hand,
     end_of_row,
     ports_by_table,
@@ -39,25 +38,16 @@ def test_nothing_is_made_up_outside_the_table() -> None:
     """S-02: an empty pool has no allocation, one above 1000 no row."""
     assert ports_by_table(0) == 0
     assert ports_by_table(1001) is None
-    assert allowance(1001, 2) is None
     assert end_of_row(1001) is None
 
 
 @given(size=st.integers(0, 1000))
 def test_a_pool_never_needs_more_than_its_sum(size: int) -> None:
     """S-03: 51,200 at most, met at the ends of the rows but the last, which needs 32,000."""
-    total = size * (allowance(size) or 0)
+    total = size * (ports_by_table(size) or 0)
     assert total <= 51_200
     assert (total == 51_200) == (size in {50, 100, 200, 400, 800})
-    assert 1000 * (allowance(1000) or 0) == 32_000
-
-
-@given(size=st.integers(1, 1000), configurations=st.integers(1, 4))
-def test_ports_are_given_to_each_address_and_the_row_goes_by_instances(
-    size: int, configurations: int
-) -> None:
-    """S-04."""
-    assert allowance(size, configurations) == configurations * (ports_by_table(size) or 0)
+    assert 1000 * (ports_by_table(1000) or 0) == 32_000
 
 
 @given(size=st.integers(1, 1000))

@@ -15,7 +15,7 @@ from tests.integration.maintained import tier
 from tests.integration.test_rights_used import used
 from tests.integration.waiting import eventually
 from tests.kind.agents import ACCOUNT, NAME
-from tests.kind.outside import Outside, Seen, outside
+from tests.kind.outside import Outside, Running, Seen, outside
 from tests.manifests.grants import granted
 
 if TYPE_CHECKING:
@@ -68,10 +68,16 @@ def whole(block: Json) -> set[Seen]:
     return {Seen(block["frontendIP"], port) for port in ports}
 
 
-def test_flows_leave_from_their_own_blocks_and_no_death_of_an_agent_breaks_one(
-    world: KindWorld, far: Outside, agents: Agents
+def test_flows_leave_from_their_own_blocks_until_the_agents_are_taken_away(
+    world: KindWorld,
+    far: Outside,
+    agents: Agents,
+    cluster: KindCluster,
+    session_began: datetime,
 ) -> None:
-    """S-15, S-16, S-17, S-18, S-34: what the server sees is what the rule says."""
+    """S-15, S-16, S-17, S-18, S-34: what the server sees is what the rule says, no end of an agent
+    breaks a flow, and what is taken away leaves foreign rules as they were. No right more or less
+    than is granted is used."""
     blocks = pool(world, far)
     pods = {pod["metadata"]["name"]: pod for pod in world.pods("web")}
     assert blocks.keys() == pods.keys()
@@ -86,43 +92,37 @@ def test_flows_leave_from_their_own_blocks_and_no_death_of_an_agent_breaks_one(
     assert set(far.flows(world, second, PORTS + 1)) == whole(others), "and no port more"
     running = far.running(world, first)
     assert running.seen() in whole(mine)
-    node = first["spec"]["nodeName"]
+    assert_outlives(world, far, agents, first, running)
+    assert set(far.flows(world, first, 1)) < whole(mine)
+    world.await_ready("web")
+    for node in far.fronts:
+        assert agents.rules(node) != agents.found[node]
+    agents.take_away()
+    for node in config.nodes():
+        assert agents.rules(node) == agents.found[node]
+    (seen_now,) = far.flows(world, first, 1)
+    assert seen_now.address not in far.fronts.values()
+    assert_rights(cluster, session_began)
+
+
+def assert_outlives(
+    world: KindWorld, far: Outside, agents: Agents, pod: Json, running: Running
+) -> None:
+    """No death of an agent breaks a flow, nor does the start of the next."""
+    node, came_from = pod["spec"]["nodeName"], running.seen().address
     killed = agents.kill(node)
     assert running.is_alive(), "nobody is there, and the rules are"
-    assert set(far.flows(world, first, 1)) < whole(mine)
+    (seen,) = far.flows(world, pod, 1)
+    assert seen.address == came_from
     agents.await_another(node, killed)
     eventually(partial(reported, agents, node), "it reports anew")
     assert running.is_alive()
-    assert set(far.flows(world, first, 1)) < whole(mine)
-    world.await_ready("web")
 
 
 def reported(agents: Agents, node: str) -> bool:
     """Whether the agent says that it carries out what is there."""
     report = agents.report(node)
     return report is not None and bool(report.instances) and not report.message
-
-
-def test_nothing_is_left_of_agents_that_are_taken_away(
-    world: KindWorld,
-    far: Outside,
-    agents: Agents,
-    cluster: KindCluster,
-    session_began: datetime,
-) -> None:
-    """S-34: as the documentation says, and foreign rules as they were. On the way they used the
-    rights that they have, and wanted no others."""
-    blocks = pool(world, far)
-    pod = world.pods("web")[0]
-    assert set(far.flows(world, pod, 1)) < whole(blocks[pod["metadata"]["name"]])
-    for node in far.fronts:
-        assert agents.rules(node) != agents.found[node]
-    agents.take_away()
-    for node in config.nodes():
-        assert agents.rules(node) == agents.found[node]
-    (seen,) = far.flows(world, pod, 1)
-    assert seen.address not in far.fronts.values()
-    assert_rights(cluster, session_began)
 
 
 def assert_rights(cluster: KindCluster, since: datetime) -> None:

@@ -84,7 +84,11 @@ class Seen:
             self.look(world)
             return holds()
 
-        eventually(done, what, seconds=within, told=lambda: f"{self}\n{world.told('web')}")
+        def told() -> str:
+            rows = [seven_names(world, name) for name in self.begun]
+            return f"{self}\n{rows}\n{world.events('web')}\n{world.told('web')}"
+
+        eventually(done, what, seconds=within, told=told)
 
 
 def stands_still(world: KindWorld, pod: Json) -> bool:
@@ -114,7 +118,9 @@ def test_a_domain_stands_still_and_goes_on_though_its_agent_is_killed(
     """M-02, M-04, M-11: out of rotation first, one domain at a time, same processes, none repaired,
     and thawed in time by whoever is left."""
     expose(world, "web")
-    world.scale_set("web", SIZE, updateDomainCount=DOMAINS, repairs={"gracePeriod": "PT0S"})
+    pace = {"rollingUpgradePolicy": {"maxBatchInstancePercent": 100 // DOMAINS}}
+    repairs = {"gracePeriod": "PT30S"}
+    world.scale_set("web", SIZE, updateDomainCount=DOMAINS, upgradePolicy=pace, repairs=repairs)
     tier(world, "web", "web")
     world.await_ready("web", seconds=BEGUN_S)
     for node in config.nodes():
@@ -156,7 +162,6 @@ def announce(world: KindWorld) -> None:
         "scaleSetSelector": {"matchLabels": {"tier": "web"}},
         "impact": "Pause",
         "notifyBefore": "PT1H",
-        "urgent": True,
         "once": {"scheduled": {"startTime": clock(2), "endTime": clock(300)}},
         "updateDomains": {"pauseBetween": "PT0S"},
     }
@@ -165,7 +170,7 @@ def announce(world: KindWorld) -> None:
 
 def all_completed(world: KindWorld, names: list[str]) -> bool:
     """Whether the pause of each is over, and well."""
-    return all(
-        seven_names(world, name).get("lastOperationResultCode") == "MaintenanceCompleted"
-        for name in names
-    )
+    said = [seven_names(world, name) for name in names]
+    codes = [one.get("lastOperationResultCode", "None") for one in said]
+    assert set(codes) <= {"None", "MaintenanceCompleted"}, (said, world.told("web"))
+    return set(codes) == {"MaintenanceCompleted"}

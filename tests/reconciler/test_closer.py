@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scaleset_operator.api.base import format_time
+from scaleset_operator.api.base import Reason, format_time
 from scaleset_operator.api.maintenancewindow import MaintenanceWindow
 from scaleset_operator.api.scalesetstatus import ScaleSetStatus
 from scaleset_operator.api.windowledger import PairState, PairTurn
@@ -107,12 +107,24 @@ async def test_a_turn_from_before_an_edit_of_either_window_is_nobody_s(looking: 
     looking.edit("east", "nobody")
     looking.edit("east", WEST)
     looking.stage.operator.hear()
-    assert (await looking.look()).turn_detail == "nobody of the pair has its turn yet"
+    view = await looking.look()
+    assert view.turn_reason is Reason.PARTNER_ACTIVE
+    assert view.turn_detail == "nobody of the pair has its turn yet"
     looking.give_turn("east", WEST)
     assert (await looking.look()).turn
     looking.edit(WEST, "nobody")
     looking.edit(WEST, "east")
     assert not (await looking.look()).turn
+
+
+async def test_two_that_are_no_pair_are_not_said_to_wait_for_each_other(looking: Looking) -> None:
+    """M-18, X-11: it has no turn either, for a reason of its own."""
+    looking.edit("east", "nobody")
+    looking.stage.operator.hear()
+    view = await looking.look()
+    assert not view.turn
+    assert view.turn_reason is Reason.INVALID_PAIR
+    assert "paired with shop/nobody" in view.turn_detail
 
 
 async def test_a_window_that_is_gone_is_seen_no_more(looking: Looking) -> None:

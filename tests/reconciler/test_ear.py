@@ -13,6 +13,7 @@ from tests.simulation.world import probe_spec, set_spec
 WEB, API, PROBE = Key("shop", "web"), Key("shop", "api"), Key("shop", "web-http")
 PATCH = Key("shop", "patch")
 ELSEWHERE = Key("bank", "web")
+OUT, FAR_OUT = Key("shop", "web-out"), Key("shop", "api-out")
 
 
 def body(key: Key, kind: str, spec: dict[str, Any], generation: int = 1) -> dict[str, Any]:
@@ -35,7 +36,10 @@ class Heard:
         self.woken: list[Key] = []
         self.probes: list[Key] = []
         self.windows: list[Key] = []
-        self.ear = Ear(self.resources, self.woken.append, self.probes.append, self.windows.append)
+        self.rules: list[Key] = []
+        self.versions: list[Key] = []
+        tell = (self.woken, self.probes, self.windows, self.rules)
+        self.ear = Ear(self.resources, *(told.append for told in tell))
 
     def of_set(
         self, key: Key, generation: int = 1, *, gone: bool = False, tier: str = ""
@@ -57,6 +61,17 @@ class Heard:
         self.ear.heard_of_window(PATCH, gone=gone, body=body(PATCH, "MaintenanceWindow", spec))
         assert self.woken == [], "no set's turn depends on a window"
         return self.windows.copy()
+
+    def of_rule(self, key: Key, tier: str, *, address: str = "192.0.2.10") -> set[Key]:
+        """The rules that look again; the sets that do stand in `woken`."""
+        self.woken.clear()
+        self.rules.clear()
+        chosen = {"matchLabels": {"tier": tier}}
+        said = body(key, "OutboundRule", {"scaleSetSelector": chosen, "frontendIPs": [address]})
+        said["metadata"]["resourceVersion"] = str(len(self.versions) + 1)
+        self.versions.append(key)
+        self.ear.heard_of_rule(key, gone=False, body=said)
+        return set(self.rules)
 
 
 @pytest.fixture
@@ -178,3 +193,50 @@ def test_a_set_that_comes_under_a_window_wakes_it(heard: Heard) -> None:
     heard.windows.clear()
     heard.of_set(WEB, generation=2, tier="web")
     assert heard.windows == [PATCH]
+
+
+def test_news_of_an_agent_wakes_every_rule_and_no_set(heard: Heard) -> None:
+    """S-34: which addresses a node holds may be another for any of them."""
+    heard.of_set(WEB, tier="web")
+    heard.of_rule(OUT, "web")
+    heard.of_rule(FAR_OUT, "api")
+    heard.woken.clear()
+    heard.rules.clear()
+    heard.ear.wake_rules()
+    assert sorted(heard.rules) == sorted([OUT, FAR_OUT])
+    assert heard.woken == heard.probes == heard.windows == []
+
+
+def test_a_rule_that_comes_or_changes_wakes_all_rules_and_its_own_sets(heard: Heard) -> None:
+    """S-06: an older rule may lose or gain what it claims by it."""
+    heard.of_set(WEB, tier="web")
+    heard.of_set(API, tier="api")
+    assert heard.of_rule(OUT, "web") == {OUT}
+    assert heard.woken == [WEB]
+    assert heard.of_rule(FAR_OUT, "api", address="192.0.2.20") == {OUT, FAR_OUT}
+    assert heard.woken == [API]
+    assert heard.of_rule(OUT, "web") == set(), "a status that was written is no news to rules"
+    assert heard.woken == [WEB], "and to its sets it is: they show it in short"
+    assert heard.of_rule(OUT, "api") == {OUT, FAR_OUT}
+    assert sorted(heard.woken) == [API, WEB]
+
+
+def test_a_rule_that_goes_wakes_the_others_and_its_sets(heard: Heard) -> None:
+    heard.of_set(WEB, tier="web")
+    heard.of_rule(OUT, "web")
+    heard.of_rule(FAR_OUT, "web")
+    heard.woken.clear()
+    heard.rules.clear()
+    heard.ear.heard_of_rule(OUT, gone=True, body={})
+    assert heard.rules == [FAR_OUT]
+    assert heard.woken == [WEB]
+
+
+def test_a_turn_of_a_set_wakes_the_rules_that_select_it(heard: Heard) -> None:
+    """S-06: an instance may have joined or left."""
+    heard.of_set(WEB, tier="web")
+    heard.of_rule(OUT, "web")
+    heard.of_rule(FAR_OUT, "api")
+    heard.rules.clear()
+    heard.ear.wake_rules_of(WEB)
+    assert heard.rules == [OUT]

@@ -214,3 +214,17 @@ async def test_a_rule_that_is_gone_or_going_is_left_alone() -> None:
     """Nothing is written to it any more."""
     rules = await Rules().running()
     assert await rules.reporter.turn(Key(NAMESPACE, "none")) is None
+
+
+async def test_a_set_that_no_rule_selects_has_no_ports_and_loses_those_it_had() -> None:
+    """S-23, S-26: it leaves by the cluster's default; nothing of it is given out or counted."""
+    rules = await Rules().running()
+    await rules.turn()
+    assert rules.status()["poolSize"] == 3
+    stored = rules.stage.server.resource("ScaleSet", *KEY)
+    stored["metadata"]["labels"] = {"tier": "api"}
+    rules.stage.server.restore("ScaleSet", stored)
+    await rules.turn()
+    status = rules.status()
+    assert (status["poolSize"], status["allocations"], status["unallocated"]) == (0, [], [])
+    assert rules.condition("OutboundPortsSufficient") == ("True", "EmptyPool")

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from scaleset_operator.adapters.cluster.connection import Connection
 from scaleset_operator.adapters.cluster.reflector import Reflector, Timing
-from scaleset_operator.api.agentreport import LEASE_LASTS_S, LEASE_PREFIX, AgentReport
+from scaleset_operator.api.agentreport import LEASE_LASTS_S, AgentReport, lease_name
 from scaleset_operator.core.outbound import Heard
 
 SETTLE_S: Final = 1.0
@@ -74,12 +74,10 @@ class AgentLeases:
         """See the port."""
         meta = obj["metadata"]
         name, version = meta["name"], meta["resourceVersion"]
-        if not name.startswith(LEASE_PREFIX):
-            return
         report = AgentReport.of(meta.get("annotations") or {})
         before = self._reports.get(name)
-        if report is None:
-            self.drop(obj)
+        if report is None or lease_name(report.node) != name:
+            self.drop(obj)  # Another's Lease; and nobody speaks for another node.
             return
         if before is not None and before[1] == version:
             return

@@ -15,7 +15,6 @@ from typing import Any, Final, NamedTuple
 from scaleset_operator.agent import pauses, wholefile
 from scaleset_operator.agent.members import Member
 from scaleset_operator.api.outboundrule import OutboundRule
-from scaleset_operator.api.pauserequest import PauseRequest
 
 FILE: Final = "last-known.json"
 _log = logging.getLogger(__name__)
@@ -71,7 +70,7 @@ class LastKnown:
 
 
 def _written(member: Member) -> dict[str, Any]:
-    asked = member.asked
+    """But for the pause that is asked for: only what is heard now begins one or ends it."""
     return {
         "namespace": member.namespace,
         "name": member.name,
@@ -80,16 +79,9 @@ def _written(member: Member) -> dict[str, Any]:
         "instance": member.instance,
         "leaving": member.leaving,
         "created": member.created,
-        "asked": asked.model_dump(mode="json") if isinstance(asked, PauseRequest) else asked,
     }
 
 
 def _read(body: Mapping[str, Any]) -> Member:
-    asked, address = body["asked"], body["address"]
-    return Member(
-        **{
-            **body,
-            "address": None if address is None else IPv4Address(address),
-            "asked": PauseRequest.model_validate(asked) if isinstance(asked, dict) else asked,
-        }
-    )
+    address = body["address"]
+    return Member(**{**body, "address": None if address is None else IPv4Address(address)})

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from scaleset_operator.api.base import LABEL_NAME
 from scaleset_operator.api.pauserequest import PauseRequest
+from scaleset_operator.core.pause import Watch, watches_of
 
 _OVER: Final = frozenset({"Succeeded", "Failed"})
 
@@ -24,6 +25,7 @@ class Member:
         leaving: whether its deletion was asked for.
         created: when, as the API server writes it.
         asked: the pause that is asked for, or what is wrong with the request.
+        watches: the probes by which kubelet kills its containers.
     """
 
     namespace: str
@@ -34,6 +36,7 @@ class Member:
     leaving: bool = False
     created: str = ""
     asked: PauseRequest | str | None = None
+    watches: tuple[Watch, ...] = ()
 
     @property
     def key(self) -> str:
@@ -46,7 +49,8 @@ def member_of(body: Mapping[str, Any]) -> Member | None:
     metadata, status = body["metadata"], body.get("status") or {}
     if status.get("phase") in _OVER:
         return None
-    of_node = bool((body.get("spec") or {}).get("hostNetwork"))
+    spec = body.get("spec") or {}
+    of_node = bool(spec.get("hostNetwork"))
     return Member(
         namespace=metadata.get("namespace", ""),
         name=metadata["name"],
@@ -56,6 +60,7 @@ def member_of(body: Mapping[str, Any]) -> Member | None:
         leaving=bool(metadata.get("deletionTimestamp")),
         created=metadata.get("creationTimestamp") or "",
         asked=PauseRequest.of(metadata.get("annotations") or {}),
+        watches=watches_of(spec),
     )
 
 

@@ -1,7 +1,8 @@
 """Pauses that are asked for on pods: begun once each, ended in time, answered by their id (M-02).
 
 An answer is written down before anything is frozen: an agent that dies in between neither freezes
-twice nor forgets what it began. Must not know how something is frozen, or whether a pause is wise.
+twice nor forgets what it began. One that kubelet may end by killing is refused here too (M-03): the
+pod may have been changed since the operator asked. Must not know how something is frozen.
 """
 
 import json
@@ -15,7 +16,9 @@ from scaleset_operator.agent import wholefile
 from scaleset_operator.agent.cgroups import CgroupError
 from scaleset_operator.agent.members import Member
 from scaleset_operator.api.agentreport import PauseReport, PauseState
+from scaleset_operator.api.base import Reason
 from scaleset_operator.api.pauserequest import PauseRequest
+from scaleset_operator.core.pause import objection
 
 FILE: Final = "answers.json"
 UNREADABLE: Final = "unreadable"
@@ -152,7 +155,8 @@ class PauseDesk:
             return f"{member.key} is paused already, by another request"
         if now > asked.deadline:
             return f"it is later than {asked.deadline:%Y-%m-%dT%H:%M:%SZ} by the node's clock"
-        return None
+        killed = objection(member.watches, timedelta(seconds=asked.seconds))
+        return None if killed is None else f"{Reason.LIVENESS_PROBE_TOO_SHORT}: {killed}"
 
     def _thaw(self, uid: str) -> None:
         try:

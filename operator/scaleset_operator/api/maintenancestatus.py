@@ -154,6 +154,11 @@ class MaintenanceWindowStatus(Model):
     """The latest operation on any instance."""
     announced: tuple[AnnouncedOccurrence, ...] = Field(default=(), max_length=MAX_ANNOUNCED)
     """Every maintenance that was announced and is not over, the next one first."""
+    past: tuple[Time, ...] = Field(
+        default=(), max_length=MAX_ANNOUNCED, examples=[["2026-10-13T00:00:00Z"]]
+    )
+    """When the scheduled windows of maintenances that are over opened, the latest first; none of
+    them is announced again, also not where a clock ran ahead and was put right."""
     last_iteration: Count = Field(default=0, examples=[3])
     """The highest number given to a maintenance."""
     campaign: Annotated[str, Field(max_length=MAX_LABEL_LENGTH)] = Field(

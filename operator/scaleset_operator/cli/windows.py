@@ -112,12 +112,13 @@ def foreseen(window: MaintenanceWindow, now: datetime, count: int) -> Preview:
 
 def _ahead(window: MaintenanceWindow, now: datetime) -> Iterator[Foreseen | LeftOut]:
     """What was announced, what the operator would announce now, and what is planned after it."""
-    announced = announce(window.spec, window.status, now).occurrences
+    found = announce(window.spec, window.status, now)
+    announced = found.occurrences
     certain = [_certain(window, one) for one in announced if one.end_time > now]
     planned = (
         item if isinstance(item, LeftOut) else _planned(window, item, now)
         for item in agenda(window.spec, now)
-        if not any(meets(item, one) for one in announced)
+        if item.scheduled.start not in found.past and not any(meets(item, one) for one in announced)
     )
     return merge(certain, planned, key=begin_of)
 

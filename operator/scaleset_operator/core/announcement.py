@@ -42,6 +42,7 @@ class Announcements:
         occurrences: those that are not over, the next one first.
         new: of these, those that are announced now.
         over: those that ended since the last look.
+        past: when all that are over began, the latest first: none of them comes again.
         next_time: when the next one is to be announced.
         too_short: a maintenance that does not take place for want of notice, where it is the next.
     """
@@ -49,6 +50,7 @@ class Announcements:
     occurrences: tuple[AnnouncedOccurrence, ...] = ()
     new: tuple[AnnouncedOccurrence, ...] = ()
     over: tuple[AnnouncedOccurrence, ...] = ()
+    past: tuple[datetime, ...] = ()
     last_iteration: int = 0
     campaign: str = ""
     campaign_iteration: int = 0
@@ -76,23 +78,21 @@ def announce(
         ScheduleError: nothing can be made of the spec.
     """
     state = _campaign(spec, standing(status, now, unfinished), now)
-    plan = tuple(_plan(spec, state.occurrences, now))
+    plan = tuple(_plan(spec, state, now))
     state = _add(spec, state, plan, now)
     return replace(state, upcoming=_upcoming(spec, state, plan, now))
 
 
-def _plan(
-    spec: MaintenanceWindowSpec, kept: Sequence[AnnouncedOccurrence], now: datetime
-) -> Iterator[Occurrence]:
+def _plan(spec: MaintenanceWindowSpec, state: Announcements, now: datetime) -> Iterator[Occurrence]:
     """What is not announced yet, as far ahead as matters now.
 
     Raises:
         ScheduleError: more would be announced at once than can be.
     """
     begin = now + spec.notify_before if is_strict(spec) else now
-    yield from takewhile(lambda one: one.start < begin, _free(spec, kept, now))
+    yield from takewhile(lambda one: one.start < begin, _free(spec, state, now))
     first, ahead = None, 0
-    for number, one in enumerate(o for o in _free(spec, kept, begin) if o.start >= begin):
+    for number, one in enumerate(o for o in _free(spec, state, begin) if o.start >= begin):
         first, due = first or one.start, announcement_of(one, spec)
         if number >= MAX_ANNOUNCED and due <= first:
             raise _too_many(spec)
@@ -103,10 +103,14 @@ def _plan(
 
 
 def _free(
-    spec: MaintenanceWindowSpec, kept: Sequence[AnnouncedOccurrence], after: datetime
+    spec: MaintenanceWindowSpec, state: Announcements, after: datetime
 ) -> Iterator[Occurrence]:
-    """Those that claim no instant of what is announced."""
-    return (o for o in occurrences(spec, after) if not any(meets(o, a) for a in kept))
+    """Those that claim no instant of what is announced, and were not held already.
+
+    The latter lie ahead again where a clock ran ahead and was put right (X-10).
+    """
+    fresh = (o for o in occurrences(spec, after) if o.scheduled.start not in state.past)
+    return (o for o in fresh if not any(meets(o, a) for a in state.occurrences))
 
 
 def standing(
@@ -124,6 +128,7 @@ def standing(
     return Announcements(
         occurrences=kept,
         over=over,
+        past=(*(a.start_time for a in reversed(over)), *status.past)[:MAX_ANNOUNCED],
         last_iteration=status.last_iteration,
         campaign=status.campaign,
         campaign_iteration=status.campaign_iteration,

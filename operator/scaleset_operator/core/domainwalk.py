@@ -36,8 +36,8 @@ class Walk:
         """One domain at a time, as the floor has room; says what it waits for."""
         if phase_of(view, self.scene.now) is not ActiveWindow.SCHEDULED:
             return row.model_copy(update={"waits_for": None, "message": ""})
-        row = self._finish_domain(row)
         pending = [i for i in self.members(row.mark) if self._is_pending(row, i)]
+        row = self._finish_domain(view, row, pending)
         if not pending:
             busy = any(e.mark == row.mark for e in self.upkeep.entries)
             no = None if busy else No(Reason.NOTHING_TO_DO, "nobody is left to be moved")
@@ -74,20 +74,29 @@ class Walk:
         fresh = instance.mark == row.mark and standing_of(instance) is Standing.PENDING
         return fresh and instance.name not in self.taking.moved
 
-    def _finish_domain(self, row: SetIteration) -> SetIteration:
-        """Note when everybody of the domain is back and healthy (M-15)."""
-        if row.current_update_domain is None or row.domain_done_time is not None:
+    def _finish_domain(
+        self, view: WindowView, row: SetIteration, pending: list[Instance]
+    ) -> SetIteration:
+        """Note when everybody of the domain is back and healthy (M-15), and nobody is to follow."""
+        current = row.current_update_domain
+        if current is None or row.domain_done_time is not None:
             return row
         if any(e.mark == row.mark for e in self.upkeep.entries):
+            return row
+        if any(i.update_domain == current and self._is_next(view, i) for i in pending):
             return row
         back = (
             i
             for i in self.members(row.mark)
-            if i.update_domain == row.current_update_domain and standing_of(i) is Standing.COMPLETED
+            if i.update_domain == current and standing_of(i) is Standing.COMPLETED
         )
         if all(is_up(self.scene, i) for i in back):
             return row.model_copy(update={"domain_done_time": self.scene.now})
         return row
+
+    def _is_next(self, view: WindowView, instance: Instance) -> bool:
+        """Whether its domain goes on with it: one that was tried comes after all the others."""
+        return self.taking.hindrance(view, instance) is None and not _was_tried(instance)
 
     def _held(self, view: WindowView, row: SetIteration) -> No | None:
         """What keeps the whole iteration from taking anybody by itself."""

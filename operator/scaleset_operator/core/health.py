@@ -293,4 +293,4 @@ class Bench:
 def _with_change(
     verdict: Verdict, changes_at: datetime | None, doubt: Doubtfulness | None = None
 ) -> Verdict:
-    return replace(verdict, changes_at=changes_at, doubt=doubt)
+    return replace(verdict, doubt=doubt, changes_at=changes_at)

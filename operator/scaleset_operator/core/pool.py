@@ -24,23 +24,20 @@ class Way(StrEnum):
     NODE = "Node"
     """It is on its node's network, and has the node's address and ports."""
     FRONTEND = "Frontend"
-    """A front-end address of a rule that selects its set."""
-    DEFAULT = "Default"
-    """No rule serves it: whatever the cluster translates to, chosen by nobody here (S-23, S-26)."""
+    """A front-end address of the rule that its pool belongs to."""
 
 
-def way_of(instance: Instance, *, ruled: bool) -> Way:
-    """The way of one instance.
+def way_of(instance: Instance) -> Way:
+    """The way of one member of a pool; healthy or not, listening or not (S-24).
 
-    Args:
-        instance: the pod; whether it is healthy or listens anywhere does not matter (S-24).
-        ruled: whether a rule with a front-end address serves its set.
+    Whoever is in no pool leaves by whatever the cluster translates to, chosen by nobody here
+    (S-23, S-26).
     """
     if instance.on_host:
         return Way.NODE
     if instance.ip and ip_address(instance.ip).is_global:
         return Way.OWN_ADDRESS
-    return Way.FRONTEND if ruled else Way.DEFAULT
+    return Way.FRONTEND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +65,7 @@ def members_of(instances: Iterable[Instance]) -> tuple[Member, ...]:
             name=one.name,
             created=one.created,
             node=one.node,
-            way=way_of(one, ruled=True),
+            way=way_of(one),
             leaving=one.terminating,
         )
         for one in instances

@@ -18,6 +18,8 @@ the roles of classic services alike (S-05)."""
 def ports_by_table(pool_size: int) -> int | None:
     """Ports of one address configuration in a pool of so many instances.
 
+    A pod has one IPv4 address, so an instance has one configuration and the row once (S-04).
+
     Returns:
         0 for an empty pool; None for one above the last row: the source says nothing of it, and no
         row is made up (S-02).
@@ -25,12 +27,6 @@ def ports_by_table(pool_size: int) -> int | None:
     if pool_size == 0:
         return 0
     return next((ports for largest, ports in TABLE if pool_size <= largest), None)
-
-
-def allowance(pool_size: int, configurations: int = 1) -> int | None:
-    """Ports of one instance: the row goes by instances and is given to each address (S-04)."""
-    row = ports_by_table(pool_size)
-    return None if row is None else row * configurations
 
 
 def end_of_row(pool_size: int) -> int | None:

@@ -127,7 +127,7 @@ class Taking:
         if view.suspended:
             return No(Reason.WINDOW_SUSPENDED, "spec.suspend of the window")
         if not view.turn:
-            return No(Reason.PARTNER_ACTIVE, view.turn_detail)
+            return No(view.turn_reason, view.turn_detail)
         other = next((e for e in self.upkeep.entries if e.mark != row.mark), None)
         if other is not None:
             return No(Reason.OTHER_MAINTENANCE, f"{other.window} has {other.instance}")

@@ -6,6 +6,7 @@ Values that an adapter fills in; nothing here chooses.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from scaleset_operator.api.base import Reason
 from scaleset_operator.api.maintenancestatus import Impact
 from scaleset_operator.api.windowledger import AnnouncedOccurrence
 
@@ -23,6 +24,7 @@ class WindowView:
             taken in the scheduled window.
         node: that the window empties now; None while it empties none.
         turn: whether nothing of its pair stands against it: it is unpaired, or holds the turn.
+        turn_reason: why it is not its turn: the partner's, or the two are no pair.
         turn_detail: whose turn it is instead, in words.
         live: whether window, pair and suspension were read live since the last record.
         deleted: the window is gone or being deleted: nothing new starts, what started is finished.
@@ -40,6 +42,7 @@ class WindowView:
     node: str | None = None
     works_on_nodes: bool = False
     turn: bool = True
+    turn_reason: Reason = Reason.PARTNER_ACTIVE
     turn_detail: str = ""
     live: bool = False
     deleted: bool = False

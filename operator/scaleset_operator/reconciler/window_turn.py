@@ -175,6 +175,7 @@ class _Desk:
         fields: dict[str, object] = {
             **self._times(present),
             "announced": plan.occurrences,
+            "past": plan.past,
             "last_iteration": plan.last_iteration,
             "campaign": plan.campaign,
             "campaign_iteration": plan.campaign_iteration,

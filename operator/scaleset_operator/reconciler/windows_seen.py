@@ -5,9 +5,10 @@ Reads what was heard and chooses nothing.
 
 from collections.abc import Collection, Mapping
 
+from scaleset_operator.api.base import Reason
 from scaleset_operator.api.maintenancewindow import MaintenanceWindow
 from scaleset_operator.core.noderecord import emptied_node
-from scaleset_operator.core.pairing import partner_of
+from scaleset_operator.core.pairing import objection, partner_of
 from scaleset_operator.core.pairturn import not_its_turn
 from scaleset_operator.core.windowview import WindowView
 from scaleset_operator.reconciler.ports import Key
@@ -47,7 +48,7 @@ def _view(
 ) -> WindowView:
     selector = window.spec.updated_node_selector
     labels = tuple(sorted(selector.match_labels.items())) if selector is not None else ()
-    detail = _turn_of_another(window, resources)
+    reason, detail = _turn_of_another(window, resources)
     return WindowView(
         name=window.metadata.name,
         uid=window.metadata.uid,
@@ -61,6 +62,7 @@ def _view(
         works_on_nodes=window.spec.node_maintenance is not None,
         node=emptied_node(window.status),
         turn=not detail,
+        turn_reason=reason,
         turn_detail=detail,
         live=live,
         deleted=window.metadata.deletion_timestamp is not None,
@@ -71,9 +73,12 @@ def _bears(labels: Mapping[str, str], wanted: tuple[tuple[str, str], ...]) -> bo
     return bool(wanted) and all(labels.get(key) == value for key, value in wanted)
 
 
-def _turn_of_another(window: MaintenanceWindow, resources: Resources) -> str:
-    """Why it is not this window's turn (M-17); empty where it is, or has no pair."""
+def _turn_of_another(window: MaintenanceWindow, resources: Resources) -> tuple[Reason, str]:
+    """Why it is not this window's turn (M-17); without words where it is, or has no pair."""
     named = partner_of(window)
     if named is None:
-        return ""
-    return not_its_turn(window, resources.window(Key(*named)))
+        return Reason.PARTNER_ACTIVE, ""
+    partner = resources.window(Key(*named))
+    paired = objection(window, partner) is None
+    reason = Reason.PARTNER_ACTIVE if paired else Reason.INVALID_PAIR
+    return reason, not_its_turn(window, partner)

@@ -370,6 +370,35 @@ def test_a_pause_is_carried_out_and_ends_in_time_though_the_agent_is_killed(
         group.rmdir()
 
 
+def test_an_agent_that_hears_nobody_ends_no_pause(node: Node, version: str, tmp_path: Path) -> None:
+    """It was asked for after what the agent recalls (M-02)."""
+    group = frost.roots()[version] / f"pod{here(1)['metadata']['uid']}"
+    group.mkdir()
+    counter = Counter(group, tmp_path / "count")
+    try:
+        api = node.serve(1, rules=())
+        node.start()
+        wait_for(lambda: node.report().node == "worker", SOON_S, "it reports")
+        deadline = datetime.now(UTC) + timedelta(minutes=5)
+        request = PauseRequest(id="r1", deadline=deadline, seconds=240)
+        api.put(PODS, here(1, annotations={ANNOTATION_PAUSE: request.text()}))
+        await_answer(node, PauseState.PAUSED)
+        node.kill()
+        api.close()
+        node.start()
+        wait_for(lambda: "/api/v1/pods: Client" in node.log(), SOON_S, "it finds nobody")
+        time.sleep(2)
+        assert cgroups.is_frozen(group)
+        node.serve(1, rules=())
+        wait_for(lambda: not cgroups.is_frozen(group), SOON_S, "it is asked for no more")
+    finally:
+        node.kill()
+        cgroups.thaw(group)
+        counter.end()
+        wait_for(lambda: not (group / "cgroup.procs").read_text(), 5, "it is empty")
+        group.rmdir()
+
+
 def await_answer(node: Node, state: PauseState) -> None:
     uid = here(1)["metadata"]["uid"]
 

@@ -108,19 +108,22 @@ async def _rights(scope: Scope) -> list[Check]:
 
 
 async def _operators_rights(scope: Scope) -> Check:
-    """Those of its work, and of the election where there is one."""
+    """Those of its work, of the election where there is one, and to the node agents' reports."""
     pods = await _read(lambda: scope.access.items(PODS, None, labels=OPERATOR_LABEL))
     user = scope.operator or _user_of(pods)
     if user is None:
         return rights.of_the_operator(None, None)
     place = rights.place_of_election(pods, await _leases(scope))
+    home = place or next((str(pod["metadata"]["namespace"]) for pod in pods), None)
     try:
         theirs = await _ask(scope, rights.OPERATOR, user, scope.namespace)
         if place is not None:
             theirs |= await _ask(scope, rights.ELECTION, user, place)
+        if home is not None:
+            theirs |= await _ask(scope, rights.REPORTS, user, home)
     except Forbidden:
         return rights.of_the_operator(user, None)
-    return rights.of_the_operator(user, theirs, elects=place is not None)
+    return rights.of_the_operator(user, theirs, elects=place is not None, placed=home is not None)
 
 
 async def _ask(

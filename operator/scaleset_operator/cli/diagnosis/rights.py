@@ -119,7 +119,11 @@ def of_the_caller_as_operator(answers: Mapping[Right, bool]) -> Check:
 
 
 def of_the_operator(
-    user: str | None, answers: Mapping[Right, bool] | None, *, elects: bool = False
+    user: str | None,
+    answers: Mapping[Right, bool] | None,
+    *,
+    elects: bool = False,
+    placed: bool = False,
 ) -> Check:
     """What the operator's own account may do.
 
@@ -127,6 +131,7 @@ def of_the_operator(
         user: whom it runs as; None where that is not known.
         answers: None where the API server does not tell us.
         elects: whether it is one of several replicas.
+        placed: whether its own namespace is known, in which node agents report.
     """
     name = "rights of the operator"
     if user is None:
@@ -136,7 +141,8 @@ def of_the_operator(
     if answers is None:
         message = f"{user} cannot be asked about: you may not create subjectaccessreviews"
         return Check(name=name, verdict=Verdict.UNKNOWN, message=message)
-    needed = (*OPERATOR, *ELECTION) if elects else OPERATOR
+    beside = (*(ELECTION if elects else ()), *(REPORTS if placed else ()))
+    needed = (*OPERATOR, *dict.fromkeys(beside))
     missing = _missing(answers, needed)
     if missing:
         message = f"{user} may not {named(missing)}"
