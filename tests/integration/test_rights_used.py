@@ -9,7 +9,7 @@ import pytest
 from manifests.generator.sources import NAME, NAMESPACE
 from scaleset_operator.api.base import GROUP
 from scaleset_operator.cli.diagnosis.rights import Right
-from tests.api.manifests import WINDOW, manifest
+from tests.api.manifests import RULE, WINDOW, manifest
 from tests.integration.accounts import account_serving, applied, kubeconfig_of
 from tests.integration.audit import AuditLog, Request
 from tests.integration.operator_fixture import OperatorProcess
@@ -97,10 +97,17 @@ def live_through_all(world: World) -> None:
     eventually(lambda: len(world.pods("web")) == 2, "scaled in to two")
     world.await_ready("web")
     world.api.create(path_of(WINDOW, world.namespace), manifest(WINDOW))
+    have_a_rule_reported(world)
     policies = f"/apis/networking.k8s.io/v1/namespaces/{world.namespace}/networkpolicies"
     world.api.create(policies, {"metadata": {"name": "wall"}, "spec": WALL})
     world.endpoints.tell(world.pods("web"), "hang")
     world.await_word("web", "RepairsAllowed", "False", "ProbeBlocked")
+
+
+def have_a_rule_reported(world: Sets) -> None:
+    """An OutboundRule, whatever it is about, is answered in its status."""
+    world.api.create(path_of(RULE, world.namespace), manifest(RULE))
+    world.await_status("sample", lambda s: bool(s.get("conditions")), "it is told", kind=RULE)
 
 
 def await_history(world: Sets, length: int) -> None:

@@ -21,6 +21,7 @@ from tests.integration.test_rights_used import (
     UNUSED,
     WALL,
     await_history,
+    have_a_rule_reported,
     used,
 )
 from tests.integration.waiting import eventually
@@ -84,6 +85,7 @@ def live_through_all(world: KindWorld, deployment: Deployment) -> None:
     eventually(lambda: len(world.pods("web")) == 2, "scaled in to two")
     world.await_ready("web")
     world.api.create(path_of(WINDOW, world.namespace), manifest(WINDOW))
+    have_a_rule_reported(world)
     policies = f"/apis/networking.k8s.io/v1/namespaces/{world.namespace}/networkpolicies"
     world.api.create(policies, {"metadata": {"name": "wall"}, "spec": WALL})
     for pod in world.pods("web"):
