@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from manifests.generator.roles import rules_of
-from scaleset_operator.cli.diagnosis.rights import ELECTION, OPERATOR
+from scaleset_operator.cli.diagnosis.rights import ELECTION, OPERATOR, REPORTS
 from tests.integration.accounts import kubeconfig_of
 from tests.integration.operator_fixture import OperatorProcess
 from tests.integration.test_plugin_acts import Plugin
@@ -38,7 +38,7 @@ def world(kinds: LocalCluster) -> Iterator[World]:
         here = f"{RBAC}/namespaces/{made.namespace}"
         for place, kind, rights in (
             (RBAC, "ClusterRole", OPERATOR),
-            (here, "Role", ELECTION),
+            (here, "Role", (*ELECTION, *REPORTS)),
         ):
             role = {"metadata": {"name": NAME}, "rules": rules_of(rights)}
             api.create(f"{place}/{kind.lower()}s", role)
