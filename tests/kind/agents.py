@@ -115,8 +115,13 @@ class Agents:
         return AgentReport.of(json.loads(said)["metadata"]["annotations"]) if said.strip() else None
 
     def rules(self, node: str) -> str:
-        """The whole rule set of a node, without its counts."""
-        return self._on_node(node, "nft", "--stateless", "list", "ruleset")
+        """The whole rule set of a node, without its counts, and without kube-proxy's own chains.
+
+        It writes these in another order whenever any Service changes.
+        """
+        found = self._on_node(node, "nft", "--stateless", "list", "ruleset")
+        others = re.sub(r"\tchain KUBE-[^{]*\{.*?\n\t\}\n\n?", "", found, flags=re.DOTALL)
+        return "\n".join(line for line in others.splitlines() if "KUBE-" not in line)
 
     def story(self, node: str) -> str:
         """What it said last."""
