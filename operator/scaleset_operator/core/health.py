@@ -181,7 +181,7 @@ class Bench:
     def _later(self, instance: Instance, message: str, at: datetime | None = None) -> Verdict:
         """Not known yet; looked at again then, or after an interval."""
         standing = _standing(instance, self.now, Reason.HEALTH_UNKNOWN, message)
-        return _with_change(standing, at or self.now + self.probe.interval)
+        return replace(standing, changes_at=at or self.now + self.probe.interval)
 
     def _failing(self, instance: Instance, evidence: Evidence, beating_since: datetime) -> Verdict:
         """Unhealthy once a full timeout without success was watched, with a failure in it."""
@@ -215,7 +215,7 @@ class Bench:
         """Silent to us alone: nothing is concluded, and what was concluded of it is taken back."""
         message = "silent to this prober; another one has heard it"
         standing = _standing(instance, self.now, Reason.PROBE_INCONCLUSIVE, message)
-        seen = _with_change(standing, until, Doubtfulness.SEEN_ELSEWHERE)
+        seen = replace(standing, changes_at=until, doubt=Doubtfulness.SEEN_ELSEWHERE)
         if seen.health is not VMHealth.UNHEALTHY:
             return seen
         return replace(seen, health=VMHealth.UNKNOWN, since=self.now.replace(microsecond=0))
@@ -262,7 +262,7 @@ class Bench:
                 return self._unhealthy(instance, evidence)
             case Doubtfulness.UNDECIDED:
                 standing = _standing(instance, self.now, Reason.PROBE_INCONCLUSIVE, found.message)
-                return _with_change(standing, found.until, found.kind)
+                return replace(standing, changes_at=found.until, doubt=found.kind)
             case _:
                 keep = found.kind is not Doubtfulness.HELD
                 reason, message = self._why_silent(found)
@@ -288,9 +288,3 @@ class Bench:
         if instance.published is None:
             return evidence.silent_since or self.now
         return _since(instance, VMHealth.UNKNOWN, self.now)
-
-
-def _with_change(
-    verdict: Verdict, changes_at: datetime | None, doubt: Doubtfulness | None = None
-) -> Verdict:
-    return replace(verdict, doubt=doubt, changes_at=changes_at)
