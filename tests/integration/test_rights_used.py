@@ -28,7 +28,6 @@ WALL: Final = {"podSelector": {"matchLabels": {"app": "web"}}}
 OF_MAINTENANCE: Final = {
     Right("create", "", "pods", "eviction"): "an instance is moved",
     Right("get", GROUP, "maintenancewindows"): "an instance is moved",
-    Right("get", GROUP, "scalesets"): "the turn of a pair of windows is given up",
 }
 """What test_maintenance of the same folder, or of tests/kind, comes to."""
 UNUSED: Final = {

@@ -14,8 +14,6 @@ import pytest
 from demo.deployment import NAME, NAMESPACE
 from manifests.generator.files import INSTALL
 from manifests.generator.sources import read, resources_of
-from scaleset_operator.api.base import GROUP
-from scaleset_operator.cli.diagnosis.rights import Right
 from tests.api.manifests import WINDOW, manifest
 from tests.integration.audit import requests_in
 from tests.integration.test_rights_used import (
@@ -64,8 +62,6 @@ def test_the_replicas_use_what_they_are_granted_and_are_granted_what_they_use(
     unused = (everywhere | at_home) - {grant.right for grant in used(found)}
     moved = any("test_maintenance" in item.nodeid for item in request.session.items)
     rare = UNUSED.keys() - (OF_MAINTENANCE.keys() if moved else set())
-    # A pair whose windows end one after the other gives up no turn early: that is luck here.
-    rare |= {Right("get", GROUP, "scalesets")}
     assert unused <= rare, "nothing for nothing"
 
 

@@ -39,7 +39,7 @@ def _each(verbs: str, group: str, resource: str, subresource: str = "") -> tuple
 
 OPERATOR: Final = (
     # Read live where two windows are a pair.
-    *_each("get list watch", GROUP, "scalesets"),
+    *_each("list watch", GROUP, "scalesets"),
     *_each("patch", GROUP, "scalesets", "status"),
     # Asked where OwnerReferencesPermissionEnforcement is on, as on OpenShift, of whoever creates
     # what blocks the deletion of its owner.
