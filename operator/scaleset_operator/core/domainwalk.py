@@ -37,7 +37,8 @@ class Walk:
         if phase_of(view, self.scene.now) is not ActiveWindow.SCHEDULED:
             return row.model_copy(update={"waits_for": None, "message": ""})
         pending = [i for i in self.members(row.mark) if self._is_pending(row, i)]
-        row = self._finish_domain(view, row, pending)
+        fresh = [i for i in pending if self._is_next(view, i)]
+        row = self._finish_domain(row, fresh)
         if not pending:
             busy = any(e.mark == row.mark for e in self.upkeep.entries)
             no = None if busy else No(Reason.NOTHING_TO_DO, "nobody is left to be moved")
@@ -45,11 +46,13 @@ class Walk:
         held = self._held(view, row)
         if held is not None:
             return self._waiting(row, held)
-        domain, no = self._domain(view, row, pending)
+        domain, no = self._domain(view, row, pending, fresh)
         if domain is None:
             return self._waiting(row, no)
         taken = False
-        for instance in self._of_domain(view, domain, pending):
+        # One that was tried would be tried again before its time.
+        members = _of_domain(domain, fresh) or _of_domain(domain, pending)
+        for instance in members:
             hindered = self.taking.hindrance(view, instance) or self.taking.obstacle(
                 view, row, instance
             )
@@ -74,16 +77,14 @@ class Walk:
         fresh = instance.mark == row.mark and standing_of(instance) is Standing.PENDING
         return fresh and instance.name not in self.taking.moved
 
-    def _finish_domain(
-        self, view: WindowView, row: SetIteration, pending: list[Instance]
-    ) -> SetIteration:
+    def _finish_domain(self, row: SetIteration, fresh: list[Instance]) -> SetIteration:
         """Note when everybody of the domain is back and healthy (M-15), and nobody is to follow."""
         current = row.current_update_domain
         if current is None or row.domain_done_time is not None:
             return row
         if any(e.mark == row.mark for e in self.upkeep.entries):
             return row
-        if any(i.update_domain == current and self._is_next(view, i) for i in pending):
+        if _of_domain(current, fresh):
             return row
         back = (
             i
@@ -93,11 +94,6 @@ class Walk:
         if all(is_up(self.scene, i) for i in back):
             return row.model_copy(update={"domain_done_time": self.scene.now})
         return row
-
-    def _of_domain(self, view: WindowView, domain: int, pending: list[Instance]) -> list[Instance]:
-        """Whom to take of it: one that was tried would be tried again before its time."""
-        members = [i for i in pending if i.update_domain == domain]
-        return [i for i in members if self._is_next(view, i)] or members
 
     def _is_next(self, view: WindowView, instance: Instance) -> bool:
         """Whether its domain goes on with it: one that was tried comes after all the others."""
@@ -115,11 +111,10 @@ class Walk:
         return None
 
     def _domain(
-        self, view: WindowView, row: SetIteration, pending: list[Instance]
+        self, view: WindowView, row: SetIteration, pending: list[Instance], fresh: list[Instance]
     ) -> tuple[int | None, No | None]:
         """The domain that is worked on: this one while anybody of it can be taken, then another."""
         able = [i for i in pending if self.taking.hindrance(view, i) is None]
-        fresh = [i for i in able if not _was_tried(i)]
         if not able:
             return None, self.taking.hindrance(view, pending[0])
         retry = row.retry_time
@@ -149,6 +144,10 @@ class Walk:
             return None
         said = f"domain {current} is back, the next begins at {format_time(until)}"
         return No(Reason.PAUSE_BETWEEN_DOMAINS, said, until)
+
+
+def _of_domain(domain: int, instances: list[Instance]) -> list[Instance]:
+    return [i for i in instances if i.update_domain == domain]
 
 
 def _was_tried(instance: Instance) -> bool:
