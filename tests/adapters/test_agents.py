@@ -90,14 +90,6 @@ class Watching:
 
 
 @pytest.fixture
-async def api() -> AsyncIterator[FakeApi]:
-    api = FakeApi()
-    await api.start()
-    yield api
-    await api.close()
-
-
-@pytest.fixture
 async def watching(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Watching]:
     monkeypatch.setattr(adapter, "SETTLE_S", 0.01)
     connection = api.connection()

@@ -1,4 +1,4 @@
-"""The scripted API server, started anew for each test."""
+"""A connection to the scripted API server."""
 
 from __future__ import annotations
 
@@ -6,20 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.adapters.cluster.fake_api import FakeApi
-
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from scaleset_operator.adapters.cluster.connection import Connection
-
-
-@pytest.fixture
-async def api() -> AsyncIterator[FakeApi]:
-    api = FakeApi()
-    await api.start()
-    yield api
-    await api.close()
+    from tests.adapters.cluster.fake_api import FakeApi
 
 
 @pytest.fixture
