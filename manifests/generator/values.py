@@ -172,13 +172,13 @@ VALUES: Final = (
         *(*POD, "priorityClassName"),
     ),
     _added("nodeSelector", "Nodes it may run on.", TEXTS, {}, DEPLOYMENT, *(*POD, "nodeSelector")),
-    _added(
+    _several(
         "tolerations",
-        "Taints of nodes that it tolerates.",
+        "Taints of nodes that it tolerates; without those of a node that is gone it stays on it for"
+        " five minutes.",
         ANY_LIST,
-        [],
         DEPLOYMENT,
-        *(*POD, "tolerations"),
+        *POD,
     ),
     _added(
         "affinity",

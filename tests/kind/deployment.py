@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from demo import deployment
 from localcluster.commands import CommandError
+from localcluster.kind import config
 from tests.integration import charts
 from tests.integration.waiting import eventually
 from tests.kind.pods import process
@@ -69,6 +70,13 @@ class Deployment(deployment.Deployment):
         forced = ("--force", "--grace-period=0")
         name = pod["metadata"]["name"]
         self.kubectl("-n", deployment.NAMESPACE, "delete", "pod", name, *forced)
+
+    def spread(self) -> None:
+        """See that the replicas stand on two nodes; a drain leaves them on one."""
+        while len({pod["spec"]["nodeName"] for pod in self.pods()}) < config.WORKERS:
+            leader = self.leader()
+            self.force_away(next(p for p in self.pods() if p["metadata"]["name"] != leader))
+            self.await_ready()
 
     def vantage(self) -> Json:
         """The Secret that the replicas share."""

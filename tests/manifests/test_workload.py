@@ -77,6 +77,15 @@ def test_two_run_apart_one_leads_and_a_drain_takes_one() -> None:
     assert budget["spec"]["maxUnavailable"] == 1
 
 
+def test_both_leave_a_node_that_is_gone_long_before_others_do() -> None:
+    """They may stand on one, after a drain; everybody else waits 300 s there."""
+    gone = {f"node.kubernetes.io/{what}" for what in ("not-ready", "unreachable")}
+    left = {one["key"]: one for one in POD["tolerations"]}
+    assert left.keys() == gone, "and no other taint is stood"
+    assert all(one["effect"] == "NoExecute" for one in left.values())
+    assert all(one["tolerationSeconds"] <= 60 for one in left.values())
+
+
 def test_memory_is_bounded_and_the_processor_is_not() -> None:
     resources = CONTAINER["resources"]
     assert {"cpu", "memory"} == resources["requests"].keys()
