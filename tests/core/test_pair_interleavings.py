@@ -149,6 +149,8 @@ def renumbered(world: World) -> World:
     """The same with versions as small as can be: only whether they are the same matters."""
     known = {world.version, *(h.version for h in world.heard)}
     known |= {task.seen.version for task in world.tasks}
+    if max(known) < len(known):
+        return world  # No number is left out.
     number = {version: rank for rank, version in enumerate(sorted(known))}
 
     def of(heard: Heard) -> Heard:
@@ -195,7 +197,7 @@ def faults(rule: Rule, start: World, most: int = 2_000_000) -> Iterator[str]:
             last = left_alone(world, rule)
             if last.wanted or last.entries:
                 yield f"somebody waits for ever: {world}, then {last}"
-        new = {renumbered(after) for after in following(world, rule)} - found
+        new = {renumbered(after) for after in set(following(world, rule)) - found} - found
         found |= new
         ahead += new
         assert len(found) <= most, "the model has grown beyond what is looked through"

@@ -1,4 +1,4 @@
-"""kill -9 before and after every write of every scenario: each converges, no rule broken (G13)."""
+"""kill -9 between any two writes of every scenario: each converges, no rule broken (G13)."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final

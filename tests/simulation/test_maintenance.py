@@ -97,8 +97,8 @@ def a_budget_is_in_the_way(world: World, second: int) -> None:
 
 STORIES: Final[dict[Callable[[World, int], None], int]] = {
     nothing: 1,
-    owners_ask: 5,
-    a_budget_is_in_the_way: 11,
+    owners_ask: 3,
+    a_budget_is_in_the_way: 5,
 }
 """What happens beside it, and at each how manieth point the operator is killed."""
 

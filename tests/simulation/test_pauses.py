@@ -23,7 +23,7 @@ SIZE: Final = 4
 FLOOR: Final = SIZE - 2
 DOMAINS: Final = 2
 MOST_POINTS: Final = 400
-STRIDE: Final = 13
+STRIDE: Final = 7
 AT_ONCE: Final = {"maxBatchInstancePercent": 50}
 DONE: Final = "MaintenanceCompleted"
 
