@@ -20,6 +20,7 @@ from demo.keeping import keep
 from demo.proof import claims
 from demo.screen import Screen, Style
 from demo.stage import Stage
+from demo.stopping import Stopped, Stopping
 from localcluster.binaries import MissingToolsError
 from localcluster.build import BuildError
 from localcluster.cluster import KubectlError
@@ -32,7 +33,6 @@ from localcluster.supervisor import SupervisorError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import FrameType
 
 FAILURES: Final = (
     DemoError,
@@ -50,15 +50,6 @@ FAILURES: Final = (
 VENUES: Final = {"local": pretended.venue, "kind": real.venue}
 CANNOT: Final = 2
 _SIGNAL_BASE: Final = 128
-_STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-class Stopped(BaseException):
-    """A signal asks the demo to end; what is open closes on its way up."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -68,12 +59,13 @@ def main(arguments: Sequence[str]) -> int:
         known = " and ".join(VENUES)
         print(f"There is no CLUSTER={options.cluster}: only {known}.", file=sys.stderr)
         return CANNOT
-    for number in _STOPPING:
-        signal.signal(number, _stop)
+    stopping = Stopping()
+    stopping.listen()
     screen = Screen(sys.stdout)
     try:
-        return _play(screen, options.cluster, stays=options.keep)
+        return _play(screen, options.cluster, stopping, stays=options.keep)
     except Stopped as stopped:
+        stopping.heard()
         screen.gap()
         screen.line("stopped; every process of the demo has ended")
         return _SIGNAL_BASE + stopped.number
@@ -111,23 +103,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _stop(number: int, _frame: FrameType | None) -> None:
-    for each in _STOPPING:
-        # The clean-up begins; asking again must not cut it short.
-        signal.signal(each, signal.SIG_IGN)
-    raise Stopped(number)
-
-
-def _play(screen: Screen, where: str, *, stays: bool) -> int:
+def _play(screen: Screen, where: str, stopping: Stopping, *, stays: bool) -> int:
     screen.text(
         f"A ScaleSet of {acts.REPLICAS} instances is broken and repaired, on a real Kubernetes"
         " control plane: some minutes. Ctrl-C ends it, and all that it started, at any time."
     )
     with VENUES[where](screen) as venue, Stage(screen, venue) as stage:
-        return _acts(stage, stays=stays)
+        return _acts(stage, stopping, stays=stays)
 
 
-def _acts(stage: Stage, *, stays: bool) -> int:
+def _acts(stage: Stage, stopping: Stopping, *, stays: bool) -> int:
     screen = stage.screen
     screen.headline(f"Create a ScaleSet of {acts.REPLICAS}")
     acts.create(stage)
@@ -156,16 +141,17 @@ def _acts(stage: Stage, *, stays: bool) -> int:
         )
         raise DemoError(message)
     if stays:
-        _keep(stage)
+        _keep(stage, stopping)
     else:
         _try_next(screen, stage.venue.command)
     return 0
 
 
-def _keep(stage: Stage) -> None:
+def _keep(stage: Stage, stopping: Stopping) -> None:
     try:
         keep(stage)
     except Stopped as stopped:
+        stopping.heard()
         if stopped.number != signal.SIGINT:
             raise
 
