@@ -11,8 +11,10 @@ PYTEST := $(BIN)/python -m pytest
 CLUSTER ?= local
 # Further arguments for demo, bench and the tests: make test-fast ARGS='-k grace'
 ARGS ?=
-# Tests side by side; each of them that needs a control plane starts one of its own.
+# Tests side by side; on clusters one more, for those mostly wait. There each of these starts a
+# control plane of its own.
 JOBS ?= 2
+CLUSTER_JOBS ?= $(shell expr $(JOBS) + 1)
 # For `make image`.
 BASE_IMAGE ?= python:3.13-slim
 IMAGE ?= scaleset-operator:dev
@@ -95,7 +97,7 @@ chartrender: setup ## Build what renders and installs the Helm chart in tests; m
 
 .PHONY: test-cluster
 test-cluster: controlplane chartrender ## Run the tests that need the local control plane
-	$(PYTEST) --cluster -m cluster --durations 20 -n $(JOBS) --dist loadfile $(ARGS)
+	$(PYTEST) --cluster -m cluster --durations 20 -n $(CLUSTER_JOBS) --dist loadfile $(ARGS)
 
 .PHONY: kind
 kind: setup ## Make a kind cluster of three nodes, and install the operator in it; minutes the first time

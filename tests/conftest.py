@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.errors import InvalidArgument
 
 from localcluster.fixture import control_plane
-from tests.support import frost, namespaces
+from tests.support import frost, namespaces, queueing
 from tests.support.definitions import define_kinds
 
 if TYPE_CHECKING:
@@ -32,6 +32,11 @@ TESTS: Final = Path(__file__).parent
 
 CLUSTER_FOLDERS: Final = frozenset({"integration", "chaos"})
 """Every test under these folders of `tests/` needs the local control plane."""
+
+COMPUTING_FOLDERS: Final = frozenset(
+    {"api", "core", "model", "reconciler", "rehearsal", "rigged", "simulation"}
+)
+"""Every test under these folders computes, and goes by no clock of the machine: it may be slow."""
 
 KIND_FOLDER: Final = "kind"
 """Every test under this folder needs a kind cluster."""
@@ -57,6 +62,7 @@ CLUSTER_TIMEOUT_S: Final = 300.0
 FOLDER_TIMEOUT_S: Final = {
     "simulation": 600.0,
     "rigged": 600.0,
+    "rehearsal": 120.0,
     "localcluster": 120.0,
     "adapters": 120.0,
     "api": 120.0,
@@ -69,9 +75,10 @@ pyproject.toml hold. They tell a test that hangs, on a machine that may be busy 
 PROPERTY_TIMEOUT_S: Final = 300.0
 """For one property under the profile `ci`, whose examples are twenty times as many."""
 
-PROPERTY_BUDGET_S: Final = 150.0
-"""Under `ci`: after so long, the properties left run with as many examples as under `dev`, so that
-CI ends in its time. Each of several workers counts for itself. The summary says how many did."""
+PROPERTY_BUDGET_S: Final = 120.0
+"""Under `ci`: once tests have used so much of a processor, the properties left run with as many
+examples as under `dev`, so that CI ends in its time. Each of several workers counts for itself. The
+summary says how many did."""
 
 DEV_EXAMPLES: Final = 50
 
@@ -94,7 +101,6 @@ settings.load_profile(PROFILE)
 LEFT_OUT: Final = pytest.StashKey[dict[str, int]]()
 NOT_RUN: Final = pytest.StashKey[dict[str, int]]()
 """Tests that cannot run on this machine, by why, with a place for how many."""
-STARTED: Final = pytest.StashKey[float]()
 SHORTENED: Final = pytest.StashKey[int]()
 
 
@@ -121,8 +127,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Starts the account of the run."""
     config.stash[LEFT_OUT] = {}
     config.stash[NOT_RUN] = {}
-    config.stash[STARTED] = time.monotonic()
     config.stash[SHORTENED] = 0
+    if config.getoption("--cluster"):
+        config.pluginmanager.register(queueing.Dealing())
     # Whoever starts us in the background may have SIGINT ignored; what our tests start would
     # inherit that, and Ctrl-C could not be tested.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -177,6 +184,8 @@ def mark_by_folder(item: pytest.Item) -> None:
     folders = item.path.relative_to(TESTS).parts[:-1]
     if CLUSTER_FOLDERS.intersection(folders):
         item.add_marker("cluster")
+    if COMPUTING_FOLDERS.intersection(folders):
+        item.add_marker("computing")
     if KIND_FOLDER in folders:
         item.add_marker("kind")
     if "chaos" in folders:
@@ -207,7 +216,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Falls back to fewer examples once the budget of `ci` is spent."""
     if PROFILE != "ci" or not is_property(item):
         return
-    if time.monotonic() - item.config.stash[STARTED] > PROPERTY_BUDGET_S:
+    if time.process_time() > PROPERTY_BUDGET_S:
         item.config.stash[SHORTENED] += isinstance(item, pytest.Function) and shorten(item.function)
 
 
@@ -260,6 +269,6 @@ def pytest_terminal_summary(
     if shortened:
         terminalreporter.write_line(
             f"run with the {DEV_EXAMPLES} examples of `dev`, for {PROPERTY_BUDGET_S:.0f} s "
-            f"had been spent before them: {shortened} properties",
+            f"of a processor had been used before them: {shortened} properties",
             yellow=True,
         )

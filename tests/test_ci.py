@@ -15,7 +15,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 SCRIPT = Path(".ci/run")
-PARTS = ("make check", "make test-fast", "make test-cluster", "make test-kind")
+MACHINE = "make test-fast ARGS=-m 'not computing'"
+COMPUTING = "make test-fast ARGS=-m computing"
+PARTS = ("make check", MACHINE, "make test-cluster", "make test-kind")
 BUILT = ["-m localcluster build", "-m tests.integration.charts"]
 ONCE_MORE = "ARGS=--last-failed --last-failed-no-failures=none"
 
@@ -25,9 +27,9 @@ echo "$*" >>"$FOLDER/ran"
 case "$*" in
 *"localcluster kind packages") printf '%s' "$PACKAGES" ;;
 *"localcluster kind possible") [ -z "$IMPOSSIBLE" ] || { echo "$IMPOSSIBLE"; exit 1; } ;;
-*"localcluster build") [ "$BROKEN" != build ] || { echo "no disk left"; exit 1; } ;;
-*"localcluster kind build")
-    [ "$BROKEN" != kind ] || { echo "no mirror"; exit 1; }
+*"localcluster kind build") [ "$BROKEN" != kind ] || { echo "no mirror"; exit 1; } ;;
+*"localcluster build")
+    [ "$BROKEN" != build ] || { echo "no disk left"; exit 1; }
     [ "$BROKEN" != slow ] || { trap 'echo cleared >>"$FOLDER/ran"; exit 1' TERM; sleep 20 & wait; }
     ;;
 esac
@@ -36,10 +38,10 @@ esac
 MAKE = """\
 #!/bin/sh
 if [ "$*" = check ] && [ "$BROKEN" = slow ]; then
-    until grep -q "kind build" "$FOLDER/ran"; do sleep 0.05; done
+    until grep -q "localcluster build" "$FOLDER/ran"; do sleep 0.05; done
 fi
 echo "make $*" >>"$FOLDER/ran"
-case "$*" in $FAILING) exit 2 ;; esac
+case "$*" in $FAILING) echo "it says why"; exit 2 ;; esac
 """
 
 
@@ -100,18 +102,20 @@ def machine(tmp_path: Path) -> Machine:
 def test_everything_is_checked_and_the_nodes_are_built_before_their_tests(machine: Machine) -> None:
     done = machine.run()
     assert done.returncode == 0, done.stderr
-    made = [line for line in machine.ran if line.startswith("make")]
+    made = [line for line in machine.ran if line.startswith("make") and line != COMPUTING]
     assert made == ["make setup", *PARTS], "one after the other"
     assert machine.built == [*BUILT, "-m localcluster kind build"]
-    for part in PARTS[2:]:
-        assert machine.ran.index(machine.built[-1]) < machine.ran.index(part)
+    for needed, part in zip(machine.built[1:], PARTS[2:], strict=True):
+        assert machine.ran.index(needed) < machine.ran.index(part)
+    assert machine.ran.index("make test-cluster") < machine.ran.index(COMPUTING), "beside kind"
     assert done.stdout.endswith("ci: all passed\n")
 
 
 def test_its_parts_are_those_of_make_test() -> None:
     parts = re.search(r"^test: (.*) ##", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert parts is not None
-    assert tuple(f"make {part}" for part in parts[1].split()) == PARTS[1:]
+    ours = dict.fromkeys(part.partition(" ARGS")[0] for part in (*PARTS[1:], COMPUTING))
+    assert [f"make {part}" for part in parts[1].split()] == list(ours)
 
 
 def test_where_containers_cannot_run_that_is_one_line_and_nothing_is_built_for_them(
@@ -124,22 +128,33 @@ def test_where_containers_cannot_run_that_is_one_line_and_nothing_is_built_for_t
     assert "make test-kind" in machine.ran, "its summary counts them as not run"
 
 
-@pytest.mark.parametrize(("broken", "said"), [("build", "no disk left"), ("kind", "no mirror")])
+@pytest.mark.parametrize(
+    ("broken", "said", "part"),
+    [("build", "no disk left", "make test-cluster"), ("kind", "no mirror", "make test-kind")],
+)
 def test_a_build_that_fails_in_the_background_fails_the_run_and_is_told(
-    machine: Machine, broken: str, said: str
+    machine: Machine, broken: str, said: str, part: str
 ) -> None:
     done = machine.run(BROKEN=broken)
     assert done.returncode == 1
-    assert "make test-cluster" not in machine.ran
+    assert part not in machine.ran
     assert "what clusters are made of could not be built" in done.stderr
     assert done.stdout.endswith(f"ci: the build in the background said last:\n{said}\n")
 
 
-@pytest.mark.parametrize("failing", ["check", "test-fast"])
-def test_a_part_that_fails_fails_the_run_at_once(machine: Machine, failing: str) -> None:
-    done = machine.run(FAILING=failing)
+@pytest.mark.parametrize("part", PARTS[:2])
+def test_a_part_that_fails_fails_the_run_at_once(machine: Machine, part: str) -> None:
+    done = machine.run(FAILING=part.removeprefix("make "))
     assert done.returncode != 0
-    assert [line for line in machine.ran if line.startswith("make")][-1] == f"make {failing}"
+    assert [line for line in machine.ran if line.startswith("make")][-1] == part
+
+
+def test_what_computes_fails_the_run_too_and_is_shown(machine: Machine) -> None:
+    done = machine.run(FAILING=COMPUTING.removeprefix("make "))
+    assert done.returncode != 0
+    assert "make test-fast failed" in done.stderr
+    assert "make test-kind" in machine.ran
+    assert done.stdout.count("it says why") == 1
 
 
 @pytest.mark.parametrize("failing", ["test-cluster", "test-kind"])

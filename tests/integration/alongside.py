@@ -3,6 +3,8 @@
     @alongside
     def test_something(world: World) -> None: ...
 
+Each folder of tests has a fixture `stories` that says of what kind a namespace is.
+
 All such tests that were asked for, of every module, begin with the first of them, each in a thread
 while there are threads; its module ends when all have ended, and each gives its own outcome. They
 may not touch what is shared, such as the responder's default.
@@ -15,34 +17,30 @@ import functools
 import inspect
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final, TypeAlias
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import pytest
-
-from tests.integration.world import World, new_world
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from localcluster.cluster import LocalCluster
-    from tests.integration.operator_fixture import OperatorProcess
-
-Story: TypeAlias = Callable[[World], None]
-MOST: Final = 8
-"""Threads; more stories than these wait for their turn."""
+W = TypeVar("W")
+Story: TypeAlias = Callable[[W], None]
+NewWorld: TypeAlias = Callable[[], AbstractContextManager[Any]]
 
 
 class Stories:
     """The stories that were asked for, under way or told."""
 
-    def __init__(self, cluster: LocalCluster, stories: Iterable[Story]) -> None:
-        self._cluster = cluster
-        self._pool = ThreadPoolExecutor(MOST, thread_name_prefix="story")
-        self._told: dict[Story, Future[None]] = {
+    def __init__(self, new_world: NewWorld, stories: Iterable[Story[Any]], threads: int) -> None:
+        self._new_world = new_world
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="story")
+        self._told: dict[Story[Any], Future[None]] = {
             story: self._pool.submit(self._tell, story) for story in stories
         }
 
-    def outcome_of(self, story: Story) -> None:
+    def outcome_of(self, story: Story[Any]) -> None:
         """Wait for the end of one; raises what it raised."""
         self._told[story].result()
 
@@ -50,12 +48,12 @@ class Stories:
         """Wait until all have ended; those not begun yet may be let go."""
         self._pool.shutdown(cancel_futures=let_go)
 
-    def _tell(self, story: Story) -> None:
-        with new_world(self._cluster, "story") as world:
+    def _tell(self, story: Story[Any]) -> None:
+        with self._new_world() as world:
             story(world)
 
 
-def alongside(story: Story) -> Callable[[Stories], None]:
+def alongside(story: Story[W]) -> Callable[[Stories], None]:
     """Make a test of a story: it runs with the others of its module."""
 
     @functools.wraps(story)
@@ -69,23 +67,32 @@ def alongside(story: Story) -> Callable[[Stories], None]:
     return test
 
 
-STORIES: Final[dict[Callable[[Stories], None], Story]] = {}
+STORIES: Final[dict[Callable[[Stories], None], Story[Any]]] = {}
 """The test that pytest sees -> the story behind it."""
 
 
 TOLD: Final = pytest.StashKey[Stories]()
 
 
-@pytest.fixture(scope="module")
-def stories(request: pytest.FixtureRequest) -> Iterator[Stories]:
-    """Every story of the session, begun; served by the operator of the module that is first."""
-    told = request.config.stash.get(TOLD, None)
-    if told is not None:
-        yield told
+def told(
+    request: pytest.FixtureRequest, begin: Callable[[], NewWorld], threads: int
+) -> Iterator[Stories]:
+    """What a fixture of a module yields: every story of the session, begun.
+
+    Args:
+        request: of the fixture.
+        begin: called by the first module, which ends when all stories have; gives what makes the
+            namespace of a story.
+        threads: more stories than these wait for their turn.
+    """
+    begun = request.config.stash.get(TOLD, None)
+    if begun is not None:
+        yield begun
         return
-    operator: OperatorProcess = request.getfixturevalue("operator")
+    new_world = begin()
     tests = [item.obj for item in request.session.items if isinstance(item, pytest.Function)]
-    under_way = Stories(operator.cluster, [STORIES[test] for test in tests if test in STORIES])
+    wanted = [STORIES[test] for test in tests if test in STORIES]
+    under_way = Stories(new_world, wanted, threads)
     request.config.stash[TOLD] = under_way
     yield under_way
     under_way.end(let_go=bool(request.session.shouldstop or request.session.shouldfail))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import pytest
 
 from localcluster.api import ApiClient
-from tests.integration.alongside import stories
+from tests.integration.alongside import told
 from tests.integration.operator_fixture import operator
 from tests.integration.world import World, new_world
 
@@ -18,9 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from localcluster.cluster import LocalCluster
+    from tests.integration.alongside import NewWorld, Stories
     from tests.integration.operator_fixture import OperatorProcess
 
-__all__ = ["operator", "stories"]
+__all__ = ["operator"]
+
+STORIES_AT_ONCE: Final = 8
 
 
 @pytest.fixture
@@ -51,3 +55,14 @@ def world(operator: OperatorProcess) -> Iterator[World]:
     """A namespace of the test's own, served by the module's operator."""
     with new_world(operator.cluster, "test") as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def stories(request: pytest.FixtureRequest) -> Iterator[Stories]:
+    """Every story of the session, begun; served by the operator of the module that is first."""
+
+    def begin() -> NewWorld:
+        serving: OperatorProcess = request.getfixturevalue("operator")
+        return partial(new_world, serving.cluster, "story")
+
+    yield from told(request, begin, STORIES_AT_ONCE)

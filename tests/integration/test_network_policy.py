@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from tests.integration.waiting import throughout
+from tests.integration.waiting import eventually, throughout
 from tests.integration.world import HEALTHY, IN_ROTATION, VERDICT_S, new_world, uids_of, word
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tests.integration.world import World
 
 SIZE: Final = 4
+BLOCKED: Final = ("Unknown", "ProbeBlocked")
 DENY: Final[dict[str, Any]] = {"podSelector": {"matchLabels": {"app": "shut"}}}
 pytestmark = pytest.mark.timeout(150)
 
@@ -42,10 +43,12 @@ def test_a_policy_that_shuts_the_prober_out_is_named_until_it_goes(
             told.message
         )
         world.await_reason("shut", before[0], "ProbeBlocked", seconds=VERDICT_S)
-        assert world.word("shut", "InstancesHealthy")[:2] == ("Unknown", "ProbeBlocked")
-        for pod in world.pods("shut"):
-            assert word(pod, HEALTHY)[:2] == ("Unknown", "ProbeBlocked")
-            assert word(pod, IN_ROTATION).status == "True"
+        assert world.word("shut", "InstancesHealthy")[:2] == BLOCKED
+        eventually(
+            lambda: {word(pod, HEALTHY)[:2] for pod in world.pods("shut")} == {BLOCKED},
+            "every pod says so",
+        )
+        assert {word(pod, IN_ROTATION).status for pod in world.pods("shut")} == {"True"}
 
         def untouched() -> None:
             assert uids_of(before) <= uids_of(world.pods("shut"))

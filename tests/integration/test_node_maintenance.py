@@ -41,6 +41,7 @@ SIZE: Final = 8
 DOMAINS: Final = 4
 AT_ONCE: Final = SIZE // DOMAINS
 SOON_S: Final = 30.0
+DONE_S: Final = 120.0
 """Far less than the five minutes after which leftovers are looked for anyway."""
 HOUR_S: Final = 3600
 WINDOW: Final = "MaintenanceWindow"
@@ -87,7 +88,7 @@ def await_done(world: World, *nodes: str) -> None:
         end_jobs(world)
         return all(machine(world, name) == DONE for name in nodes)
 
-    eventually(are_done, f"done: {nodes}", told=told(world))
+    eventually(are_done, f"done: {nodes}", seconds=DONE_S, told=told(world))
 
 
 def test_every_node_is_emptied_worked_on_and_freed_though_the_operator_is_killed(

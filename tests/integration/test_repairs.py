@@ -109,7 +109,7 @@ def test_all_that_answer_wrongly_are_repaired_at_the_pace_of_the_cap(world: Worl
         world.change("web", automaticRepairsPolicy={"serviceState": "Running"})
         world.endpoints.heal([spared])
         dying = uids_of(before.values())
-        eventually(lambda: not uids_of(world.pods("web")) & dying, "all are replaced", seconds=120)
+        eventually(lambda: not uids_of(world.pods("web")) & dying, "all are replaced", seconds=240)
         world.await_ready("web")
     in_order = watch.auditor.repaired()
     assert spared["metadata"]["name"] not in in_order, in_order

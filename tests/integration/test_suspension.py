@@ -61,10 +61,13 @@ def test_repairs_that_keep_failing_stop_until_a_person_resumes_them(world: World
 
 def assert_suspended(world: World) -> None:
     """The sick one has its reason, and nothing is deleted."""
-    rows = world.await_status("web", lambda s: bool(s["unhealthyInstances"]), "one is sick")[
-        "unhealthyInstances"
-    ]
-    assert {row["reason"] for row in rows} == {"SuspendedByPlatform"}
+    eventually(
+        lambda: (
+            {row["reason"] for row in world.decisions("web").values()} == {"SuspendedByPlatform"}
+        ),
+        "one is sick, and that is why it waits",
+        told=lambda: world.told("web"),
+    )
     before = uids_of(world.pods("web"))
 
     def nothing_is_deleted() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -23,21 +24,27 @@ from localcluster.kind.access import Access, access, withdraw
 from localcluster.kind.cluster import KindCluster
 from localcluster.kind.machine import ImpossibleError
 from localcluster.restricted.engine import EngineError
+from tests.integration.alongside import told
 from tests.kind.agents import Agents
 from tests.kind.deployment import Deployment
 from tests.kind.fleet import start as start_fleet
+from tests.kind.images import NAMES
 from tests.kind.pods import Namespace
 from tests.kind.world import KindWorld
 from tests.support.kube_api import Api
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from tests.integration.alongside import Stories
 
 ACCOUNT: Final = "scaleset-tests"
 LAST: Final = "test_rights_used"
 """The module that looks at what all others had the operator do."""
 CLEARED_S: Final = 180.0
 """Within so long kubelets have ended a test's pods, on a machine with much else to do."""
+STORIES_AT_ONCE: Final = 5
 NOT_RUN: Final = pytest.StashKey[tuple[int, str]]()
 BEGAN: Final = pytest.StashKey[datetime]()
 MADE_HERE: Final = pytest.StashKey[bool]()
@@ -147,32 +154,69 @@ def agents(deployment: Deployment, image: str) -> Iterator[Agents]:
 
 
 @pytest.fixture
-def world(
-    deployment: Deployment,
-    administrator: Access,
-    namespace: Namespace,
-    instance: str,
-) -> Iterator[KindWorld]:
+def world(new_world: Callable[[], AbstractContextManager[KindWorld]]) -> Iterator[KindWorld]:
     """A namespace of the test's own, served by the operator, with a HealthProbe in it."""
-    # Whatever a test before did to them: a kubelet waits before it starts one again.
-    deployment.await_ready()
-    with Api(administrator.server, administrator.token, administrator.ca_file) as api:
-        made = KindWorld(api, namespace, instance)
-        made.probe()
+    with new_world() as made:
         yield made
-        made.clear(CLEARED_S)
 
 
-@pytest.fixture
-def fleet(world: KindWorld) -> KindWorld:
-    """The world with a set of 24 real instances in it that is repaired."""
-    start_fleet(world)
-    return world
+@pytest.fixture(scope="module")
+def fleet(new_world: Callable[[], AbstractContextManager[KindWorld]]) -> Iterator[KindWorld]:
+    """A world with a set of 24 real instances in it that is repaired; each test leaves it whole."""
+    with new_world() as made:
+        start_fleet(made)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def stories(
+    request: pytest.FixtureRequest,
+    new_world: Callable[[], AbstractContextManager[KindWorld]],
+    names: None,  # noqa: ARG001 - stories of restarts ask for images under them
+) -> Iterator[Stories]:
+    """Every story of the session, begun."""
+    yield from told(request, lambda: new_world, STORIES_AT_ONCE)
+
+
+@pytest.fixture(scope="session")
+def names(cluster: KindCluster, instance: str) -> None:
+    """The test instance under two more names: of Docker Hub, and of a registry that is none."""
+    for name in NAMES:
+        loading.name(cluster, instance, name)
+
+
+@pytest.fixture(scope="session")
+def new_world(
+    cluster: KindCluster, deployment: Deployment, administrator: Access, instance: str
+) -> Callable[[], AbstractContextManager[KindWorld]]:
+    """Makes a namespace that is served by the operator, with a HealthProbe in it."""
+
+    @contextmanager
+    def made() -> Iterator[KindWorld]:
+        # Whatever a test before did to them: a kubelet waits before it starts one again.
+        deployment.await_ready()
+        with (
+            new_namespace(cluster) as room,
+            Api(administrator.server, administrator.token, administrator.ca_file) as api,
+        ):
+            world = KindWorld(api, room, instance)
+            world.probe()
+            yield world
+            world.clear(CLEARED_S)
+
+    return made
 
 
 @pytest.fixture
 def namespace(cluster: KindCluster) -> Iterator[Namespace]:
     """A namespace of the test's own."""
+    with new_namespace(cluster) as made:
+        yield made
+
+
+@contextmanager
+def new_namespace(cluster: KindCluster) -> Iterator[Namespace]:
+    """Inside, there is one more namespace."""
     name = f"kind-{uuid.uuid4().hex[:6]}"
     known = cluster.state()
     assert known is not None

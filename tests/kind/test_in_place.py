@@ -4,31 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import pytest
-
 from localcluster import images
-from localcluster.kind import loading
+from tests.integration.alongside import alongside
 from tests.integration.sets import PREFIX, names_of
 from tests.integration.waiting import eventually
+from tests.kind.images import ELSEWHERE, SECOND
 from tests.kind.pods import container, volume
 from tests.support.auditor_watch import AuditorWatch
 from tests.support.kube_api import path_of
 
 if TYPE_CHECKING:
-    from localcluster.kind.cluster import KindCluster
     from tests.integration.sets import Json
     from tests.kind.world import KindWorld
 
 CURED_S: Final = 90.0
-SECOND: Final = "instance:second"
-ELSEWHERE: Final = "registry.invalid/instance:dev"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def names(cluster: KindCluster, instance: str) -> None:
-    """The test instance under two more names: of Docker Hub, and of a registry that is none."""
-    loading.name(cluster, instance, SECOND)
-    loading.name(cluster, instance, ELSEWHERE)
 
 
 def identity(pod: Json) -> tuple[Any, ...]:
@@ -56,6 +45,7 @@ def assert_renewed(world: KindWorld, before: Json, after: Json) -> None:
     assert "mark" not in world.room.on_node(after, "ls", root(after)).split()
 
 
+@alongside
 def test_a_restart_keeps_the_pod_and_its_volume_and_renews_its_root(world: KindWorld) -> None:
     """R-24, R-56, rule 10."""
     world.scale_set("web", 3, repairs={"gracePeriod": "PT0S", "repairAction": "Restart"})
@@ -71,6 +61,7 @@ def test_a_restart_keeps_the_pod_and_its_volume_and_renews_its_root(world: KindW
     assert (watch.auditor.renewed(), watch.auditor.repaired()) == (names_of([ill]), [])
 
 
+@alongside
 def test_a_reimage_brings_the_latest_image_into_the_same_pod(world: KindWorld) -> None:
     """R-55, R-56, rule 10."""
     repairs = {"gracePeriod": "PT0S", "repairAction": "Reimage"}
@@ -89,6 +80,7 @@ def test_a_reimage_brings_the_latest_image_into_the_same_pod(world: KindWorld) -
     assert watch.auditor.violations() == []
 
 
+@alongside
 def test_a_restart_without_a_second_spelling_is_refused_with_its_reason(world: KindWorld) -> None:
     """R-56, X-11: the node knows no digest of that registry's; the instance is left alone."""
     world.scale_set(

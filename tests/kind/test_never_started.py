@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from tests.integration.alongside import alongside
 from tests.integration.sets import uids_of
 from tests.integration.waiting import eventually
 from tests.support.auditor_watch import AuditorWatch
@@ -24,6 +25,7 @@ REPAIRS: Final = {"gracePeriod": "PT0S", "suspendAfterFailedRepairs": 1}
 pytestmark = pytest.mark.timeout(600)
 
 
+@alongside
 def test_an_image_that_cannot_be_pulled_is_no_case_for_repair(world: KindWorld) -> None:
     """R-10, R-58: each says that it never started; a template that can be pulled cures all."""
     world.scale_set("web", SIZE, template=world.template("web", image=NO_IMAGE), repairs=REPAIRS)
@@ -38,6 +40,7 @@ def test_an_image_that_cannot_be_pulled_is_no_case_for_repair(world: KindWorld) 
     assert watch.auditor.violations() == []
 
 
+@alongside
 def test_a_program_that_keeps_ending_is_told_and_cured_by_a_good_template(world: KindWorld) -> None:
     """R-58: never more than one repair at a time, and a good template cures all."""
     broken = world.template("web", args=["no-port"])

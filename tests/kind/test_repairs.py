@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from tests.integration.alongside import alongside
 from tests.integration.sets import names_of, uids_of
 from tests.integration.waiting import eventually
 from tests.support.auditor_watch import AuditorWatch
@@ -17,6 +18,7 @@ REPAIRED_S: Final = 240.0
 READY_S: Final = 120.0
 
 
+@alongside
 def test_broken_instances_are_replaced_one_at_a_time_however_they_broke(world: KindWorld) -> None:
     """R-03, R-04, R-11: by HTTP 500, by hanging, by a frozen process. One that ends is started
     again by its kubelet, and is none of ours."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from localcluster.kind import addons
+from tests.integration.alongside import alongside
 from tests.integration.sets import names_of
 from tests.integration.waiting import eventually
 from tests.support.auditor_watch import AuditorWatch
@@ -32,6 +33,7 @@ def await_size(world: KindWorld, size: int) -> None:
     world.await_ready("web", seconds=SCALED_S)
 
 
+@alongside
 def test_a_person_scales_out_and_in(world: KindWorld) -> None:
     """By `kubectl scale`; ids are never used again."""
     world.scale_set("web", 3)

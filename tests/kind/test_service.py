@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
+from tests.integration.alongside import alongside
 from tests.integration.sets import PREFIX, moment, names_of, uids_of
 from tests.integration.waiting import eventually, throughout
 from tests.kind.pods import PORT
@@ -43,6 +44,7 @@ def address(pod: Json) -> str:
     return found
 
 
+@alongside
 def test_an_instance_that_fails_its_probe_leaves_the_service_and_comes_back(
     world: KindWorld,
 ) -> None:
@@ -62,6 +64,7 @@ def test_an_instance_that_fails_its_probe_leaves_the_service_and_comes_back(
     assert uids_of(world.pods("web")) == uids_of(pods)
 
 
+@alongside
 def test_an_instance_is_told_before_it_goes_and_serves_nobody_meanwhile(world: KindWorld) -> None:
     """R-51, R-52, R-53, P-20, rule 8: out of rotation at once, its replacement without waiting,
     deleted at the deadline, and its preStop hook runs while nobody sends it anything."""

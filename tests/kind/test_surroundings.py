@@ -128,6 +128,7 @@ def test_a_node_is_lost_with_the_leader_and_half_of_the_instances_and_comes_back
     template["spec"]["tolerations"] = SOON
     world.scale_set("web", SIZE, template=template, repairs=REPAIRS)
     world.await_ready("web", seconds=READY_S)
+    deployment.spread()
     node = deployment.leading()["spec"]["nodeName"]
     lost = [pod for pod in world.pods("web") if pod["spec"]["nodeName"] == node]
     stay = uids_of(world.pods("web")) - uids_of(lost)
