@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,11 +20,17 @@ from tests.contract.real_world import Client, RealWorld
 from tests.contract.worlds import World
 from tests.support.kube_api import Api
 
+if TYPE_CHECKING:
+    from selectors import BaseSelector
+
 FAKE = "fake"
 REAL = "api server"
 PAUSE = "pause:1"
-TLS_ROUNDS = 10
-"""Turns of the loop in which a TLS transport that was aborted lets go of its socket."""
+LOOKS = 500
+LOOK_S = 0.01
+"""Within so long a TLS transport that is closed lets go of its socket: the server has its say."""
+ITS_OWN = 1
+"""Sockets of a loop that nothing else is left of: the one that wakes it."""
 
 
 @pytest.fixture(params=[FAKE, pytest.param(REAL, marks=pytest.mark.cluster)])
@@ -74,5 +81,14 @@ async def client_of(
         await cluster.close()
     finally:
         await connection.close()
-        for _ in range(TLS_ROUNDS):
-            await asyncio.sleep(0)
+        await all_sockets_closed()
+
+
+async def all_sockets_closed() -> None:
+    """Wait until the loop looks after no socket any more: what is left open is a warning."""
+    selector: BaseSelector = asyncio.get_running_loop()._selector  # type: ignore[attr-defined]  # noqa: SLF001
+    for _ in range(LOOKS):
+        if len(selector.get_map()) <= ITS_OWN:
+            return
+        await asyncio.sleep(LOOK_S)
+    pytest.fail("a socket was left open")

@@ -16,7 +16,7 @@ from scaleset_operator.rehearsal.objects import FakePod
 from scaleset_operator.rehearsal.pod_writes import controller_of
 from scaleset_operator.rehearsal.relocations import FakeRelocations
 from scaleset_operator.rehearsal.revisions import FakeRevisions, RevisionBook
-from tests.contract.worlds import NEVER_READY, SELECTOR, STUCK, WINDOW
+from tests.contract.worlds import NEVER_READY, RULE, SELECTOR, STUCK, WINDOW
 from tests.support.builders import TEMPLATE, raw_spec
 from tests.support.fake_clock import FakeClock
 from tests.support.fake_policies import FakePolicies
@@ -141,6 +141,19 @@ class FakeWorld:
     async def make_window(self, name: str) -> None:
         """See `World`."""
         self.server.apply("MaintenanceWindow", NAMESPACE, name, WINDOW)
+
+    async def make_rule(self, name: str) -> tuple[Key, str]:
+        """See `World`."""
+        made = self.server.apply("OutboundRule", NAMESPACE, name, RULE)
+        return Key(NAMESPACE, name), made["metadata"]["resourceVersion"]
+
+    async def rule_status(self, key: Key) -> dict[str, Any]:
+        """See `World`."""
+        return dict(self.server.resource("OutboundRule", *key).get("status") or {})
+
+    async def drop_rule(self, key: Key) -> None:
+        """See `World`."""
+        self.server.delete_resource("OutboundRule", *key)
 
     async def mark_node(self) -> tuple[str, tuple[tuple[str, str], ...]]:
         """See `World`."""

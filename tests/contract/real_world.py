@@ -13,7 +13,7 @@ from scaleset_operator.adapters.cluster.policies import PolicyReader
 from scaleset_operator.adapters.cluster.relocations import KubernetesRelocations
 from scaleset_operator.adapters.cluster.revisions import RevisionStore
 from scaleset_operator.reconciler.ports import Key, Owner
-from tests.contract.worlds import SELECTOR, WINDOW
+from tests.contract.worlds import RULE, SELECTOR, WINDOW
 from tests.support.builders import TEMPLATE, raw_spec
 from tests.support.kube_api import Api, ApiError, path_of
 
@@ -166,13 +166,29 @@ class RealWorld:
 
     async def make_window(self, name: str) -> None:
         """See `World`."""
+        self._create("MaintenanceWindow", name, WINDOW)
+
+    async def make_rule(self, name: str) -> tuple[Key, str]:
+        """See `World`."""
+        made = self._create("OutboundRule", name, RULE)
+        return Key(self.namespace, name), made["metadata"]["resourceVersion"]
+
+    async def rule_status(self, key: Key) -> dict[str, Any]:
+        """See `World`."""
+        return dict(self.api.get(path_of("OutboundRule", *key)).get("status") or {})
+
+    async def drop_rule(self, key: Key) -> None:
+        """See `World`."""
+        self.api.delete(path_of("OutboundRule", *key))
+
+    def _create(self, kind: str, name: str, spec: Mapping[str, Any]) -> dict[str, Any]:
         body = {
             "apiVersion": "scaleset.dev/v1alpha1",
-            "kind": "MaintenanceWindow",
+            "kind": kind,
             "metadata": {"name": name},
-            "spec": WINDOW,
+            "spec": spec,
         }
-        self.api.create(path_of("MaintenanceWindow", self.namespace), body)
+        return self.api.create(path_of(kind, self.namespace), body)
 
     async def mark_node(self) -> tuple[str, tuple[tuple[str, str], ...]]:
         """See `World`; other tests see the same nodes, and none with this label."""

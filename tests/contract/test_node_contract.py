@@ -19,7 +19,7 @@ from scaleset_operator.reconciler.node_turn import NodeKeeper
 from scaleset_operator.reconciler.ports import Conflict, Gone, Key, Refused, TooOld
 from scaleset_operator.reconciler.resources import Resources
 from tests.api.manifests import WINDOW, manifest
-from tests.contract.conftest import TLS_ROUNDS, namespace_of
+from tests.contract.conftest import all_sockets_closed, namespace_of
 from tests.support.kube_api import path_of
 
 if TYPE_CHECKING:
@@ -119,8 +119,7 @@ async def place(kinds: LocalCluster) -> AsyncIterator[Place]:
         finally:
             found.clean()
             await connection.close()
-            for _ in range(TLS_ROUNDS):
-                await asyncio.sleep(0)
+            await all_sockets_closed()
 
 
 async def test_a_node_is_cordoned_and_claimed_in_one_patch_and_likewise_freed(place: Place) -> None:

@@ -12,7 +12,7 @@ from scaleset_operator.api import base
 from scaleset_operator.core.observed import Instance
 from scaleset_operator.core.plan import CreateInstance, Purpose, RenewInstance
 from scaleset_operator.reconciler.outlook import Policies
-from scaleset_operator.reconciler.ports import Cluster, Owner
+from scaleset_operator.reconciler.ports import Cluster, Key, Owner
 from scaleset_operator.reconciler.relocations import Relocations
 from scaleset_operator.reconciler.revisions import Revisions
 from tests.support.builders import TEMPLATE
@@ -125,6 +125,18 @@ class World(Protocol):
         """Somebody creates a MaintenanceWindow over sets of the tier web."""
         ...
 
+    async def make_rule(self, name: str) -> tuple[Key, str]:
+        """Somebody creates an OutboundRule; its key and its version."""
+        ...
+
+    async def rule_status(self, key: Key) -> dict[str, Any]:
+        """The status of a rule as it stands."""
+        ...
+
+    async def drop_rule(self, key: Key) -> None:
+        """Somebody deletes a rule."""
+        ...
+
     async def mark_node(self) -> tuple[str, tuple[tuple[str, str], ...]]:
         """Somebody labels a node as updated; its name, and labels that no other node has."""
         ...
@@ -138,6 +150,10 @@ class World(Protocol):
         ...
 
 
+RULE: Final[dict[str, Any]] = {
+    "scaleSetSelector": {"matchLabels": {"tier": "web"}},
+    "frontendIPs": ["192.0.2.9"],
+}
 WINDOW: Final[dict[str, Any]] = {
     "scaleSetSelector": {"matchLabels": {"tier": "web"}},
     "impact": "Redeploy",
