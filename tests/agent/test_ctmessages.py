@@ -79,7 +79,7 @@ def test_a_datagram_of_several_messages_is_told_apart() -> None:
 
 def test_usage_tells_ports_from_connections_and_names_the_hottest_triple() -> None:
     """The need is the most flows to one destination, not their sum (S-13, S-14, S-29)."""
-    other = IPv4Address("192.0.2.101")
+    other = IPv4Address("192.0.2.9")
     flows = [
         *(replace(FLOW, outer_port=1024 + at) for at in range(5)),
         *(replace(FLOW, outer_port=1024 + at, destination=other) for at in range(2)),
