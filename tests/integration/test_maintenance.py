@@ -130,7 +130,7 @@ def test_an_owner_goes_first_and_only_once(world: World, operator: OperatorProce
         assert world.get(first, "Pod")["metadata"]["uid"] == after["metadata"]["uid"]
         assert seven_names(world, other)[flag] is True
         assert nodes_of(world, "web") - {new}, "nobody else was moved"
-        assert after["status"]["podIP"] != before["status"]["podIP"]
+        # Its address may be the old one again, which the pretended nodes had free.
         world.endpoints.tell([after], "status:500")
         eventually(
             lambda: word(world.get(first, "Pod"), HEALTHY).status == "False",

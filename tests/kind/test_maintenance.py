@@ -115,7 +115,7 @@ def updated(deployment: Deployment) -> Iterator[None]:
 def test_owners_go_first_the_window_does_the_rest_and_pairs_take_turns(
     world: KindWorld, deployment: Deployment
 ) -> None:
-    """M-05 to M-09, M-12, M-14 to M-17, M-26, V-17, V-19, V-21, V-22."""
+    """M-05, M-06, M-07, M-08, M-09, M-12, M-14, M-15, M-16, M-17, M-26, V-17, V-19, V-21, V-22."""
     expose(world, "web")
     pace = {"rollingUpgradePolicy": {"maxBatchInstancePercent": 100 // DOMAINS}}
     with all_on_the_old_node(deployment):
