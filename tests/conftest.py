@@ -60,13 +60,9 @@ CLUSTER_TIMEOUT_S: Final = 300.0
 """For one test on the control plane, the control plane's own start included."""
 
 FOLDER_TIMEOUT_S: Final = {
-    "simulation": 600.0,
-    "rigged": 600.0,
-    "rehearsal": 120.0,
+    **dict.fromkeys(COMPUTING_FOLDERS, 600.0),
     "localcluster": 120.0,
     "adapters": 120.0,
-    "api": 120.0,
-    "reconciler": 120.0,
     "mutation": 120.0,
 }
 """For one test under these folders, which compute much or start processes; elsewhere the seconds of
