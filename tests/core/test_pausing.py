@@ -76,6 +76,20 @@ def test_a_paused_instance_is_out_of_rotation_before_it_is_asked_for() -> None:
     pytest.fail("nobody was asked for")
 
 
+def test_as_long_as_it_is_shown_in_rotation_nobody_asks_for_its_pause() -> None:
+    """M-02: whatever keeps it there, as a write that is refused again and again."""
+    story = opened()
+    for _ in range(60):
+        for name in story.pods:
+            story.change(name, in_rotation=True)
+        story.turn()
+        assert story.asked == []
+        story.skip(story.now + SECOND)
+    assert {entry.phase for entry in story.entries} == {MaintenancePhase.LEAVING}
+    story.run(MINUTE, SECOND)
+    assert story.asked
+
+
 def test_one_that_goes_on_is_looked_at_until_it_is_heard() -> None:
     """M-02: that it answers is no news where it did before its return was recorded."""
     story, returning = opened(), 0
