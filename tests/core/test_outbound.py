@@ -113,7 +113,10 @@ def test_a_manual_allocation_is_checked_with_the_largest_pool() -> None:
 
 def test_an_address_of_an_older_rule_is_no_room_for_a_manual_allocation() -> None:
     """S-33: of two addresses one is left, and 63 instances of 1024 are one too many for it."""
-    both = {"frontendIPs": [ADDRESS, "192.0.2.11"], "allocatedOutboundPorts": 1024}
+    both: dict[str, Any] = {
+        "frontendIPs": [ADDRESS, "192.0.2.11"],
+        "allocatedOutboundPorts": 1024,
+    }
     claims = Claims(addresses=((ADDRESS, "shop/older"),))
     refused = decided(a_rule(**both), members(63), wanted=63, claims=claims)
     assert told(refused, "Accepted")[:2] == ("False", "PortsOvercommitted")
