@@ -86,6 +86,7 @@ async def client_of(
 
 async def all_sockets_closed() -> None:
     """Wait until the loop looks after no socket any more: what is left open is a warning."""
+    # A loop tells in no other way what it still looks after.
     selector: BaseSelector = asyncio.get_running_loop()._selector  # type: ignore[attr-defined]  # noqa: SLF001
     for _ in range(LOOKS):
         if len(selector.get_map()) <= ITS_OWN:

@@ -186,6 +186,10 @@ class Sets:
         rows = self.status(name).get("unhealthyInstances") or ()
         return {row["name"]: row for row in rows}
 
+    def reasons(self, name: str) -> set[str]:
+        """Why those wait."""
+        return {row["reason"] for row in self.decisions(name).values()}
+
     def events(self, name: str) -> dict[str, str]:
         """The Events of a set: reason -> message of the latest."""
         found = self.api.items(path_of("Event", self.namespace))

@@ -25,10 +25,7 @@ def test_a_wrong_path_deletes_nothing_and_the_right_one_arms_again(world: World)
     world.await_status("web", lambda s: s["unhealthyReplicas"] == 10, "all are Unhealthy")
     said = world.await_word("web", "RepairsAllowed", "False", "NotArmed")
     assert said.message.startswith("0 of 8 needed healthy once under the present probe, model ")
-    eventually(
-        lambda: {row["reason"] for row in world.decisions("web").values()} == {"NotArmed"},
-        "that is why each waits",
-    )
+    eventually(lambda: world.reasons("web") == {"NotArmed"}, "that is why each waits")
 
     def nobody_is_deleted() -> None:
         assert uids_of(world.pods("web")) == uids_of(before)

@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 SIZE: Final = 8
 DOMAINS: Final = 4
 AT_ONCE: Final = SIZE // DOMAINS
-SOON_S: Final = 30.0
 DONE_S: Final = 120.0
+SOON_S: Final = 30.0
 """Far less than the five minutes after which leftovers are looked for anyway."""
 HOUR_S: Final = 3600
 WINDOW: Final = "MaintenanceWindow"

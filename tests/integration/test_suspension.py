@@ -62,9 +62,7 @@ def test_repairs_that_keep_failing_stop_until_a_person_resumes_them(world: World
 def assert_suspended(world: World) -> None:
     """The sick one has its reason, and nothing is deleted."""
     eventually(
-        lambda: (
-            {row["reason"] for row in world.decisions("web").values()} == {"SuspendedByPlatform"}
-        ),
+        lambda: world.reasons("web") == {"SuspendedByPlatform"},
         "one is sick, and that is why it waits",
         told=lambda: world.told("web"),
     )

@@ -39,29 +39,18 @@ class Trouble(Hooks):
     """What may happen to one operator around its requests, by a seeded die.
 
     Attributes:
-        crash_at: kill it when so many moments have passed that it can be missed at: before its
-            next write, and after each one from then on. Whoever dies before a later write leaves
-            what it left after the last. None for never.
+        crash_at: kill it after so many writes; 0 before the next one, None for never. Whoever dies
+            before a later write leaves what it left after the last.
         hold_at: stop it instead when so many write points (before, after) have passed, until `go`
             is set.
     """
 
     def __init__(self, die: random.Random) -> None:
         self.die = die
-        self._crash_at: int | None = None
-        self._wrote = False
+        self.crash_at: int | None = None
         self.hold_at: int | None = None
         self.held = False
         self.go = asyncio.Event()
-
-    @property
-    def crash_at(self) -> int | None:
-        """See the class."""
-        return self._crash_at
-
-    @crash_at.setter
-    def crash_at(self, point: int | None) -> None:
-        self._crash_at, self._wrote = point, False
 
     async def before(self, request: Request) -> None:
         """Just before sending."""
@@ -76,12 +65,11 @@ class Trouble(Hooks):
             await asyncio.sleep(0)
         if request.verb not in WRITES:
             return
-        counts, self._wrote = sent or not self._wrote, True
-        if self._crash_at is not None and counts:
-            self._crash_at -= 1
-            if self._crash_at < 0:
-                self._crash_at = None
-                raise Crash(request)
+        if sent and self.crash_at:
+            self.crash_at -= 1
+        if self.crash_at == 0:
+            self.crash_at = None
+            raise Crash(request)
         if self.hold_at is not None:
             self.hold_at -= 1
             if self.hold_at < 0:

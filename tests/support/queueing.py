@@ -41,6 +41,7 @@ LONGEST: Final = (
 )
 """Groups that take 40 seconds and more, the longest first: begun last, they would be waited for."""
 _STORY: Final = re.compile(r"^@alongside$", re.MULTILINE)
+"""What marks a story. By its text: whoever deals out has names of tests, and imports none."""
 
 
 class Dealing:
